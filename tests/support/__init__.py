@@ -1,0 +1,1 @@
+"""What tests share: PostgreSQL, Chromium, and how a missing piece is treated."""

@@ -1,0 +1,61 @@
+"""The harness itself: database, processes, browser, and what happens when a piece is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+
+from tests.support.missing import skip_or_fail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+COUNT_USERS = """
+import django; django.setup()
+from django.contrib.auth import get_user_model; print(get_user_model().objects.count())
+"""
+
+
+def test_a_missing_piece_skips_on_a_developers_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without CI, a missing piece skips the test and says why."""
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no such thing"):
+        skip_or_fail("no such thing")
+
+
+def test_a_missing_piece_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CI=true, a missing piece is a failure."""
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no such thing"):
+        skip_or_fail("no such thing")
+
+
+@pytest.mark.django_db
+def test_tests_run_on_the_database_that_was_asked_for() -> None:
+    """TEST_DATABASE chooses the database that tests run on."""
+    assert connection.vendor == {"sqlite": "sqlite", "postgres": "postgresql"}[settings.DATABASE]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_started_by_a_test_sees_its_rows() -> None:
+    """A subprocess with the test settings reads what the test committed."""
+    get_user_model().objects.create_user("one")
+    counted = subprocess.run([sys.executable, "-c", COUNT_USERS], capture_output=True, text=True, check=True)
+    assert counted.stdout.strip() == "1"
+
+
+@pytest.mark.browser
+def test_the_admin_opens_in_a_browser(page: Page, screenshot: Callable[..., Path]) -> None:
+    """The live server's admin asks for a login, and its picture is a PNG."""
+    page.goto("/admin/")
+    assert page.get_by_label("Username").is_visible()
+    assert screenshot("admin-login").read_bytes().startswith(b"\x89PNG")
