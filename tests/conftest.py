@@ -26,7 +26,7 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parent / "screen
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests for the other database; put browser tests last, as Playwright's event loop stays in the thread."""
+    """Leave out tests for the other database; put browser tests last, as Playwright leaves an event loop behind."""
     other = "sqlite" if settings.DATABASE == "postgres" else "postgres"
     left_out = [item for item in items if item.get_closest_marker(other)]
     config.hook.pytest_deselected(items=left_out)

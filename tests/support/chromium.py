@@ -1,4 +1,4 @@
-"""Finding a Chromium for Playwright, and getting one: ``python -m tests.support.chromium``."""
+"""Finding a Chromium for Playwright, and getting one where there is none: ``python -m tests.support.chromium``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.missing import is_ci
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from playwright.sync_api import Browser, Playwright
 
-MISSING = "no Chromium found: browser tests are left out; install one, or name it in CHROMIUM"
+MISSING = "no Chromium found, so browser tests are left out; install one, or name it in CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",  # tests may run as root, in a container
@@ -24,8 +28,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-SECONDS = 300
-"""How long one attempt to install Chromium may take."""
+SECONDS_TO_INSTALL = 600
 
 _READ_PATH = "from playwright.sync_api import sync_playwright as s; p = s().start(); print(p.chromium.executable_path)"
 
@@ -37,13 +40,54 @@ def find_chromium() -> str | None:
     return next((path for path in named if path), None) or _find_playwrights_own()
 
 
-def _find_playwrights_own() -> str | None:
+def launch(playwright: Playwright) -> Browser:
+    """Return a running headless browser; the caller closes it."""
+    return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+
+
+def _find_playwrights_own() -> str | None:  # pragma: no cover - runs where the PATH has no Chromium
     """Return Playwright's own Chromium if it is installed; asked in a process of its own, which leaves no loop here."""
     asked = subprocess.run([sys.executable, "-c", _READ_PATH], capture_output=True, text=True, check=False)
     path = asked.stdout.strip()
     return path if path and Path(path).exists() else None
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Return a running headless browser; the caller closes it."""
-    return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+def _ways_to_install() -> Iterator[tuple[Sequence[str], ...]]:  # pragma: no cover - runs on a new machine only
+    """Yield what may bring a Chromium, each a series of commands: Playwright's download, then the system's package."""
+    yield ((sys.executable, "-m", "playwright", "install", "chromium"),)
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
+        yield ("apt-get", "-q", "update"), ("apt-get", "-qy", "install", "--no-install-recommends", "chromium")
+
+
+def _succeeds(command: Sequence[str]) -> bool:  # pragma: no cover - runs on a new machine only
+    """Run ``command`` for at most ``SECONDS_TO_INSTALL`` and return whether it ended well."""
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            timeout=SECONDS_TO_INSTALL,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def main() -> int:  # pragma: no cover - what it does depends on the machine; `make test` runs it
+    """Make sure there is a Chromium; return 1 if there is none and CI=true asks for one."""
+    ways = _ways_to_install()
+    while not find_chromium():
+        way = next(ways, None)
+        if way is None:
+            print(MISSING)  # noqa: T201 - the line that says why tests are skipped
+            return int(is_ci())
+        all(_succeeds(command) for command in way)
+        find_chromium.cache_clear()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+# `make test` and `make demo` need Python 3.10 or newer and make; everything else is installed into .venv.
+
+PORT ?= 8000
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+PYTEST := $(PY) -m pytest
+MEASURED := $(PY) -m coverage run -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-sqlite test-postgres test-browser chromium screenshots format lint types docs build matrix clean
+.NOTPARALLEL:
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit("Python 3.10 or newer is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "This Python cannot create virtual environments; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+venv: $(STAMP) ## Create the virtual environment and install everything into it
+
+demo: $(STAMP) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
+	$(PY) demo/manage.py demo --port $(PORT)
+
+test: $(STAMP) chromium ## Run the whole suite (SQLite, PostgreSQL, browser) and check its coverage
+	@$(PY) -m coverage erase
+	TEST_DATABASE=sqlite $(MEASURED) -m "not browser"
+	TEST_DATABASE=postgres $(MEASURED) -m "not browser and not packaging"
+	TEST_DATABASE=sqlite $(MEASURED) -m browser
+	@$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report
+
+test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite
+	TEST_DATABASE=sqlite $(PYTEST) -m "not browser"
+
+test-postgres: $(STAMP) ## Run all but the browser tests on PostgreSQL
+	TEST_DATABASE=postgres $(PYTEST) -m "not browser"
+
+test-browser: $(STAMP) chromium ## Run the browser tests
+	$(PYTEST) -m browser
+
+chromium: $(STAMP)
+	@$(PY) -m tests.support.chromium
+
+screenshots: $(STAMP) chromium ## Take the documentation's pictures anew
+	SCREENSHOTS=docs/images $(PYTEST) -m browser
+
+format: $(STAMP) ## Format the code
+	$(PY) -m ruff format
+	$(PY) -m ruff check --fix
+
+lint: $(STAMP) ## Check style and formatting
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+
+types: $(STAMP) ## Check types: mypy strict on everything, basedpyright on what callers see
+	$(PY) -m mypy
+	$(PY) -m basedpyright
+
+docs: $(STAMP) ## Build the documentation; a warning is an error
+	$(PY) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
+
+build: $(STAMP) ## Build wheel and sdist into dist/ and check them
+	rm -rf dist
+	$(PY) -m build --quiet --outdir dist
+	$(PY) -m twine check --strict dist/*
+
+matrix: $(STAMP) ## Run the suite on every supported Python and Django found here
+	$(PY) -m nox
+
+clean: ## Remove everything that the targets above create
+	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist docs/_build tests/screenshots
