@@ -1,4 +1,4 @@
-"""The version matrix: each supported Django on a Python of its time, with SQLite and PostgreSQL. See ``make matrix``."""
+"""The version matrix: each supported Django on a Python of its time, with SQLite and PostgreSQL: ``make matrix``."""
 
 from __future__ import annotations
 

@@ -89,5 +89,5 @@ def main() -> int:  # pragma: no cover - what it does depends on the machine; `m
     return 0
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - as main
     sys.exit(main())

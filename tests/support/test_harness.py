@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,17 +13,25 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 
+from tests.support import postgres
 from tests.support.missing import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from playwright.sync_api import Page
 
 COUNT_USERS = """
 import django; django.setup()
 from django.contrib.auth import get_user_model; print(get_user_model().objects.count())
+"""
+
+SERVE_POSTGRES = """
+import time
+from tests.support.postgres import running_server
+with running_server() as host:
+    print(host, flush=True)
+    time.sleep(60)
 """
 
 
@@ -51,6 +61,27 @@ def test_a_process_started_by_a_test_sees_its_rows() -> None:
     get_user_model().objects.create_user("one")
     counted = subprocess.run([sys.executable, "-c", COUNT_USERS], capture_output=True, text=True, check=True)
     assert counted.stdout.strip() == "1"
+
+
+def test_a_server_named_by_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With TEST_POSTGRES_HOST set, tests run on that server and start none."""
+    monkeypatch.setenv(postgres.HOST_VARIABLE, "db.example")
+    assert postgres.is_available()
+    with postgres.running_server() as host:
+        assert host == "db.example"
+
+
+@pytest.mark.postgres
+def test_a_terminated_run_leaves_no_server_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is told to terminate stops its PostgreSQL and removes its files."""
+    monkeypatch.delenv(postgres.HOST_VARIABLE, raising=False)
+    with subprocess.Popen([sys.executable, "-c", SERVE_POSTGRES], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        folder = Path(run.stdout.readline().strip())
+        assert (folder / ".s.PGSQL.5432").exists()
+        run.send_signal(signal.SIGTERM)
+        run.wait(timeout=30)
+    assert not folder.exists()
 
 
 @pytest.mark.browser
