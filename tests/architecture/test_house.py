@@ -1,0 +1,72 @@
+"""Imports go down only, nothing is imported late, and no file or function grows long."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+
+import pytest
+
+from tests.architecture.source import PACKAGE, Module, modules
+
+FLOORS = (
+    ("exceptions",),
+    ("conf",),
+    ("config",),
+    ("fields", "freshness", "plugin"),
+    ("registry",),
+    ("querysets",),
+    ("configuration",),
+    ("usability",),
+    ("compat",),
+    ("models", "register", "discovery", "storage"),
+    ("selection", "failover", "rotation", "sync"),
+    ("helpers", "services"),
+    ("forms",),
+    ("admin", "apps", "checks", "management", "receivers", "testing"),
+)
+"""The rooms of the package, lowest first; rooms on one floor may use each other as long as no cycle comes of it."""
+
+FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+LATE_BY_DESIGN = {(PACKAGE, "__getattr__"), (f"{PACKAGE}.apps", "ready")}
+MOST_LINES_IN_A_FILE = 300
+MOST_LINES_IN_A_FUNCTION = 40
+"""With its docstring and blank lines; 30 lines of code are the aim."""
+
+every_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+
+
+@every_module
+def test_a_module_stands_on_a_floor(module: Module) -> None:
+    """Every module belongs to a room whose place in the house is written down."""
+    assert module.name == PACKAGE or module.room in FLOOR_OF, f"add {module.room} to FLOORS"
+
+
+@every_module
+def test_imports_go_down(module: Module) -> None:
+    """A module imports from its own floor or one below, never from above."""
+    at_import = [found.target for found in module.imports() if not found.function]
+    rooms = {target.split(".")[1] for target in at_import if target != PACKAGE}
+    floor = FLOOR_OF.get(module.room, -1)
+    assert not [room for room in rooms if FLOOR_OF[room] > floor]
+
+
+@every_module
+def test_nothing_is_imported_late(module: Module) -> None:
+    """Only apps.ready and the package's __getattr__ import the package's own modules inside a function."""
+    late = {(module.name, found.function) for found in module.imports() if found.function}
+    assert late <= LATE_BY_DESIGN
+
+
+@every_module
+def test_files_and_functions_stay_short(module: Module) -> None:
+    """A file and a function each fit into one look."""
+    lines = module.path.read_text().count("\n")
+    assert lines <= MOST_LINES_IN_A_FILE
+    long = [f.name for f in module.functions() if (f.end_lineno or 0) - f.lineno >= MOST_LINES_IN_A_FUNCTION]
+    assert not long
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """There is no cycle of imports."""
+    graph = {module.name: {i.target for i in module.imports() if not i.function} for module in modules()}
+    TopologicalSorter(graph).prepare()
