@@ -1,0 +1,1 @@
+"""The front page, and the commands that set the demo up."""

@@ -1,0 +1,11 @@
+"""URLs of the stand-in providers."""
+
+from django.urls import path
+
+from apps.gateway import pigeon, swiftline
+
+urlpatterns = [
+    path("swiftline/v1/messages", swiftline.take_message),
+    path("swiftline/v1/account", swiftline.show_account),
+    path("pigeon/send", pigeon.take_form),
+]

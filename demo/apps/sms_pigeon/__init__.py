@@ -1,0 +1,1 @@
+"""Pigeon Post, an SMS provider: forms, Basic auth and plain text."""

@@ -1,0 +1,1 @@
+"""Swiftline, an SMS provider: JSON and a bearer token."""

@@ -1,0 +1,1 @@
+"""The demo project: settings, addresses and what is secret on this machine."""

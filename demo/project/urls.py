@@ -1,0 +1,17 @@
+"""URLs of the demo: the front page, the admin, and the SMS gateway that stands in for two providers."""
+
+from django.contrib import admin
+from django.contrib.staticfiles.views import serve
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("apps.frontdesk.urls")),
+    path("admin/", admin.site.urls),
+    path("gateway/", include("apps.gateway.urls")),
+    # Only a demo serves static files this way: one process, with or without DEBUG.
+    path("static/<path:path>", serve, {"insecure": True}),
+]
+
+admin.site.site_header = "Plugin demo"
+admin.site.site_title = "Plugin demo"
+admin.site.index_title = "Behind the front desk"
