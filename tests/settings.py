@@ -13,10 +13,10 @@ from pathlib import Path
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 
 _DATABASES = {
-    # A file: threads and processes of the tests each get a connection of their own, as in production.
+    # Files: threads and processes of the tests each get a connection of their own, as in production.
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("TEST_DATABASE_NAME", ":memory:"),
+        "NAME": os.environ.get("TEST_DATABASE_NAME", str(Path(__file__).with_name("unused.sqlite3"))),
         "OPTIONS": {"timeout": 20},
         "TEST": {"NAME": str(Path(tempfile.gettempdir()) / f"dps-test-{os.getpid()}.sqlite3")},
     },
