@@ -35,9 +35,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> Iterator[None]:
-    """Start PostgreSQL before Django makes the test database, and stop it after the last test."""
-    if settings.DATABASE != "postgres":
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Say where Django makes the test database: a new file, or a PostgreSQL that runs until the last test is over."""
+    if settings.DATABASE == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
         yield
         return
     if not postgres.is_available():  # pragma: no cover - the test environment installs it

@@ -7,18 +7,16 @@ A process that a test starts finds the very database of that test: ``tests/conft
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 
 _DATABASES = {
-    # Files: threads and processes of the tests each get a connection of their own, as in production.
+    # A file, never memory: threads and processes of the tests each get a connection of their own, as in production.
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("TEST_DATABASE_NAME", str(Path(__file__).with_name("unused.sqlite3"))),
         "OPTIONS": {"timeout": 20},
-        "TEST": {"NAME": str(Path(tempfile.gettempdir()) / f"dps-test-{os.getpid()}.sqlite3")},
     },
     "postgres": {
         "ENGINE": "django.db.backends.postgresql",
