@@ -1,0 +1,79 @@
+"""Swap providers without changing code: plugin types, items, and configured instances for Django.
+
+The names below are the public front door. They are imported when first used, since models cannot be imported before Django is set up.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django_plugin_system.exceptions import AllPluginsFailed as AllPluginsFailed
+    from django_plugin_system.exceptions import NoPluginAvailable as NoPluginAvailable
+    from django_plugin_system.exceptions import PluginOutcomeUnknown as PluginOutcomeUnknown
+    from django_plugin_system.exceptions import PluginRejected as PluginRejected
+    from django_plugin_system.exceptions import PluginSystemError as PluginSystemError
+    from django_plugin_system.exceptions import PluginTypeNotFound as PluginTypeNotFound
+    from django_plugin_system.exceptions import PluginUnavailable as PluginUnavailable
+    from django_plugin_system.failover import afailover as afailover
+    from django_plugin_system.failover import failover as failover
+    from django_plugin_system.helpers import aget_plugin as aget_plugin
+    from django_plugin_system.helpers import aget_plugin_by_id as aget_plugin_by_id
+    from django_plugin_system.helpers import aget_plugins as aget_plugins
+    from django_plugin_system.helpers import explain_selection as explain_selection
+    from django_plugin_system.helpers import get_plugin as get_plugin
+    from django_plugin_system.helpers import get_plugin_by_id as get_plugin_by_id
+    from django_plugin_system.helpers import get_plugin_class as get_plugin_class
+    from django_plugin_system.helpers import get_plugin_instance as get_plugin_instance
+    from django_plugin_system.helpers import get_plugins as get_plugins
+    from django_plugin_system.helpers import refresh_plugins as refresh_plugins
+    from django_plugin_system.plugin import ConfigurablePlugin as ConfigurablePlugin
+    from django_plugin_system.register import plugin_item as plugin_item
+    from django_plugin_system.register import plugin_type as plugin_type
+    from django_plugin_system.register import register_plugin_item as register_plugin_item
+    from django_plugin_system.register import register_plugin_type as register_plugin_type
+
+__version__ = "1.2.0.dev0"
+
+_HOMES = {
+    "exceptions": (
+        "AllPluginsFailed",
+        "NoPluginAvailable",
+        "PluginOutcomeUnknown",
+        "PluginRejected",
+        "PluginSystemError",
+        "PluginTypeNotFound",
+        "PluginUnavailable",
+    ),
+    "failover": ("afailover", "failover"),
+    "helpers": (
+        "aget_plugin",
+        "aget_plugin_by_id",
+        "aget_plugins",
+        "explain_selection",
+        "get_plugin",
+        "get_plugin_by_id",
+        "get_plugin_class",
+        "get_plugin_instance",
+        "get_plugins",
+        "refresh_plugins",
+    ),
+    "plugin": ("ConfigurablePlugin",),
+    "register": ("plugin_item", "plugin_type", "register_plugin_item", "register_plugin_type"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - computed, so that the names stand in one place
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module where it lives."""
+    if name not in _HOME_OF:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,257 @@
+"""All that knows items but no instances: the 1.1.0 way of asking. 3.0 deletes this file.
+
+Item-only selection goes by item status and priority. Where the chosen class is configurable, callers get an object built from its
+best instance, although they know nothing of instances.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from django.apps import apps
+
+from django_plugin_system.conf import get_settings
+from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
+from django_plugin_system.plugin import get_config_schema
+from django_plugin_system.querysets import PluginStatus
+from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
+from django_plugin_system.usability import find_reason, find_row_reason
+
+if TYPE_CHECKING:
+    from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+
+
+class RemovedInPluginSystem30Warning(DeprecationWarning):
+    """Something that django-plugin-system 3.0 removes was used."""
+
+
+def _warn(old: str, new: str) -> None:
+    """Warn at the line that called the legacy function, if ``PLUGIN_SYSTEM["WARN_LEGACY"]`` asks for it."""
+    if get_settings().WARN_LEGACY:
+        message = f"{old} is removed in django-plugin-system 3.0; use {new}."
+        warnings.warn(message, RemovedInPluginSystem30Warning, stacklevel=3)
+
+
+# django_plugin_system.register
+
+
+def load_plugin_type(type_name: str, manager: str) -> PluginTypeRegistry:
+    """Return a registered type as the dict it was registered with.
+
+    :raises PluginTypeNotFound: (a KeyError) if there is none.
+    """
+    spec = registry.get_type(type_name, manager)
+    return {
+        "name": spec.name,
+        "manager": spec.manager,
+        "interface": spec.interface,
+        "description": spec.description,
+        "get_plugin": spec.get_plugin,
+    }
+
+
+def load_plugin_item(plugin_name: str, module_name: str, type_name: str) -> PluginItemRegistry:
+    """Return a registered item as the dict it was registered with.
+
+    :raises PluginItemNotFound: (a KeyError) if there is none.
+    """
+    for (name, module, type_key), spec in registry.items.items():
+        if (name, module, type_key[0]) == (plugin_name, module_name, type_name):
+            return {
+                "name": name,
+                "module": module,
+                "type_name": type_name,
+                "manager_name": type_key[1],
+                "plugin_class": spec.plugin_class,
+                "description": spec.description,
+                "priority": spec.priority,
+            }
+    raise PluginItemNotFound(f"{plugin_name} ({module_name}) of type {type_name}")
+
+
+# django_plugin_system.models
+
+
+def _in_item_order(plugin_type: PluginType, **filters: Any) -> list[PluginItem]:
+    return list(plugin_type.pluginitem_set.filter(**filters).order_by("priority", "name", "module"))
+
+
+def _choose(plugin_type: PluginType) -> PluginItem | None:
+    """Return the first active item by priority, else the first reserve one."""
+    for status in (PluginStatus.ACTIVE, PluginStatus.RESERVED):
+        items = plugin_type.pluginitem_set.filter(status=status).order_by("priority", "name", "module")
+        if (item := items.first()) is not None:
+            return item
+    return None
+
+
+def _choose_or_override(plugin_type: PluginType, *args: Any, **kwargs: Any) -> PluginItem | None:
+    spec = registry.types.get(plugin_type.key)
+    if spec is None:
+        return None
+    if spec.get_plugin is not None:
+        return cast("PluginItem | None", spec.get_plugin(plugin_type, *args, **kwargs))
+    return _choose(plugin_type)
+
+
+class LegacyTypeMethods:
+    """The 1.1.0 methods of ``PluginType``."""
+
+    def get_single_plugin(self, *args: Any, **kwargs: Any) -> PluginItem | None:
+        """Return the item that 1.1.0 would choose: the type's own ``get_plugin``, else the best active, else the best reserve."""
+        _warn("PluginType.get_single_plugin()", "get_plugin(Interface)")
+        return _choose_or_override(cast("PluginType", self), *args, **kwargs)
+
+    def get_active_plugins(self) -> list[PluginItem]:
+        """Return the active items by priority."""
+        _warn("PluginType.get_active_plugins()", "get_plugins(Interface)")
+        return _in_item_order(cast("PluginType", self), status=PluginStatus.ACTIVE)
+
+    def get_all_plugins(self) -> dict[str, list[PluginItem]]:
+        """Return the items by status, each list by priority."""
+        _warn("PluginType.get_all_plugins()", "explain_selection(Interface)")
+        return _group_by_status(cast("PluginType", self))
+
+    def get_plugin_by_name(self, name: str) -> PluginItem | None:
+        """Return the active item with this name, or None."""
+        _warn("PluginType.get_plugin_by_name()", "get_plugin(Interface, name=...)")
+        return next(iter(_in_item_order(cast("PluginType", self), status=PluginStatus.ACTIVE, name=name)), None)
+
+
+def _group_by_status(plugin_type: PluginType) -> dict[str, list[PluginItem]]:
+    grouped: dict[str, list[PluginItem]] = {}
+    for item in _in_item_order(plugin_type):
+        grouped.setdefault(item.status, []).append(item)
+    return grouped
+
+
+class LegacyItemMethods:
+    """The 1.1.0 methods of ``PluginItem``."""
+
+    def load_class(self) -> type | None:
+        """Return the registered class, or None. Called without arguments it gives a plugin, configurable or not."""
+        _warn("PluginItem.load_class()", "get_plugin(Interface) or instance.load_plugin()")
+        return _load_callable_class(cast("PluginItem", self))
+
+    @staticmethod
+    def default_get_single_plugin(plugin_type: PluginType) -> PluginItem | None:
+        """Return the best active item of the type, else the best reserve one."""
+        _warn("PluginItem.default_get_single_plugin()", "get_plugin(Interface)")
+        return _choose(plugin_type)
+
+    @staticmethod
+    def get_all_plugins(plugin_type: PluginType) -> dict[str, list[PluginItem]]:
+        """Return the items of the type by status, each list by priority."""
+        _warn("PluginItem.get_all_plugins()", "explain_selection(Interface)")
+        return _group_by_status(plugin_type)
+
+    @staticmethod
+    def get_available_plugins(plugin_type: PluginType) -> list[PluginItem]:
+        """Return the active items of the type by priority."""
+        _warn("PluginItem.get_available_plugins()", "get_plugins(Interface)")
+        return _in_item_order(plugin_type, status=PluginStatus.ACTIVE)
+
+
+def _load_callable_class(item: PluginItem) -> type | None:
+    plugin_class = item.plugin_class
+    if plugin_class is None or get_config_schema(plugin_class) is None:
+        return plugin_class
+    return _bind_class(plugin_class, lambda: _build_best(item))
+
+
+class _NoSubclassHook:
+    """Keeps a plugin class's own ``__init_subclass__`` from hearing of the classes made here."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        pass
+
+
+def _bind_class(plugin_class: type, build_configured: Callable[[], object]) -> type:
+    """Return a subclass of ``plugin_class`` that, called without arguments, gives what ``build_configured`` gives."""
+
+    def build(_cls: type, *args: Any, **kwargs: Any) -> object:
+        return plugin_class(*args, **kwargs) if args or kwargs else build_configured()
+
+    namespace = {"__new__": build, "__module__": plugin_class.__module__, "__qualname__": plugin_class.__qualname__}
+    return type(plugin_class)(plugin_class.__name__, (_NoSubclassHook, plugin_class), namespace)
+
+
+def _iter_usable(item: PluginItem) -> Iterator[PluginInstance]:
+    """Yield the item's usable instances, best first, whatever the status of the item itself: the caller chose it."""
+    for instance in item.instances.exclude(status=PluginStatus.DISABLED).in_order():
+        instance.item = item
+        if find_row_reason(instance) is None:
+            yield instance
+
+
+def _build_best(item: PluginItem) -> object:
+    for instance in _iter_usable(item):
+        with suppress(ConfigError, PluginBuildError):
+            return instance.load_plugin()
+    raise NoPluginAvailable(f"plugin item {item}", [])
+
+
+# django_plugin_system.helpers
+
+
+def get_plugin_instance(type_name: str, manager: str) -> Any:
+    """Return a plugin of the item that 1.1.0 would choose, or None if there is none or it cannot be used."""
+    _warn("get_plugin_instance()", "get_plugin(Interface)")
+    plugin_class = _find_chosen_class(type_name, manager)
+    try:
+        return None if plugin_class is None else plugin_class()
+    except NoPluginAvailable:
+        return None
+
+
+def get_plugin_class(type_name: str, manager: str) -> Any:
+    """Return the class of the item that 1.1.0 would choose, or None if there is none or it cannot be used."""
+    _warn("get_plugin_class()", "get_plugin(Interface)")
+    return _find_chosen_class(type_name, manager)
+
+
+def _find_chosen_class(type_name: str, manager: str) -> type | None:
+    plugin_type = apps.get_model("django_plugin_system", "PluginType")
+    row = plugin_type.objects.filter(name=type_name, manager=manager).first()
+    chosen = None if row is None else _choose_or_override(row)
+    if chosen is None:
+        return None
+    if isinstance(chosen, plugin_type.pluginitem_set.rel.related_model):
+        return _find_item_class(chosen)
+    return _find_instance_class(chosen)
+
+
+def _find_item_class(item: PluginItem) -> type | None:
+    plugin_class = _load_callable_class(item)
+    if plugin_class is item.plugin_class:
+        return plugin_class
+    return plugin_class if next(_iter_usable(item), None) is not None else None
+
+
+def _find_instance_class(instance: PluginInstance) -> type | None:
+    """Serve a type whose own ``get_plugin`` names an instance rather than an item."""
+    plugin_class = instance.item.plugin_class
+    if plugin_class is None or find_reason(instance) is not None:
+        return None
+    return _bind_class(plugin_class, instance.load_plugin)
+
+
+# django_plugin_system.services
+
+
+class ReadsAsDict(Mapping[str, int]):
+    """Lets the dataclass that the sync returns be read as the dict that 1.1.0 returned."""
+
+    def __getitem__(self, key: str) -> int:
+        if key in self.__dict__:
+            return int(self.__dict__[key])
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __len__(self) -> int:
+        return len(self.__dict__)

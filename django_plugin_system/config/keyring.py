@@ -1,0 +1,111 @@
+"""The encryption keys in force: which one encrypts, which ones decrypt, and the short id of each."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, NoReturn
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+from django_plugin_system.conf import get_settings
+from django_plugin_system.exceptions import InvalidSetting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KEY_BYTES = 32
+SETTING = "PLUGIN_SYSTEM['ENCRYPTION_KEYS']"
+
+
+class KeyRing:
+    """An ordered set of AES-256 keys. Its ``repr`` shows key ids only, and it does not pickle."""
+
+    __slots__ = ("_ciphers", "_macs", "primary_id")
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """Take raw ``keys`` of 32 bytes; the first one encrypts.
+
+        :raises InvalidSetting: if there is no key, or two keys are (or look) the same.
+        """
+        ids = [get_key_id(key) for key in keys]
+        if not ids or len(set(ids)) != len(ids):
+            raise InvalidSetting(SETTING, "must hold at least one key, and each key once")
+        self.primary_id = ids[0]
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in zip(ids, keys, strict=True)}
+        self._macs = tuple(hmac.digest(key, b"dps fingerprint v1", "sha256") for key in keys)
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the encrypting one first."""
+        return tuple(self._ciphers)
+
+    def get_cipher(self, key_id: str) -> AESGCM | None:
+        """Return the cipher of the key with this id, or None if it is not configured."""
+        return self._ciphers.get(key_id)
+
+    def fingerprint(self, message: bytes) -> str:
+        """Return a keyed hash of ``message`` that tells nobody without the key what the message was."""
+        return hmac.new(self._macs[0], message, hashlib.sha256).hexdigest()[:32]
+
+    def __repr__(self) -> str:
+        return f"<KeyRing {', '.join(self.key_ids)}>"
+
+    def __reduce__(self) -> NoReturn:
+        message = "Encryption keys do not pickle; call get_keyring() where they are needed."
+        raise TypeError(message)
+
+
+def get_key_id(key: bytes) -> str:
+    """Return the public name of ``key``: eight hex digits that do not give the key away."""
+    return hmac.digest(key, b"dps key id v1", "sha256").hex()[:8]
+
+
+def make_key() -> str:
+    """Return a new random key as ``ENCRYPTION_KEYS`` takes it."""
+    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def parse_key(text: str, position: int = 0) -> bytes:
+    """Return the raw key behind ``text``, base64 in the standard or the URL-safe alphabet.
+
+    :raises InvalidSetting: if it is no base64 of 32 bytes; the message gives the ``position``, not the text.
+    """
+    problem = f"entry {position} must be {KEY_BYTES} bytes in base64, as manage.py pluginkey prints them"
+    try:
+        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise InvalidSetting(SETTING, problem)
+    return key
+
+
+def derive_key(secret: str | bytes) -> bytes:
+    """Return the key that stands in for a configured one: HKDF-SHA256 (RFC 5869) of a Django ``SECRET_KEY``."""
+    material = secret if isinstance(secret, bytes) else secret.encode()
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"django-plugin-system key v1").derive(material)
+
+
+def uses_derived_keys() -> bool:
+    """Say whether the keys come from ``SECRET_KEY`` because none are configured."""
+    return not get_settings().ENCRYPTION_KEYS
+
+
+@lru_cache(maxsize=1)
+def get_keyring() -> KeyRing:
+    """Return the key ring in force; it is rebuilt when a setting that it depends on changes.
+
+    :raises InvalidSetting: if a key is malformed or given twice.
+    """
+    if uses_derived_keys():
+        secrets = dict.fromkeys([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
+        return KeyRing([derive_key(secret) for secret in secrets])
+    return KeyRing([parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)])

@@ -1,0 +1,72 @@
+"""Bring a stored configuration to the version that the code knows, one ``migrate_config`` step at a time."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Secret, SecretBytes, SecretStr
+
+from django_plugin_system.config.declared import SECRET_TYPES
+from django_plugin_system.exceptions import ConfigMigrationFailed, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def wrap_secrets(opened: Any, secrets: Mapping[Path, Any], path: Path = ()) -> Any:
+    """Return a copy of ``opened`` with each of ``secrets`` inside a pydantic secret type, so that no step shows it by accident."""
+    if path in secrets:
+        return _wrap(secrets[path])
+    if isinstance(opened, dict):
+        return {key: wrap_secrets(item, secrets, (*path, key)) for key, item in opened.items()}
+    if isinstance(opened, list):
+        return [wrap_secrets(item, secrets, (*path, str(index))) for index, item in enumerate(opened)]
+    return opened
+
+
+def _wrap(plain: Any) -> Any:
+    if isinstance(plain, str):
+        return SecretStr(plain)
+    return SecretBytes(plain) if isinstance(plain, bytes) else Secret[Any](plain)
+
+
+def unwrap_secrets(wrapped: Any, path: Path = ()) -> tuple[Any, dict[Path, Any]]:
+    """Return ``wrapped`` in the clear, and what was still secret in it by path."""
+    if isinstance(wrapped, SECRET_TYPES):
+        plain = wrapped.get_secret_value()
+        return plain, {path: plain}
+    secrets: dict[Path, Any] = {}
+    result: Any = wrapped
+    if isinstance(wrapped, dict):
+        result = {}
+        for key, item in wrapped.items():
+            result[key], inner = unwrap_secrets(item, (*path, str(key)))
+            secrets |= inner
+    elif isinstance(wrapped, list):
+        result = []
+        for index, item in enumerate(wrapped):
+            plain, inner = unwrap_secrets(item, (*path, str(index)))
+            result.append(plain)
+            secrets |= inner
+    return result, secrets
+
+
+def upgrade(plugin_class: Any, config: dict[str, Any], from_version: int, to_version: int) -> dict[str, Any]:
+    """Return ``config`` after the steps from ``from_version`` to ``to_version``; the argument stays as it is.
+
+    :raises ConfigMigrationFailed: if a step raises, or returns no dict.
+    """
+    step = getattr(plugin_class, "migrate_config", None)
+    config = copy.deepcopy(config)
+    for version in range(from_version, to_version if step else from_version):
+        failure = None
+        try:
+            config = step(config, version)  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - foreign code; its text may quote a secret
+            failure = type(error).__name__
+        if failure is None and not isinstance(config, dict):
+            failure = f"it returned {type(config).__name__}, not a dict"
+        if failure is not None:
+            raise ConfigMigrationFailed(plugin_class, version, failure)
+    return config

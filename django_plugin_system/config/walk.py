@@ -1,0 +1,163 @@
+"""Walk a validated value: as JSON with each secret handed to a callback, and as a comparison of two values."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, RootModel
+from pydantic_core import to_jsonable_python
+
+from django_plugin_system.config.declared import SECRET_TYPES
+from django_plugin_system.exceptions import FieldProblem, Path, UnstorableConfig
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+MISSING: Any = object()
+"""No dump of this value is at hand."""
+
+EmitSecret = Callable[[Path, Any], Any]
+"""Called with the path and the plain JSON (or bytes) of a secret; returns what stands for it."""
+
+
+def encode(value: Any, dump: Any, path: Path, emit: EmitSecret) -> Any:
+    """Return ``value`` as JSON by field names, each secret replaced by what ``emit`` returns for it.
+
+    ``dump`` is what ``model_dump(mode="json")`` made of the value; where it has no counterpart (a serializer changed the shape, a field
+    is excluded), the value is written by its type.
+
+    :raises UnstorableConfig: if a value has no JSON form, or a set or a dict's keys hold a secret.
+    """
+    if isinstance(value, SECRET_TYPES):
+        return emit(path, _encode_plain(value.get_secret_value(), path))
+    if isinstance(value, RootModel):
+        return encode(value.root, dump, path, emit)
+    named = get_fields(value)
+    if named is not None:
+        dumps = dump if isinstance(dump, dict) else {}
+        return {name: encode(item, dumps.get(name, MISSING), (*path, name), emit) for name, item in named.items()}
+    if isinstance(value, Mapping):
+        return _encode_mapping(value, dump, path, emit)
+    if is_sequence(value):
+        dumps = dump if isinstance(dump, list) and len(dump) == len(value) else [MISSING] * len(value)
+        return [encode(item, dumps[index], (*path, str(index)), emit) for index, item in enumerate(value)]
+    return _encode_leaf(value, dump, path)
+
+
+def _encode_plain(value: Any, path: Path) -> Any:
+    return value if isinstance(value, bytes) else encode(value, MISSING, path, lambda _path, plain: plain)
+
+
+def _encode_mapping(value: Mapping[Any, Any], dump: Any, path: Path, emit: EmitSecret) -> dict[str, Any]:
+    dumped = isinstance(dump, dict) and len(dump) == len(value)
+    keys = list(dump) if dumped else [_encode_key(key, path) for key in value]
+    dumps = list(dump.values()) if dumped else [MISSING] * len(keys)
+    if any(isinstance(key, SECRET_TYPES) for key in value):
+        raise refuse(path, "a secret cannot be the key of a dict")
+    if len(set(keys)) != len(value):
+        raise refuse(path, "two keys of this dict look the same as JSON")
+    items = zip(keys, value.values(), dumps, strict=True)
+    return {key: encode(item, item_dump, (*path, key), emit) for key, item, item_dump in items}
+
+
+def _encode_key(key: Any, path: Path) -> str:
+    text = key if isinstance(key, str) else _to_json(key, path)
+    return text if isinstance(text, str) else json.dumps(text)
+
+
+def _encode_leaf(value: Any, dump: Any, path: Path) -> Any:
+    if isinstance(value, (set, frozenset)):
+        if any(isinstance(item, SECRET_TYPES) for item in value):
+            raise refuse(path, "a set cannot hold secrets: use a list")
+        items = dump if isinstance(dump, list) else _to_json(value, path)
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+    return _to_json(value, path) if dump is MISSING else dump
+
+
+def _to_json(value: Any, path: Path) -> Any:
+    try:
+        return to_jsonable_python(value, inf_nan_mode="constants")
+    except Exception:  # noqa: BLE001, S110 - serializers are foreign code, and their errors quote values
+        pass
+    raise refuse(path, f"a value of type {type(value).__name__} has no JSON form")
+
+
+def iter_secrets(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield each secret of a validated value with the path it is stored at."""
+    fields = get_fields(value)
+    if isinstance(value, SECRET_TYPES):
+        yield path, value
+    elif isinstance(value, RootModel):
+        yield from iter_secrets(value.root, path)
+    elif fields is not None:
+        for name, item in fields.items():
+            yield from iter_secrets(item, (*path, name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from iter_secrets(item, (*path, _encode_key(key, path)))
+    elif is_sequence(value):
+        for index, item in enumerate(value):
+            yield from iter_secrets(item, (*path, str(index)))
+
+
+def check_storable(value: Any, path: Path = ()) -> None:
+    """Check that every database stores this JSON value as it is.
+
+    :raises UnstorableConfig: for infinite numbers, NaN, and text that PostgreSQL's jsonb refuses.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            check_storable(key, path)
+            check_storable(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            check_storable(item, (*path, str(index)))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise refuse(path, "not a finite number")
+    elif isinstance(value, str) and _UNSTORABLE_TEXT.search(value):
+        raise refuse(path, "text with a NUL character or half a surrogate pair cannot be stored in every database")
+
+
+_UNSTORABLE_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def refuse(path: Path, reason: str) -> UnstorableConfig:
+    """Return the error that says why the value at ``path`` cannot be stored."""
+    return UnstorableConfig("this value", [FieldProblem(path, reason)])
+
+
+def get_fields(value: Any) -> dict[str, Any] | None:
+    """Return the fields (and extra values) of a model or dataclass by name; None for any other value."""
+    if isinstance(value, BaseModel):
+        names = type(value).__pydantic_fields__
+        return {**{name: getattr(value, name) for name in names}, **(value.model_extra or {})}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    return None
+
+
+def is_sequence(value: Any) -> TypeIs[list[Any] | tuple[Any, ...] | collections.deque[Any]]:
+    """Say whether ``value`` is an ordered container that JSON writes as an array."""
+    return isinstance(value, (list, tuple, collections.deque))
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Say whether two validated values are equal in type and content; private attributes do not count."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, SECRET_TYPES):
+        return is_same(one.get_secret_value(), other.get_secret_value())
+    fields, others = get_fields(one), get_fields(other)
+    if fields is not None and others is not None:
+        return is_same(fields, others)
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
+    if is_sequence(one):
+        return len(one) == len(other) and all(is_same(*pair) for pair in zip(one, other, strict=True))
+    return bool(one == other)

@@ -1,0 +1,124 @@
+"""One row's configuration: reads and writes it through the codec of the class that the row's item stands for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.views.decorators.debug import sensitive_variables
+
+from django_plugin_system.config.codec import Codec, Secrets, open_markers
+from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.config.tokens import Binding
+from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
+from django_plugin_system.exceptions import (
+    FieldProblem,
+    InvalidConfig,
+    NewerConfigVersion,
+    PluginNotRegistered,
+    SecretError,
+)
+from django_plugin_system.fields import StoredConfig
+from django_plugin_system.plugin import get_config_schema, get_config_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from django_plugin_system.models import PluginInstance
+
+SCOPE = "django_plugin_system.plugininstance"
+"""What the tokens of this table are bound to, beside the row's id and the path."""
+
+
+def get_binding(row: PluginInstance) -> Binding:
+    """Return what the tokens of ``row`` are bound to."""
+    return Binding(SCOPE, str(row.pk))
+
+
+def require_class(row: PluginInstance) -> type:
+    """Return the class that ``row`` is built from.
+
+    :raises PluginNotRegistered: if its code is gone.
+    """
+    plugin_class = row.item.plugin_class
+    if plugin_class is None:
+        raise PluginNotRegistered(str(row))
+    return plugin_class
+
+
+def _require_version(row: PluginInstance, plugin_class: type) -> int:
+    """Return the version of the class, unless the row is newer than that."""
+    version = get_config_version(plugin_class)
+    if row.config_version > version:
+        raise NewerConfigVersion(str(row), row.config_version, version)
+    return version
+
+
+def _get_codec(row: PluginInstance, schema: type[BaseModel]) -> Codec:
+    return Codec(schema, get_binding(row), get_keyring(), str(row))
+
+
+@sensitive_variables()
+def read_config(row: PluginInstance) -> BaseModel | None:
+    """Return the validated model that ``row`` stores, brought to the current version; None if its class takes none.
+
+    :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid.
+    """
+    plugin_class = require_class(row)
+    version = _require_version(row, plugin_class)
+    schema = get_config_schema(plugin_class)
+    if schema is None:
+        return None
+    codec = _get_codec(row, schema)
+    opened, secrets = open_markers(row.config, codec.binding, codec.keyring)
+    if row.config_version < version:
+        upgraded = upgrade(plugin_class, wrap_secrets(opened, secrets), row.config_version, version)
+        opened, secrets = unwrap_secrets(upgraded)
+    return codec.restore_opened(opened, secrets)
+
+
+@sensitive_variables()
+def make_stored(
+    row: PluginInstance, data: Mapping[str, Any] | BaseModel, previous: Mapping[str, Any]
+) -> tuple[StoredConfig, int]:
+    """Return ``data`` in stored form for ``row``, with its version; secrets that ``previous`` holds unchanged keep their tokens.
+
+    :raises ConfigError: if it cannot be stored; ``row`` is not touched.
+    """
+    plugin_class = require_class(row)
+    version = _require_version(row, plugin_class)
+    schema = get_config_schema(plugin_class)
+    if schema is None:
+        if data:
+            raise InvalidConfig(str(row), [FieldProblem((), f"{plugin_class.__qualname__} takes no configuration")])
+        return StoredConfig(), version
+    codec = _get_codec(row, schema)
+    return StoredConfig(codec.store(codec.parse(data), previous)), version
+
+
+@sensitive_variables()
+def open_row_secrets(row: PluginInstance, stored: Mapping[str, Any]) -> Secrets:
+    """Return the plain secrets of ``stored`` by path.
+
+    :raises SecretError: if one cannot be opened.
+    """
+    return open_markers(stored, get_binding(row), get_keyring())[1]
+
+
+@sensitive_variables()
+def says_the_same(row: PluginInstance, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two stored configs of ``row`` hold the same values, however their secrets are encrypted."""
+    if one == other:
+        return True
+    try:
+        opened = [open_markers(stored, get_binding(row), get_keyring())[0] for stored in (one, other)]
+    except SecretError:
+        return False
+    return bool(opened[0] == opened[1])
+
+
+def to_text(config: Any) -> str:
+    """Return a config as text that can be compared later, whatever happens to the object meanwhile."""
+    return json.dumps(config, sort_keys=True, default=str)

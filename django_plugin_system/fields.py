@@ -1,0 +1,44 @@
+"""The database field of configurations: JSON that only lets checked, encrypted configurations through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from django_plugin_system.exceptions import ConfigWriteRefused
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    JSONField = models.JSONField[Any, Any]
+else:
+    JSONField = models.JSONField  # not subscriptable at run time
+
+
+class StoredConfig(dict[str, Any]):
+    """A configuration in its stored form: validated, secrets encrypted. Only the codec and the database make one."""
+
+
+class ConfigField(JSONField):
+    """A JSON column that refuses to write what is no ``StoredConfig``: the last guard behind every ORM path."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return a stored object as ``StoredConfig``; parts of it (key transforms) as they are."""
+        loaded = super().from_db_value(value, expression, connection)  # type: ignore[misc]
+        return StoredConfig(loaded) if isinstance(loaded, dict) else loaded
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return ``value`` for the database.
+
+        :raises ConfigWriteRefused: if it did not go through ``set_config()``.
+        """
+        if not isinstance(value, StoredConfig) and not hasattr(value, "resolve_expression"):
+            method = "This query"
+            raise ConfigWriteRefused(method, [self.name])
+        return super().get_db_prep_save(value, connection)
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Describe this field to migrations as the plain JSON column that it is."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", list(args), dict(kwargs)

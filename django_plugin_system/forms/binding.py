@@ -1,0 +1,211 @@
+"""One row's configuration and its form: what is sent, how the answer is read, what is shown again when it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from django_plugin_system.config.declared import collect_secret_texts
+from django_plugin_system.exceptions import FieldProblem, Path
+from django_plugin_system.forms.builder import Builder, Request
+from django_plugin_system.forms.controls import (
+    MISSING,
+    Control,
+    Reading,
+    Schema,
+    UnfitError,
+    is_same,
+    parse_json,
+    show_json,
+)
+from django_plugin_system.forms.groups import GroupControl
+from django_plugin_system.forms.jsontext import JOIN, JsonTextControl, holds_secret, iter_controls
+from django_plugin_system.forms.secret import SecretControl
+from django_plugin_system.forms.textmode import hide_typed, outline, take_text
+from django_plugin_system.forms.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What an operator sent.
+
+    ``config`` may be given to ``PluginInstance.set_config``. It is None if there are ``problems`` (with form paths).
+    """
+
+    config: dict[str, Any] | None = field(repr=False)
+    problems: tuple[FieldProblem, ...] = ()
+    changed: bool = True
+    """Whether anything differs from what was sent to the browser. If not, leave the row's configuration alone."""
+
+    changed_fields: tuple[str, ...] = ()
+    """The titles of the fields that differ."""
+
+    form: Any = field(default=None, repr=False)
+    """The posted value, to find the place of later problems in."""
+
+
+class ConfigBinding:
+    """The form of one configuration.
+
+    ``schema`` is the class's model, ``stored`` the row's JSON (``{}`` for a new row), ``opened`` the secrets that can be read, ``row`` the row's
+    id. ``generated`` says whether django-jsonform draws the form; without it, the whole configuration is one JSON text, secrets as
+    placeholders.
+    """
+
+    def __init__(
+        self,
+        schema: type[BaseModel],
+        stored: Mapping[str, Any] | None = None,
+        opened: Mapping[Path, Any] | None = None,
+        *,
+        row: str = "",
+        generated: bool = True,
+    ) -> None:
+        self._is_new = stored is None
+        self._stored = dict(stored or {})
+        control, self._models = _build(schema)
+        self._vault = Vault(row, opened or {}, collect_secret_texts(schema, self._stored))
+        self.plain: dict[str, Any] = self._vault.hide(control, self._stored)
+        self.generated = generated and isinstance(control, GroupControl)
+        try:
+            self.control = control.adapt(self.plain)
+            self._form = self.control.encode(self.plain)
+        except UnfitError:
+            self.control, self.generated = control, False
+        if not self.generated:
+            self._form = outline(self.control) if self._is_new else self.plain
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.plain)} fields>"
+
+    @property
+    def known(self) -> set[Any]:
+        """What the browser was sent: the placeholders, and the values that are no secrets."""
+        return {*self._vault.get_placeholders(), *_iter_values(self.plain)}
+
+    def get_text(self) -> str:
+        """Return what is sent to the browser: the form value as JSON."""
+        return show_json(self._form)
+
+    def get_schema(self, text: str) -> Schema:
+        """Return the schema django-jsonform draws the form with value ``text`` from."""
+        schema = self.control.describe([_parse_or_none(text)])
+        schema.pop("title", None)
+        definitions = {name: model.describe(None) for name, model in self._models.items()}
+        return {**schema, "$defs": definitions} if definitions else schema
+
+    def get_secret_paths(self) -> list[str]:
+        """Return where in the form secrets are typed, as django-jsonform writes paths; ``*`` stands for any position."""
+        return sorted({key for key, control in iter_controls(self.control) if isinstance(control, SecretControl)})
+
+    def read(self, text: str | None) -> Submission:
+        """Return what was sent. Nothing at all, or no JSON, is a problem: never an empty configuration."""
+        if not text or not text.strip():
+            problem = _("The form arrived empty, so nothing was changed. Is JavaScript switched off?")
+            return Submission(None, (FieldProblem((), problem),))
+        try:
+            form = parse_json(text)
+        except ValueError as error:
+            message = _("This is not valid JSON: %(reason)s.") % {"reason": error}
+            return Submission(None, (FieldProblem((), message),))
+        if not self._is_new and is_same(form, self._form):
+            return Submission(None, changed=False, form=form)
+        return self._read_changed(form)
+
+    def _read_changed(self, form: Any) -> Submission:
+        if not isinstance(form, dict):
+            problem = FieldProblem((), _("A configuration is a JSON object, in braces."))
+            return Submission(None, (problem,), form=form)
+        reading = Reading()
+        if self.generated:
+            plain = self.control.decode(form, self.plain, reading, ())
+        else:
+            plain = take_text(self.control, form, reading, ())
+        misplaced: list[FieldProblem] = []
+        config = self._vault.reveal(plain, misplaced)
+        problems = (*reading.problems, *self.to_form_paths(misplaced, form))
+        changed = tuple(self._iter_changed_titles(plain))
+        return Submission(None if problems else config, problems, changed_fields=changed, form=form)
+
+    def _iter_changed_titles(self, plain: Any) -> Iterable[str]:
+        children = self.control.children if isinstance(self.control, GroupControl) else {}
+        for key in {**self.plain, **plain}:
+            if not is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
+                child = children.get(key)
+                yield str(child.label.title) if child else key
+
+    def to_form_paths(self, problems: Iterable[FieldProblem], form: Any) -> list[FieldProblem]:
+        """Return problems with stored paths, as pydantic finds them, with their paths in the posted form."""
+        if not self.generated:
+            return list(problems)
+        return [FieldProblem(self.control.locate(path, form), message) for path, message in problems]
+
+    def get_title(self, path: Path) -> str:
+        """Return how people know the value at a form path: ``Servers › 1 › Token``."""
+        titles = []
+        control: Control | None = self.control
+        for part in path:
+            control = _find_child(control, part)
+            title = str(control.label.title) if control else ""
+            titles.append(title or (str(int(part) + 1) if part.isdigit() else part))
+        return " › ".join(titles)
+
+    def get_again(self, text: str | None) -> str:
+        """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
+        form = _parse_or_none(text)
+        if form is None:
+            return self.get_again_unreadable(text)
+        if self.generated:
+            return show_json(self.control.conform(form, self.known))
+        return show_json(hide_typed(self.control, form, self.known))
+
+    def get_again_unreadable(self, text: str | None) -> str:
+        """Return what may be shown again of a text that is no JSON: as it was typed only if no secret can be in it."""
+        if self.generated or not text or holds_secret(self.control):
+            return self.get_text()
+        return text
+
+    def get_redacted(self) -> str:
+        """Return the stored configuration for people who may only look: neither secrets nor placeholders."""
+        return show_json(_blot(self.plain))
+
+
+def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:
+    """Return problems as django-jsonform takes them: messages by path, the parts of a path joined."""
+    found: dict[str, list[str]] = {}
+    for path, message in problems:
+        found.setdefault(JOIN.join(path), []).append(message)
+    return found
+
+
+def _find_child(control: Control | None, part: str) -> Control | None:
+    for key, child in control.iter_children() if control else ():
+        if key in {part, "*", f"*{JOIN}value"}:
+            return child
+        found = None if key else _find_child(child, part)
+        if found:
+            return found
+    return None
+
+
+def _iter_values(plain: Any) -> Iterator[str | float]:
+    if isinstance(plain, (dict, list)):
+        for item in plain.values() if isinstance(plain, dict) else plain:
+            yield from _iter_values(item)
+    elif plain is not None and not isinstance(plain, bool):
+        yield plain
+
+
+def _blot(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {key: _blot(value) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [_blot(value) for value in plain]
+    return BLOT if read_placeholder(plain) else plain

@@ -1,0 +1,246 @@
+"""From a pydantic model to the controls of its form. What is a secret is decided from the Python types."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from types import NoneType
+from typing import Annotated, Any, Literal
+
+import typing_extensions
+from django.utils.translation import gettext_lazy as _
+from pydantic import BaseModel, RootModel
+from pydantic.fields import FieldInfo
+
+from django_plugin_system.config.declared import holds_secret, is_secret_type, is_union
+from django_plugin_system.forms.containers import ListControl, PairsControl, TupleControl
+from django_plugin_system.forms.controls import MISSING, Control, Label
+from django_plugin_system.forms.groups import GroupControl
+from django_plugin_system.forms.jsontext import JsonTextControl
+from django_plugin_system.forms.labels import get_model_title, make_label
+from django_plugin_system.forms.leaves import build_choice, build_leaf, get_json_schema
+from django_plugin_system.forms.scalars import NumberTextControl
+from django_plugin_system.forms.secret import SecretControl
+from django_plugin_system.forms.variants import NothingControl, ReferenceControl, VariantsControl
+
+_LISTS = (list, set, frozenset, tuple, deque, Iterable)
+_TITLES = {"string": _("Text"), "number": _("Number"), "boolean": _("Yes or no"), "array": _("List")}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A control that is asked for: how it is labelled, the metadata of its type, and where it is to stand."""
+
+    label: Label = field(default_factory=Label)
+    metadata: tuple[Any, ...] = ()
+    nullable: bool = False
+    in_union: bool = False
+
+    def for_part(self, label: Label | None = None) -> Request:
+        """Return the request for a part of this type: nothing but the label is handed on."""
+        return Request(label or Label())
+
+
+@dataclass
+class Builder:
+    """Builds the controls of one form."""
+
+    models: dict[str, GroupControl] = field(default_factory=dict)
+    """The control of every model that stands inside itself, by its name in the form's definitions."""
+
+    _open: list[Any] = field(default_factory=list)
+    _recursive: set[Any] = field(default_factory=set)
+
+    def build(self, annotation: Any, request: Request) -> Control:
+        """Return the control of a type; JSON text where no other control is sure to be right."""
+        annotation, request = _peel(annotation, request)
+        if any(annotation is outer for outer in self._open):
+            return self._refer(annotation, request)
+        self._open.append(annotation)
+        try:
+            control = self._build(annotation, request)
+        finally:
+            self._open.pop()
+        return _without_masked_default(control)
+
+    def _build(self, annotation: Any, request: Request) -> Control:
+        label, nullable = request.label, request.nullable
+        if is_secret_type(annotation):
+            structured = get_json_schema(annotation).get("type") != "string"
+            return SecretControl(label, nullable, structured=structured)
+        if is_union(annotation):
+            return self._build_union(annotation, request)
+        if typing_extensions.get_origin(annotation) is Literal:
+            return build_choice(typing_extensions.get_args(annotation), label, nullable=nullable)
+        if isinstance(annotation, type) and issubclass(annotation, Enum):
+            return build_choice(annotation, label, nullable=nullable)
+        found = self._build_container(annotation, request)
+        if found is not None:
+            return _make_optional(found) if nullable else found
+        if holds_secret(annotation):
+            return JsonTextControl(label, nullable, may_hold_secret=True)
+        return build_leaf(annotation, label, request.metadata, nullable=nullable, in_union=request.in_union)
+
+    def _build_container(self, annotation: Any, request: Request) -> Control | None:
+        """Return the control of a model, list, dict or tuple; None for any other type."""
+        origin, args = typing_extensions.get_origin(annotation), typing_extensions.get_args(annotation)
+        if isinstance(annotation, type) and origin is None and issubclass(annotation, BaseModel):
+            if issubclass(annotation, RootModel):
+                return self.build(annotation.__pydantic_fields__["root"].annotation, request.for_part(request.label))
+            return self.build_model(annotation, request.label)
+        if not isinstance(origin, type) or not args:
+            return None
+        if issubclass(origin, Mapping):
+            return self._build_dict(args, request)
+        if issubclass(origin, tuple) and Ellipsis not in args:
+            return TupleControl(request.label, items=tuple(self.build(arg, request.for_part()) for arg in args))
+        if origin in _LISTS or issubclass(origin, (list, set, frozenset, deque, AbstractSet, Iterable)):
+            item = self.build(args[0], request.for_part())
+            return ListControl(request.label, item=item, most=_get_limit(request.metadata))
+        return None
+
+    def _build_dict(self, args: tuple[Any, ...], request: Request) -> Control | None:
+        value = self.build(args[1], request.for_part()) if len(args) > 1 else JsonTextControl()
+        return None if isinstance(value, JsonTextControl) else PairsControl(request.label, value=value)
+
+    def build_model(self, model: type[BaseModel], label: Label) -> GroupControl:
+        """Return the control of a model."""
+        children = {}
+        for name, info in model.__pydantic_fields__.items():
+            request = Request(make_label(name, info, model), _get_metadata(info))
+            children[name] = self.build(info.annotation, request)
+        extras = None
+        if model.model_config.get("extra") == "allow":
+            extras = PairsControl(Label(_("Further values")), value=JsonTextControl())
+        title = label.title or get_model_title(model)
+        group = GroupControl(replace(label, title=title), children=children, extras=extras)
+        if model in self._recursive:
+            own = Label(get_model_title(model))
+            self.models[_get_name(model)] = replace(group, label=own)
+        return group
+
+    def _refer(self, annotation: Any, request: Request) -> Control:
+        """Return a reference to a model that is just being built; JSON text for other types inside themselves."""
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)) or issubclass(
+            annotation, RootModel
+        ):
+            return JsonTextControl(request.label, request.nullable, may_hold_secret=holds_secret(annotation))
+        self._recursive.add(annotation)
+        reference = ReferenceControl(request.label, name=_get_name(annotation), models=self.models)
+        return _make_optional(reference) if request.nullable else reference
+
+    def _build_union(self, annotation: Any, request: Request) -> Control:
+        members = list(_flatten(annotation))
+        nullable = request.nullable or NoneType in members
+        members = [member for member in members if member is not NoneType]
+        if len(members) == 1:
+            return self.build(members[0], replace(request, nullable=nullable))
+        if set(members) == {int, float}:
+            return NumberTextControl(request.label, nullable, whole=False)
+        part = replace(request, label=Label(help_text=request.label.help_text), nullable=False, in_union=True)
+        options = [_make_option(self.build(member, part), index) for index, member in enumerate(members)]
+        if not _is_unambiguous(options):
+            return JsonTextControl(request.label, nullable, may_hold_secret=holds_secret(annotation))
+        return VariantsControl(request.label, nullable, _add_nothing(options) if nullable else tuple(options))
+
+
+def _peel(annotation: Any, request: Request) -> tuple[Any, Request]:
+    """Take off Annotated and aliases, keeping what they say."""
+    while True:
+        origin = typing_extensions.get_origin(annotation)
+        alias = getattr(origin or annotation, "__value__", None) or getattr(annotation, "__supertype__", None)
+        if origin is Annotated:
+            annotation, *metadata = typing_extensions.get_args(annotation)
+            request = _add_metadata(request, metadata)
+        elif alias is not None and not _is_recursive_alias(alias):
+            annotation = alias
+        else:
+            return annotation, request
+
+
+def _is_recursive_alias(alias: Any) -> bool:
+    return isinstance(alias, str)
+
+
+def _add_metadata(request: Request, metadata: list[Any]) -> Request:
+    label, kept = request.label, list(request.metadata)
+    for item in metadata:
+        if isinstance(item, FieldInfo):
+            label = replace(
+                label, title=label.title or item.title or "", help_text=label.help_text or item.description or ""
+            )
+            kept += item.metadata
+        else:
+            kept.append(item)
+    return replace(request, label=label, metadata=tuple(kept))
+
+
+def _get_metadata(info: FieldInfo) -> tuple[Any, ...]:
+    return tuple(info.metadata)
+
+
+def _get_limit(metadata: tuple[Any, ...]) -> int | None:
+    limits = [getattr(item, "max_length", None) for item in metadata]
+    return next((limit for limit in limits if isinstance(limit, int)), None)
+
+
+def _get_name(model: type[BaseModel]) -> str:
+    return re.sub(r"\W", "_", f"{model.__module__}_{model.__qualname__}")
+
+
+def _flatten(annotation: Any) -> Iterator[Any]:
+    """Yield the members of a union, and of the unions in it."""
+    for member in typing_extensions.get_args(annotation):
+        inner, _request = _peel(member, Request())
+        if is_union(inner):
+            yield from _flatten(inner)
+        else:
+            yield member
+
+
+def _make_optional(control: Control) -> Control:
+    """Put "not set" before a control that has no empty value of its own."""
+    if control.kind == "string":
+        return replace(control, nullable=True)
+    label = control.label
+    inner = replace(control, label=Label(_get_option_title(control), label.help_text))
+    return VariantsControl(label, nullable=True, options=(NothingControl(), inner))
+
+
+def _get_option_title(control: Control) -> Any:
+    if isinstance(control, (GroupControl, ReferenceControl)):
+        return control.label.title
+    return _TITLES.get(control.kind, _("Values"))
+
+
+def _make_option(control: Control, index: int) -> Control:
+    option = replace(control, label=replace(control.label, title=_get_option_title(control)))
+    return replace(option, variant=str(index)) if isinstance(option, GroupControl) else option
+
+
+def _is_unambiguous(options: list[Control]) -> bool:
+    """Say whether the browser can tell the options apart by the shape of their values."""
+    kinds = [
+        "reference" if isinstance(option, ReferenceControl) else option.kind
+        for option in options
+        if not isinstance(option, GroupControl)
+    ]
+    return len(kinds) == len(set(kinds)) and "variants" not in kinds
+
+
+def _add_nothing(options: list[Control]) -> tuple[Control, ...]:
+    """Make one option stand for None: the text, or else a new first one."""
+    if any(option.kind == "string" for option in options):
+        return tuple(replace(option, nullable=True) if option.kind == "string" else option for option in options)
+    return (NothingControl(), *options)
+
+
+def _without_masked_default(control: Control) -> Control:
+    """Drop a default that JSON text would show with masks in the place of its secrets."""
+    if isinstance(control, JsonTextControl) and control.may_hold_secret:
+        return replace(control, label=replace(control.label, default=MISSING))
+    return control

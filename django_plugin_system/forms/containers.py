@@ -1,0 +1,244 @@
+"""Controls of lists, dicts and tuples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.utils.translation import gettext as _
+
+from django_plugin_system.forms.controls import (
+    MISSING,
+    Control,
+    Reading,
+    Schema,
+    Seen,
+    UnfitError,
+    collect,
+    decode_or_keep,
+    is_same,
+)
+from django_plugin_system.forms.scalars import TextControl
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator
+
+    from django_plugin_system.exceptions import Path
+
+NO_LIMIT = 10_000
+"""django-jsonform stops at 100 items unless it is told a number."""
+
+
+def _collect_items(seen: Seen) -> list[Any] | None:
+    return None if seen is None else [item for form in seen if isinstance(form, list) for item in form]
+
+
+@dataclass(frozen=True)
+class ListControl(Control):
+    """A list, set or tuple of any length."""
+
+    kind: ClassVar[str] = "array"
+
+    item: Control = field(default_factory=TextControl)
+    most: int | None = None
+    """The most items there may be; None for no limit."""
+
+    def describe(self, seen: Seen) -> Schema:
+        """Draw one control for all items."""
+        schema = super().describe(seen)
+        schema |= {"description": schema.pop("help_text", ""), "maxItems": NO_LIMIT if self.most is None else self.most}
+        return {**schema, "items": self.item.describe(_collect_items(seen))}
+
+    def get_blank(self) -> Any:
+        """Start without items."""
+        return []
+
+    def encode(self, plain: Any) -> Any:
+        """Show each item."""
+        if not isinstance(plain, list):
+            raise UnfitError
+        return [self.item.encode(item) for item in plain]
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read each item; one that only moved stays exactly as it was."""
+        if form in ("", None):
+            form = []
+        if not isinstance(form, list):
+            reading.refuse(at, _("The form did not send a list."))
+            return MISSING
+        stored = old if isinstance(old, list) else []
+        return [
+            _none_if_missing(
+                decode_or_keep(self.item, item, self._find_old(item, stored, index), reading, (*at, str(index)))
+            )
+            for index, item in enumerate(form)
+        ]
+
+    def _find_old(self, form: Any, stored: list[Any], index: int) -> Any:
+        candidates = [*stored[index : index + 1], *stored]
+        for candidate in candidates:
+            if is_same(self.item.try_encode(candidate), form):
+                return candidate
+        return candidates[0] if index < len(stored) else MISSING
+
+    def conform(self, form: Any, known: Container[str]) -> Any:
+        """Show each item again."""
+        return [self.item.conform(item, known) for item in form] if isinstance(form, list) else []
+
+    def locate(self, path: Path, form: Any) -> Path:
+        """Follow the position."""
+        if not path or not isinstance(form, list) or not path[0].isdigit() or int(path[0]) >= len(form):
+            return ()
+        return (path[0], *self.item.locate(path[1:], form[int(path[0])]))
+
+    def get_child(self, key: str, plain: Any) -> Control:
+        """Return the items' control."""
+        del key, plain
+        return self.item
+
+    def iter_children(self) -> Iterable[tuple[str, Control]]:
+        """Yield the items' control."""
+        return [("*", self.item)]
+
+
+def _none_if_missing(plain: Any) -> Any:
+    return None if plain is MISSING else plain
+
+
+@dataclass(frozen=True)
+class PairsControl(Control):
+    """A dict with free keys, as a list of key and value."""
+
+    kind: ClassVar[str] = "array"
+
+    value: Control = field(default_factory=TextControl)
+
+    def describe(self, seen: Seen) -> Schema:
+        """Draw a group of key and value for each entry."""
+        schema = super().describe(seen)
+        items = _collect_items(seen)
+        key = {"type": "string", "title": _("Key")}
+        value = {"title": _("Value"), **self.value.describe(collect(items, "value"))}
+        entry = {"type": "object", "properties": {"key": key, "value": value}, "required": ["key"]}
+        return {**schema, "description": schema.pop("help_text", ""), "maxItems": NO_LIMIT, "items": entry}
+
+    def get_blank(self) -> Any:
+        """Start without entries."""
+        return []
+
+    def encode(self, plain: Any) -> Any:
+        """Show each entry, in the stored order."""
+        if not isinstance(plain, dict) or "" in plain:
+            raise UnfitError
+        return [{"key": key, "value": self.value.encode(value)} for key, value in plain.items()]
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read each entry; refuse empty keys and keys that stand twice."""
+        stored = old if isinstance(old, dict) else {}
+        plain: dict[str, Any] = {}
+        for index, (key, value) in enumerate(_iter_entries(form)):
+            where = (*at, str(index))
+            if not isinstance(key, str) or not key:
+                reading.refuse((*where, "key"), _("Every entry needs a key."))
+            elif key in plain:
+                reading.refuse((*where, "key"), _("This key stands here twice."))
+            else:
+                old_value = stored.get(key, MISSING)
+                plain[key] = _none_if_missing(decode_or_keep(self.value, value, old_value, reading, (*where, "value")))
+        return plain
+
+    def conform(self, form: Any, known: Container[str]) -> Any:
+        """Show each entry again."""
+        return [
+            {"key": key if isinstance(key, str) else "", "value": self.value.conform(value, known)}
+            for key, value in _iter_entries(form)
+        ]
+
+    def locate(self, path: Path, form: Any) -> Path:
+        """Find the entry with this key."""
+        for index, (key, value) in enumerate(_iter_entries(form)):
+            if path and key == path[0]:
+                return (str(index), "value", *self.value.locate(path[1:], value))
+        return ()
+
+    def get_child(self, key: str, plain: Any) -> Control:
+        """Return the values' control."""
+        del key, plain
+        return self.value
+
+    def iter_children(self) -> Iterable[tuple[str, Control]]:
+        """Yield the values' control under its place in the form."""
+        return [("*\u00a7value", self.value)]
+
+
+def _iter_entries(form: Any) -> Iterator[tuple[Any, Any]]:
+    for entry in form if isinstance(form, list) else []:
+        given = entry if isinstance(entry, dict) else {}
+        yield given.get("key"), given.get("value")
+
+
+@dataclass(frozen=True)
+class TupleControl(Control):
+    """A tuple of fixed length: one control for each position, under the form keys ``item_0``, ``item_1``, ..."""
+
+    kind: ClassVar[str] = "object"
+
+    items: tuple[Control, ...] = ()
+
+    def describe(self, seen: Seen) -> Schema:
+        """Draw the positions one below the other."""
+        schema = self.describe_label()
+        schema |= {"type": "object", "description": schema.pop("help_text", "")}
+        drawn = {}
+        for index, item in enumerate(self.items):
+            title = _("Item %(number)d") % {"number": index + 1}
+            drawn[f"item_{index}"] = {"title": title, **item.describe(collect(seen, f"item_{index}"))}
+        return {**schema, "properties": drawn}
+
+    def get_default_form(self) -> Any:
+        """Leave defaults out: the renderer does not read those of an object."""
+        return MISSING
+
+    def get_blank(self) -> Any:
+        """Start with every position blank."""
+        return {f"item_{index}": item.get_blank() for index, item in enumerate(self.items)}
+
+    def encode(self, plain: Any) -> Any:
+        """Show each position."""
+        if not isinstance(plain, list) or len(plain) != len(self.items):
+            raise UnfitError
+        return {f"item_{index}": item.encode(plain[index]) for index, item in enumerate(self.items)}
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read each position."""
+        given = form if isinstance(form, dict) else {}
+        stored = old if isinstance(old, list) and len(old) == len(self.items) else [MISSING] * len(self.items)
+        keys = [f"item_{index}" for index in range(len(self.items))]
+        return [
+            _none_if_missing(decode_or_keep(item, given.get(key), past, reading, (*at, key)))
+            for key, item, past in zip(keys, self.items, stored, strict=True)
+        ]
+
+    def conform(self, form: Any, known: Container[str]) -> Any:
+        """Show each position again."""
+        given = form if isinstance(form, dict) else {}
+        return {
+            f"item_{index}": item.conform(given.get(f"item_{index}"), known) for index, item in enumerate(self.items)
+        }
+
+    def locate(self, path: Path, form: Any) -> Path:
+        """Follow the position."""
+        given = form if isinstance(form, dict) else {}
+        if not path or not path[0].isdigit() or int(path[0]) >= len(self.items):
+            return ()
+        key = f"item_{path[0]}"
+        return (key, *self.items[int(path[0])].locate(path[1:], given.get(key)))
+
+    def get_child(self, key: str, plain: Any) -> Control | None:
+        """Return the position's control."""
+        del plain
+        return self.items[int(key)] if key.isdigit() and int(key) < len(self.items) else None
+
+    def iter_children(self) -> Iterable[tuple[str, Control]]:
+        """Yield each position."""
+        return [(f"item_{index}", item) for index, item in enumerate(self.items)]

@@ -1,0 +1,67 @@
+"""How a field presents itself: title, help text, example, default."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from django_plugin_system.forms.controls import MISSING, Label
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def humanize(name: str) -> str:
+    """Return a field's name as a title: ``account_sid`` as ``Account sid``."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def get_model_title(model: type[BaseModel]) -> str:
+    """Return the title in the model's config, or its name in words: ``CardPayment`` as ``Card payment``."""
+    title = model.model_config.get("title")
+    if title:
+        return title
+    words = _WORD_START.sub(" ", model.__name__).split(" ")
+    return humanize(" ".join(word if word.isupper() else word.lower() for word in words))
+
+
+def make_label(name: str, info: FieldInfo, model: type[BaseModel]) -> Label:
+    """Return how field ``name`` of ``model`` presents itself.
+
+    ``json_schema_extra`` may hold ``readOnly`` (shown, never taken from the browser) and ``multiline`` (an area of text).
+    """
+    generate = info.field_title_generator or model.model_config.get("field_title_generator")
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    return Label(
+        title=info.title or (generate(name, info) if generate else humanize(name)),
+        help_text=info.description or "",
+        placeholder=_get_example(info),
+        required=info.is_required(),
+        read_only=bool(extra.get("readOnly")),
+        multiline=bool(extra.get("multiline")) or extra.get("format") == "textarea",
+        default=get_default(info),
+    )
+
+
+def _get_example(info: FieldInfo) -> str:
+    example = (info.examples or [""])[0]
+    return str(example) if isinstance(example, (str, int, float)) else ""
+
+
+def get_default(info: FieldInfo) -> Any:
+    """Return a field's default as JSON, or MISSING where there is none or it has no JSON form. Secrets are masked in it."""
+    if info.is_required() or info.default_factory_takes_validated_data:
+        return MISSING
+    try:
+        default = to_jsonable_python(info.get_default(call_default_factory=True), by_alias=False)
+        json.dumps(default, allow_nan=False)
+    except Exception:  # noqa: BLE001 - factories and serializers are foreign code; the form just starts empty
+        return MISSING
+    return default

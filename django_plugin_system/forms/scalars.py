@@ -1,0 +1,270 @@
+"""Controls of single values: text, numbers, yes/no, choices, constants."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.utils.translation import gettext as _
+
+from django_plugin_system.forms.controls import MISSING, Control, Reading, Schema, Seen, UnfitError
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from django_plugin_system.exceptions import Path
+
+MAX_EXACT = 2**53 - 1
+"""The largest whole number that a browser does not round."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,1000}\Z")
+
+
+@dataclass(frozen=True)
+class TextControl(Control):
+    """A text that is stored as a JSON string: str, Decimal, dates and times, URLs, UUIDs, ..."""
+
+    def describe(self, seen: Seen) -> Schema:
+        """Draw an area of text where a line would lose line breaks."""
+        schema = super().describe(seen)
+        if self.label.multiline or any("\n" in text or "\r" in text for text in seen or () if isinstance(text, str)):
+            schema["widget"] = "textarea"
+        return schema
+
+    def encode(self, plain: Any) -> str:
+        """Show None as an empty text."""
+        if plain is None and self.nullable:
+            return ""
+        if not isinstance(plain, str):
+            raise UnfitError
+        return plain
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read an empty text as None, or as missing where something must be filled in."""
+        del old, reading, at
+        if form in ("", None):
+            return self._decode_empty()
+        return form
+
+    def _decode_empty(self) -> Any:
+        if self.nullable:
+            return None
+        return MISSING if self.label.required else ""
+
+    def conform(self, form: Any, known: Container[str]) -> str:
+        """Show any text as it was typed."""
+        del known
+        return form if isinstance(form, str) else ""
+
+
+@dataclass(frozen=True)
+class FormattedControl(TextControl):
+    """A text that cannot be empty: a date, a Decimal, a URL. An empty one counts as not filled in."""
+
+    def _decode_empty(self) -> Any:
+        return None if self.nullable else MISSING
+
+
+@dataclass(frozen=True)
+class NumberTextControl(TextControl):
+    """A number in a text input, for numbers that a browser's number input would round or retype."""
+
+    whole: bool = True
+
+    def encode(self, plain: Any) -> str:
+        """Show the digits as they are stored."""
+        if plain is None and self.nullable:
+            return ""
+        if isinstance(plain, bool) or not isinstance(plain, int if self.whole else (int, float)):
+            raise UnfitError
+        return json.dumps(plain)
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read the digits as a number, and leave anything else for pydantic to refuse."""
+        del old, reading, at
+        if not isinstance(form, str):
+            return form
+        text = form.strip()
+        if not text:
+            return None if self.nullable else MISSING
+        if _INTEGER.match(text):
+            return int(text)
+        return text if self.whole else _read_float(text)
+
+
+def _read_float(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@dataclass(frozen=True)
+class NumberControl(Control):
+    """A number input: floats, and whole numbers that are known to be small enough."""
+
+    kind: ClassVar[str] = "number"
+
+    whole: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def describe(self, seen: Seen) -> Schema:
+        """Add the bounds, for the browser's arrows."""
+        schema = super().describe(seen)
+        schema["type"] = "integer" if self.whole else "number"
+        bounds = {"minimum": self.minimum, "maximum": self.maximum}
+        schema.update({key: bound for key, bound in bounds.items() if bound is not None})
+        return schema
+
+    def get_blank(self) -> Any:
+        """Show nothing."""
+        return None
+
+    def encode(self, plain: Any) -> Any:
+        """Show a number as a number."""
+        if plain is None and self.nullable:
+            return None
+        wanted = int if self.whole else (int, float)
+        if isinstance(plain, bool) or not isinstance(plain, wanted) or _is_rounded(plain):
+            raise UnfitError
+        return plain
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read nothing as None, or as missing; refuse a number that the browser has rounded."""
+        del old
+        if form in ("", None):
+            return None if self.nullable else MISSING
+        if _is_rounded(form):
+            reading.refuse(at, _("This number has too many digits for the browser to keep."))
+        return form
+
+    def conform(self, form: Any, known: Container[str]) -> Any:
+        """Show any number as it was typed."""
+        del known
+        return form if isinstance(form, (int, float)) and not isinstance(form, bool) else None
+
+
+def _is_rounded(number: Any) -> bool:
+    return isinstance(number, int) and abs(number) > MAX_EXACT
+
+
+@dataclass(frozen=True)
+class BooleanControl(Control):
+    """A check box."""
+
+    kind: ClassVar[str] = "boolean"
+
+    def get_blank(self) -> bool:
+        """Show no tick."""
+        return False
+
+    def encode(self, plain: Any) -> bool:
+        """Show True as a tick."""
+        if not isinstance(plain, bool):
+            raise UnfitError
+        return plain
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read nothing as no."""
+        del old, reading, at
+        return False if form in ("", None) else form
+
+    def conform(self, form: Any, known: Container[str]) -> bool:
+        """Show the tick."""
+        del known
+        return form is True
+
+
+@dataclass(frozen=True)
+class ChoiceControl(Control):
+    """A choice of constants. The form value is the constant's JSON text, so that ``1``, ``"1"`` and null stay apart."""
+
+    choices: tuple[tuple[str, Any], ...] = ()
+    """Title and JSON text of each choice."""
+
+    def describe(self, seen: Seen) -> Schema:
+        """List the choices, with one for None where the value is optional."""
+        schema = super().describe(seen)
+        schema["choices"] = [{"title": str(title), "value": text} for title, text in self._get_all()]
+        return schema
+
+    def _get_all(self) -> tuple[tuple[str, Any], ...]:
+        return ((_("Not set"), "null"), *self.choices) if self.nullable else self.choices
+
+    def _is_choice(self, form: Any) -> bool:
+        return any(form == text for _title, text in self._get_all())
+
+    def get_blank(self) -> str:
+        """Show that nothing is set, or nothing at all."""
+        return "null" if self.nullable else ""
+
+    def encode(self, plain: Any) -> str:
+        """Show the choice with this value."""
+        text = json.dumps(plain)
+        if not self._is_choice(text):
+            raise UnfitError
+        return text
+
+    def adapt(self, plain: Any) -> Control:
+        """Add a stored value that is no choice any more, so that the browser does not drop it."""
+        text = json.dumps(plain)
+        if self._is_choice(text) or not isinstance(plain, (str, int, float)):
+            return super().adapt(plain)
+        title = _("%(value)s (not a choice any more)") % {"value": plain}
+        return replace(self, choices=(*self.choices, (title, text)))
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read the JSON text of a choice."""
+        del old
+        if form in ("", None):
+            return None if self.nullable else MISSING
+        if not self._is_choice(form):
+            reading.refuse(at, _("Choose one of the values offered."))
+            return MISSING
+        return json.loads(form)
+
+    def conform(self, form: Any, known: Container[str]) -> str:
+        """Show the choice again if it is one."""
+        del known
+        return form if isinstance(form, str) and self._is_choice(form) else self.get_blank()
+
+
+@dataclass(frozen=True)
+class ConstantControl(Control):
+    """The one value a field can have; drawn as a hidden input."""
+
+    value: Any = None
+
+    def describe(self, seen: Seen) -> Schema:
+        """Let the browser fill the constant in."""
+        del seen
+        return {"const": self.value, "widget": "hidden", "title": str(self.label.title)}
+
+    def get_blank(self) -> Any:
+        """Start with the constant."""
+        return self.value
+
+    def encode(self, plain: Any) -> Any:
+        """Show nothing but the constant."""
+        if type(plain) is not type(self.value) or plain != self.value:
+            raise UnfitError
+        return plain
+
+    def adapt(self, plain: Any) -> Control:
+        """Offer the constant and a stored value that differs from it as a choice, so that opening the form changes nothing."""
+        if plain == self.value or not isinstance(plain, (str, int, float)):
+            return super().adapt(plain)
+        return ChoiceControl(self.label, choices=((str(self.value), json.dumps(self.value)),)).adapt(plain)
+
+    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+        """Read the constant, whatever was posted."""
+        del form, old, reading, at
+        return self.value
+
+    def conform(self, form: Any, known: Container[str]) -> Any:
+        """Show the constant."""
+        del form, known
+        return self.value

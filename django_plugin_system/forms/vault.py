@@ -1,0 +1,127 @@
+"""Stored secrets as placeholders: what the browser gets in their place, and what comes back for it.
+
+A placeholder's id is an HMAC of the row, the place (without list positions, so that items may be reordered) and the secret. Whoever sees
+it learns nothing, and it opens nothing in another field or row.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+
+from django_plugin_system.config.tokens import MARKER
+from django_plugin_system.exceptions import FieldProblem, Path
+from django_plugin_system.forms.controls import MISSING, Control
+from django_plugin_system.forms.secret import PLACEHOLDER, SecretControl, find_marker_problem, read_placeholder
+from django_plugin_system.forms.variants import VariantsControl
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One stored secret."""
+
+    path: Path
+    place: Path
+    """``path`` without list positions."""
+
+    stored: Any = field(repr=False)
+    opened: Any = field(repr=False)
+    """The secret itself, or MISSING if it cannot be read."""
+
+
+@dataclass
+class Vault:
+    """The stored secrets of one row, by the id of their placeholder.
+
+    ``opened`` holds the secrets that can be read, by path; ``row`` keeps equal secrets of two rows apart.
+    """
+
+    row: str = ""
+    opened: Mapping[Path, Any] = field(default_factory=dict, repr=False)
+    exposed: Container[str] = field(default=(), repr=False)
+    """Texts that stand, not encrypted, where the schema declares a secret; they are hidden where no control says what is one."""
+
+    kept: dict[str, list[Kept]] = field(default_factory=dict, repr=False)
+
+    def get_placeholders(self) -> set[str]:
+        """Return the text of every placeholder that was handed out."""
+        return {PLACEHOLDER.format(identifier) for identifier in self.kept}
+
+    def hide(self, control: Control | None, stored: Any, path: Path = (), place: Path = ()) -> Any:
+        """Return stored JSON with each secret replaced by its placeholder.
+
+        A secret is what is stored as one, or stands where ``control`` has one.
+        """
+        resolved = control.pick_plain(stored) if isinstance(control, VariantsControl) else control
+        if _is_marker(stored) or (isinstance(resolved, SecretControl) and stored is not None):
+            return self._keep(Kept(path, place, stored, self._open(stored, path)))
+        if isinstance(stored, dict):
+            return {
+                key: self.hide(resolved and resolved.get_child(key, stored), value, (*path, key), (*place, key))
+                for key, value in stored.items()
+            }
+        if isinstance(stored, list):
+            return [
+                self.hide(resolved and resolved.get_child(str(index), stored), value, (*path, str(index)), place)
+                for index, value in enumerate(stored)
+            ]
+        if resolved is None and isinstance(stored, str) and stored in self.exposed:
+            return self._keep(Kept(path, place, stored, stored))
+        return stored
+
+    def _open(self, stored: Any, path: Path) -> Any:
+        return self.opened.get(path, MISSING if _is_marker(stored) else stored)
+
+    def _keep(self, kept: Kept) -> str:
+        secret = kept.stored if kept.opened is MISSING else kept.opened
+        identifier = _identify(self.row, kept.place, secret)
+        self.kept.setdefault(identifier, []).append(kept)
+        return PLACEHOLDER.format(identifier)
+
+    def reveal(self, plain: Any, problems: list[FieldProblem], path: Path = (), place: Path = ()) -> Any:
+        """Return posted plain JSON with each placeholder replaced by what it stands for; note those that do not belong where they are.
+
+        A secret that did not move stands in the result as it is stored, so that it need not be readable.
+        """
+        if isinstance(plain, dict):
+            return {key: self.reveal(value, problems, (*path, key), (*place, key)) for key, value in plain.items()}
+        if isinstance(plain, list):
+            return [self.reveal(value, problems, (*path, str(index)), place) for index, value in enumerate(plain)]
+        identifier = read_placeholder(plain)
+        found = self.kept.get(identifier, []) if identifier else []
+        problem = _find_problem(found, path, place) if identifier else find_marker_problem(plain)
+        if problem:
+            problems.append(FieldProblem(path, problem))
+            return None
+        if not found:
+            return plain
+        here = next((kept for kept in found if kept.path == path), None)
+        return here.stored if here else found[0].opened
+
+
+def _find_problem(found: list[Kept], path: Path, place: Path) -> str | None:
+    if not found:
+        return _("The secret that was stored here is gone. Type it again.")
+    if found[0].place != place:
+        return _("This secret was stored in another field. Type it again.")
+    if found[0].opened is MISSING and all(kept.path != path for kept in found):
+        return _("This secret cannot be read, so it cannot be moved. Type it again.")
+    return None
+
+
+def _is_marker(stored: Any) -> bool:
+    return isinstance(stored, dict) and MARKER in stored
+
+
+def _identify(row: str, place: Path, secret: Any) -> str:
+    raw = ["bytes", base64.b64encode(secret).decode()] if isinstance(secret, bytes) else ["json", secret]
+    message = json.dumps([row, place, raw], sort_keys=True)
+    return salted_hmac("django_plugin_system.forms.vault", message, algorithm="sha256").hexdigest()[:32]

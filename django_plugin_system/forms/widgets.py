@@ -1,0 +1,58 @@
+"""The widgets of a configuration: django-jsonform's form, or a plain area of text."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.apps import apps
+from django_jsonform.widgets import JSONFormWidget
+
+if TYPE_CHECKING:
+    from django_plugin_system.forms.binding import ConfigBinding
+
+
+def is_jsonform_installed() -> bool:
+    """Say whether generated forms can be drawn: their scripts are found only in installed apps."""
+    return apps.is_installed("django_jsonform")
+
+
+class GeneratedConfigWidget(JSONFormWidget):
+    """A form generated from the schema. Without JavaScript, or should it crash, the form's JSON is there to edit as text."""
+
+    template_name = "django_plugin_system/widgets/config.html"
+
+    def __init__(self, binding: ConfigBinding) -> None:
+        """Draw the form of ``binding``."""
+        super().__init__(schema={})
+        self.binding = binding
+        self.error_map: dict[str, list[str]] = {}
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Add where secrets are typed, so that the script can mask them."""
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        context["widget"]["secret_paths"] = json.dumps(self.binding.get_secret_paths())
+        return context
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> Any:
+        """Draw the schema for the very value that is shown."""
+        self.schema = self.binding.get_schema(value)
+        return super().render(name, value, attrs, renderer)
+
+    @property
+    def media(self) -> forms.Media:
+        """Add our own style and script to django-jsonform's."""
+        own = forms.Media(
+            css={"all": ["django_plugin_system/config-form.css"]}, js=["django_plugin_system/config-form.js"]
+        )
+        return super().media + own
+
+
+class TextConfigWidget(forms.Textarea):
+    """The whole configuration as JSON text."""
+
+    def __init__(self) -> None:
+        """Make room for a configuration of usual size."""
+        super().__init__(attrs={"class": "vLargeTextField", "rows": 16, "spellcheck": "false", "autocomplete": "off"})
+        self.error_map: dict[str, list[str]] = {}

@@ -1,0 +1,90 @@
+"""The change token: one random value per database that every write path sets anew, so that selections know when to look again.
+
+A write takes the token's row before any other row of ours. So writers wait for each other there, in one order, and cannot
+deadlock on the rows after it. The token is random, not counted: a counter that is rolled back and counted up again by another writer
+would show the same number for different data.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, connections, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE = "django_plugin_system_changetoken"
+_READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - a constant
+_WRITE = f"UPDATE {TABLE} SET token = %s WHERE id = 1"  # noqa: S608 - a constant
+_INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - a constant
+
+_changing: ContextVar[frozenset[str]] = ContextVar("_changing", default=frozenset())
+_commits = 0
+
+
+def count_commits() -> int:
+    """Return how many changes this process has committed; selections made under a smaller number look again."""
+    return _commits
+
+
+def read_token(using: str) -> str | None:
+    """Return the token of the database ``using``; None while it has none, as in a flushed test database."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_READ)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def changing(using: str) -> Iterator[None]:
+    """Set a new token, then run the block, in one transaction on the database ``using``."""
+    with transaction.atomic(using=using, savepoint=False):
+        announce_change(using)
+        previous = _changing.set(_changing.get() | {using})
+        try:
+            yield
+        finally:
+            _changing.reset(previous)
+
+
+def announce_change(using: str) -> None:
+    """Set a new token, in the transaction that is open, or in one of its own."""
+    token = uuid.uuid4().hex
+    with connections[using].cursor() as cursor:
+        cursor.execute(_WRITE, [token])
+        missing = cursor.rowcount == 0
+    if missing:
+        _insert_token(token, using)
+    if not has_uncommitted_changes(using):
+        transaction.on_commit(_count_commit, using=using)
+
+
+def _insert_token(token: str, using: str) -> None:
+    try:
+        with transaction.atomic(using=using), connections[using].cursor() as cursor:
+            cursor.execute(_INSERT, [token])
+    except IntegrityError:  # another writer was faster: its row is there now
+        with connections[using].cursor() as cursor:
+            cursor.execute(_WRITE, [token])
+
+
+def is_changing(using: str) -> bool:
+    """Say whether a write of ours is under way right here: the token is new already, the rows may be old still."""
+    return using in _changing.get()
+
+
+def has_uncommitted_changes(using: str) -> bool:
+    """Say whether the open transaction on ``using`` holds a change that others must not see yet."""
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        return False
+    return any(entry[1] is _count_commit for entry in connection.run_on_commit)
+
+
+def _count_commit() -> None:
+    global _commits  # noqa: PLW0603 - one number for the process; a lost update still changes it
+    _commits += 1

@@ -1,0 +1,135 @@
+"""The front door: what application code calls to get a plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from asgiref.sync import sync_to_async
+from django.db import router
+
+from django_plugin_system import selection
+from django_plugin_system.compat import get_plugin_class, get_plugin_instance
+from django_plugin_system.freshness import announce_change
+from django_plugin_system.models import PluginInstance
+from django_plugin_system.selection import Selection, make_request
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from typing_extensions import TypeForm
+
+__all__ = [
+    "Selection",
+    "aget_plugin",
+    "aget_plugin_by_id",
+    "aget_plugins",
+    "explain_selection",
+    "get_plugin",
+    "get_plugin_by_id",
+    "get_plugin_class",
+    "get_plugin_instance",
+    "get_plugins",
+    "refresh_plugins",
+]
+
+T = TypeVar("T")
+
+
+@overload
+def get_plugin(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> T: ...
+@overload
+def get_plugin(ref: str, manager: str, /, *, name: str | None = None, using: str | None = None) -> Any: ...
+def get_plugin(
+    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
+) -> Any:
+    """Return a new plugin, built from the best usable instance of a type.
+
+    The type is given by its interface class, or by its name and manager. With ``name``, only instances of that name count. ``using`` names
+    the database, the router's choice by default.
+
+    :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
+    :raises NoPluginAvailable: (a LookupError) if no instance is usable, with the reason for each.
+    """
+    return selection.get_best(make_request(ref, manager, name, using))
+
+
+@overload
+def get_plugins(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> list[T]: ...
+@overload
+def get_plugins(ref: str, manager: str, /, *, name: str | None = None, using: str | None = None) -> list[Any]: ...
+def get_plugins(
+    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
+) -> list[Any]:
+    """Return a new plugin for each usable instance of a type, best first; see ``get_plugin``. The list may be empty.
+
+    :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
+    """
+    return selection.get_all(make_request(ref, manager, name, using))
+
+
+@overload
+def get_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, *, using: str | None = None) -> T: ...
+@overload
+def get_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, *, using: str | None = None) -> Any: ...
+def get_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
+    """Return a new plugin built from exactly one instance, whatever its place in the order.
+
+    :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
+    :raises PluginInstanceNotFound: (a LookupError) if the type has no such instance.
+    :raises NoPluginAvailable: (a LookupError) if the instance, or its item, is disabled.
+    :raises ConfigError: (a ValueError) if its configuration cannot be read.
+    """
+    *manager, instance_id = args
+    return selection.get_by_id(make_request(ref, manager[0] if manager else None, None, using), instance_id)
+
+
+def explain_selection(
+    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
+) -> Selection:
+    """Return why ``get_plugin`` chooses what it chooses: every candidate in order, with its reason; ``str()`` reads well.
+
+    :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
+    """
+    return selection.explain(make_request(ref, manager, name, using))
+
+
+@overload
+async def aget_plugin(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> T: ...
+@overload
+async def aget_plugin(ref: str, manager: str, /, *, name: str | None = None, using: str | None = None) -> Any: ...
+async def aget_plugin(
+    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
+) -> Any:
+    """Return what ``get_plugin`` returns, from asynchronous code."""
+    return await sync_to_async(selection.get_best)(make_request(ref, manager, name, using))
+
+
+@overload
+async def aget_plugins(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> list[T]: ...
+@overload
+async def aget_plugins(
+    ref: str, manager: str, /, *, name: str | None = None, using: str | None = None
+) -> list[Any]: ...
+async def aget_plugins(
+    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
+) -> list[Any]:
+    """Return what ``get_plugins`` returns, from asynchronous code."""
+    return await sync_to_async(selection.get_all)(make_request(ref, manager, name, using))
+
+
+@overload
+async def aget_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, *, using: str | None = None) -> T: ...
+@overload
+async def aget_plugin_by_id(
+    ref: str, manager: str, instance_id: UUID | str, /, *, using: str | None = None
+) -> Any: ...
+async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
+    """Return what ``get_plugin_by_id`` returns, from asynchronous code."""
+    *manager, instance_id = args
+    request = make_request(ref, manager[0] if manager else None, None, using)
+    return await sync_to_async(selection.get_by_id)(request, instance_id)
+
+
+def refresh_plugins(using: str | None = None) -> None:
+    """Let every process look again at its next selection: for changes made with raw SQL, which set no change token."""
+    announce_change(using or router.db_for_write(PluginInstance))

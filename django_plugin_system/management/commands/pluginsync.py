@@ -1,0 +1,55 @@
+"""``manage.py pluginsync``: mirror what code declares into the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from django_plugin_system.sync import sync_registered_plugins_to_db
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+LINES = (
+    ("Types", "types_created", "types_found", "types_updated"),
+    ("Items", "items_created", "items_found", "items_updated"),
+)
+
+
+class Command(BaseCommand):
+    """Create, and on request update or prune, the rows of plugin types and items."""
+
+    help = "Mirror the registered plugin types and items into the database."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options; ``--mode`` and ``--no-prune`` are those of 1.1.0."""
+        parser.add_argument(
+            "--mode",
+            choices=["create", "update"],
+            default="create",
+            help="create: add what is missing, change nothing. update: also refresh descriptions and priorities from code, "
+            "and write configurations of older versions in their new form.",
+        )
+        parser.add_argument("--no-prune", action="store_true", help="Keep rows whose app is no longer installed.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
+        parser.add_argument("--database", help="The database to write to; the router's choice by default.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the sync and say what it did."""
+        del args
+        result = sync_registered_plugins_to_db(
+            mode=options["mode"],
+            prune=not options["no_prune"],
+            dry_run=options["dry_run"],
+            using=options["database"],
+        )
+        done = "Nothing was written; a sync would do this:" if options["dry_run"] else "Plugins are in sync."
+        self.stdout.write(self.style.SUCCESS(done))
+        for name, created, found, updated in LINES:
+            self.stdout.write(f"- {name} created: {result[created]}, found: {result[found]}, updated: {result[updated]}")
+        self.stdout.write(f"- Default instances created: {result.instances_created}")
+        if options["mode"] == "update":
+            self.stdout.write(f"- Configs upgraded: {result.configs_upgraded}, failed: {result.configs_failed}")
+        if not options["no_prune"]:
+            self.stdout.write(f"- Pruned types: {result.pruned_types}, pruned items: {result.pruned_items}")

@@ -1,0 +1,191 @@
+"""Plugin instances and the change token; the tables of 1.1.0 stay as they are (only labels and help texts change)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import django.db.models.deletion
+from django.db import migrations, models
+from django.db.migrations.exceptions import IrreversibleError
+
+import django_plugin_system.querysets
+
+if TYPE_CHECKING:
+    from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+
+def set_first_token(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Give the database its first change token."""
+    tokens = apps.get_model("django_plugin_system", "ChangeToken").objects.using(schema_editor.connection.alias)
+    tokens.get_or_create(id=1, defaults={"token": uuid.uuid4().hex})
+
+
+def refuse_to_lose_instances(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Stop a migration back to 1.1.0's tables while operators' instances would go with it.
+
+    :raises IrreversibleError: if there are any but untouched default ones.
+    """
+    instances = apps.get_model("django_plugin_system", "PluginInstance").objects.using(schema_editor.connection.alias)
+    count = instances.exclude(name="default", config={}).count()
+    if count:
+        message = (
+            f"Migrating back would delete {count} plugin instances with their configurations. "
+            "Write down what you need of them, delete them, and migrate again."
+        )
+        raise IrreversibleError(message)
+
+
+class Migration(migrations.Migration):
+    """Add the tables of 1.2."""
+
+    dependencies = [
+        ("django_plugin_system", "0001_initial"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="ChangeToken",
+            fields=[
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("token", models.CharField(max_length=32)),
+            ],
+            options={
+                "db_table": "django_plugin_system_changetoken",
+            },
+        ),
+        migrations.AlterModelOptions(
+            name="pluginitem",
+            options={
+                "base_manager_name": "objects",
+                "verbose_name": "plugin item",
+                "verbose_name_plural": "plugin items",
+            },
+        ),
+        migrations.AlterModelOptions(
+            name="plugintype",
+            options={
+                "base_manager_name": "objects",
+                "verbose_name": "plugin type",
+                "verbose_name_plural": "plugin types",
+            },
+        ),
+        migrations.AlterField(
+            model_name="pluginitem",
+            name="description",
+            field=models.TextField(blank=True, null=True, verbose_name="description"),
+        ),
+        migrations.AlterField(
+            model_name="pluginitem",
+            name="module",
+            field=models.CharField(help_text="The app that provides this item.", max_length=100, verbose_name="module"),
+        ),
+        migrations.AlterField(
+            model_name="pluginitem",
+            name="name",
+            field=models.CharField(db_index=True, max_length=100, verbose_name="name"),
+        ),
+        migrations.AlterField(
+            model_name="pluginitem",
+            name="plugin_type",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                to="django_plugin_system.plugintype",
+                verbose_name="plugin type",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="pluginitem",
+            name="priority",
+            field=models.SmallIntegerField(default=0, help_text="Lower is better.", verbose_name="priority"),
+        ),
+        migrations.AlterField(
+            model_name="pluginitem",
+            name="status",
+            field=models.CharField(
+                choices=[("active", "Active"), ("reserve", "Reserved"), ("disable", "Disabled")],
+                db_index=True,
+                default="active",
+                max_length=10,
+                verbose_name="status",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="plugintype",
+            name="description",
+            field=models.TextField(verbose_name="description"),
+        ),
+        migrations.AlterField(
+            model_name="plugintype",
+            name="manager",
+            field=models.CharField(help_text="The app that owns this type.", max_length=100, verbose_name="manager"),
+        ),
+        migrations.AlterField(
+            model_name="plugintype",
+            name="name",
+            field=models.CharField(db_index=True, max_length=100, verbose_name="name"),
+        ),
+        migrations.CreateModel(
+            name="PluginInstance",
+            fields=[
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "name",
+                    models.SlugField(
+                        help_text="What code asks for, for example “transactional”. Unique for each item.",
+                        max_length=100,
+                        verbose_name="name",
+                    ),
+                ),
+                ("config", models.JSONField(blank=True, default=dict, verbose_name="configuration")),
+                (
+                    "config_version",
+                    models.PositiveIntegerField(default=1, editable=False, verbose_name="configuration version"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("active", "Active"), ("reserve", "Reserved"), ("disable", "Disabled")],
+                        default="active",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.SmallIntegerField(
+                        blank=True,
+                        help_text="Lower is better. Empty: the item's priority.",
+                        null=True,
+                        verbose_name="priority",
+                    ),
+                ),
+                ("description", models.TextField(blank=True, default="", verbose_name="description")),
+                (
+                    "unavailable_until",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="unavailable until"),
+                ),
+                ("last_error", models.TextField(blank=True, default="", editable=False, verbose_name="last error")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated at")),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django_plugin_system.querysets.protect_configured,
+                        related_name="instances",
+                        to="django_plugin_system.pluginitem",
+                        verbose_name="plugin item",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "plugin instance",
+                "verbose_name_plural": "plugin instances",
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(fields=("item", "name"), name="uniq_plugin_instance_item_name")
+                ],
+            },
+        ),
+        migrations.RunPython(set_first_token, refuse_to_lose_instances),
+    ]

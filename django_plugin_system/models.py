@@ -1,0 +1,323 @@
+"""The tables: types and items mirror what code declares; instances are what operators configure."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, router
+from django.db.models import Index, UniqueConstraint
+from django.utils.translation import gettext_lazy as _
+
+from django_plugin_system import configuration
+from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods
+from django_plugin_system.configuration import to_text
+from django_plugin_system.exceptions import ConfigError, PluginItemNotFound, StaleConfig
+from django_plugin_system.fields import ConfigField, StoredConfig
+from django_plugin_system.freshness import TABLE, changing
+from django_plugin_system.plugin import build_plugin, get_config_schema, get_config_version
+from django_plugin_system.querysets import (
+    ChangeAnnouncingQuerySet,
+    PluginInstanceQuerySet,
+    PluginStatus,
+    protect_configured,
+)
+from django_plugin_system.registry import TypeKey, registry
+from django_plugin_system.usability import find_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic import BaseModel
+
+__all__ = ["ChangeToken", "PluginInstance", "PluginItem", "PluginStatus", "PluginType"]
+
+DEFAULT_NAME = "default"
+"""The name of the instance that the sync gives to items that need no configuration."""
+
+
+class ChangeAnnouncingModel(models.Model):
+    """A row whose every write is seen by the next selection, in every process."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, as Django does."""
+        kwargs |= dict(zip(("force_insert", "force_update", "using", "update_fields"), args, strict=False))
+        self._save_announced(**kwargs)
+
+    def _save_announced(self, **kwargs: Any) -> None:
+        with changing(kwargs.get("using") or router.db_for_write(type(self), instance=self)):
+            super().save(**kwargs)
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's signature
+        """Delete, as Django does."""
+        with changing(using or router.db_for_write(type(self), instance=self)):
+            return super().delete(using=using, keep_parents=keep_parents)
+
+
+class PluginType(LegacyTypeMethods, ChangeAnnouncingModel):
+    """An interface that code declared, under a name and the manager that owns it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=100, db_index=True)
+    manager = models.CharField(_("manager"), max_length=100, help_text=_("The app that owns this type."))
+    description = models.TextField(_("description"))
+
+    objects = ChangeAnnouncingQuerySet.as_manager()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("plugin type")
+        verbose_name_plural = _("plugin types")
+        constraints = [UniqueConstraint(fields=["name", "manager"], name="uniq_plugin_type_name_manager")]
+        indexes = [
+            Index(fields=["name"], name="django_plug_name_73298a_idx"),
+            Index(fields=["manager"], name="django_plug_manager_593144_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.manager})"
+
+    @property
+    def key(self) -> TypeKey:
+        """What this type is registered under."""
+        return (self.name, self.manager)
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether code declares this type."""
+        return self.key in registry.types
+
+
+class PluginItem(LegacyItemMethods, ChangeAnnouncingModel):
+    """A class that implements a type, with the status and priority that operators give it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    plugin_type = models.ForeignKey(PluginType, on_delete=models.CASCADE, verbose_name=_("plugin type"))
+    module = models.CharField(_("module"), max_length=100, help_text=_("The app that provides this item."))
+    name = models.CharField(_("name"), max_length=100, db_index=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=PluginStatus.choices, default=PluginStatus.ACTIVE, db_index=True
+    )
+    priority = models.SmallIntegerField(_("priority"), default=0, help_text=_("Lower is better."))
+    description = models.TextField(_("description"), null=True, blank=True)  # noqa: DJ001 - 1.1.0's column
+
+    objects = ChangeAnnouncingQuerySet.as_manager()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("plugin item")
+        verbose_name_plural = _("plugin items")
+        constraints = [
+            UniqueConstraint(fields=["name", "module", "plugin_type"], name="uniq_plugin_item_name_module_type")
+        ]
+        indexes = [
+            Index(fields=["plugin_type", "status", "priority"], name="django_plug_plugin__1c995d_idx"),
+            Index(fields=["module"], name="django_plug_module_1bcece_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.module})"
+
+    @property
+    def plugin_class(self) -> type | None:
+        """The class that code registered for this item, or None if its code is gone."""
+        try:
+            return registry.get_item(self.name, self.module, self.plugin_type.key).plugin_class
+        except PluginItemNotFound:
+            return None
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether code declares this item."""
+        return self.plugin_class is not None
+
+    @property
+    def config_schema(self) -> type[BaseModel] | None:
+        """The pydantic model of this item's configuration; None if it takes none, or its code is gone."""
+        plugin_class = self.plugin_class
+        return None if plugin_class is None else get_config_schema(plugin_class)
+
+
+class PluginInstance(ChangeAnnouncingModel):
+    """A named, configured use of an item. Secrets in ``config`` are encrypted; read it with ``load_config()``."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    item = models.ForeignKey(
+        PluginItem, on_delete=protect_configured, related_name="instances", verbose_name=_("plugin item")
+    )
+    name = models.SlugField(
+        _("name"), max_length=100, help_text=_("What code asks for, for example “transactional”. Unique for each item.")
+    )
+    config = ConfigField(_("configuration"), default=dict, blank=True)
+    config_version = models.PositiveIntegerField(_("configuration version"), default=1, editable=False)
+    status = models.CharField(
+        _("status"), max_length=10, choices=PluginStatus.choices, default=PluginStatus.ACTIVE
+    )
+    priority = models.SmallIntegerField(
+        _("priority"), null=True, blank=True, help_text=_("Lower is better. Empty: the item's priority.")
+    )
+    description = models.TextField(_("description"), blank=True, default="")
+    unavailable_until = models.DateTimeField(_("unavailable until"), null=True, blank=True, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = PluginInstanceQuerySet.as_manager()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("plugin instance")
+        verbose_name_plural = _("plugin instances")
+        constraints = [UniqueConstraint(fields=["item", "name"], name="uniq_plugin_instance_item_name")]
+
+    def __str__(self) -> str:
+        return self.name if self.item_id is None else f"{self.name} ({self.item.name})"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Build a row; its config counts as typed, not as stored, until ``from_db`` or ``set_config`` says otherwise."""
+        super().__init__(*args, **kwargs)
+        self._sealed: tuple[Any, ...] | None = None
+        self._seen: dict[str, None] = {}
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Iterable[str], values: Iterable[Any]) -> PluginInstance:
+        """Build a row from the database, and remember its config as it is there."""
+        row = super().from_db(db, list(field_names), list(values))
+        row._remember_stored()  # noqa: SLF001 - a row of our own class
+        return row
+
+    def refresh_from_db(self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Reload, as Django does, and remember the config as it is in the database."""
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using=using, fields=names, **kwargs)
+        if names is None or "config" in names:
+            self._remember_stored()
+
+    def _remember_stored(self) -> None:
+        """Note that the config is in stored form now, for this id, item and version."""
+        if "config" not in self.get_deferred_fields():
+            self._sealed = self._get_state()
+            self._seen[to_text(self.config)] = None
+
+    def _get_state(self) -> tuple[Any, ...]:
+        return (self.pk, self.item_id, self.config_version, to_text(self.config))
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether this is the instance that the sync made and nobody configured."""
+        return self.name == DEFAULT_NAME and not self.config
+
+    @property
+    def effective_priority(self) -> int:
+        """The priority that counts: this row's, or its item's where this row has none. Lower is better."""
+        return self.item.priority if self.priority is None else self.priority
+
+    @property
+    def effective_tier(self) -> PluginStatus:
+        """The status that counts: the worse of this row's and its item's."""
+        return max(PluginStatus(self.status), PluginStatus(self.item.status), key=list(PluginStatus).index)
+
+    def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
+        """Validate ``config`` and put it, secrets encrypted, into this row; ``save()`` writes it.
+
+        A mapping may use field names or aliases. A secret that did not change keeps its token.
+
+        :raises InvalidConfig: if it does not fit the schema; ``errors`` says where.
+        :raises ConfigError: if it cannot be stored here: code gone, row newer than the code, secret unreadable.
+        """
+        previous = json.loads(next(reversed(self._seen), "{}"))
+        self.config, self.config_version = configuration.make_stored(self, config, previous)
+        self._sealed = self._get_state()
+
+    def load_config(self) -> BaseModel | None:
+        """Return the validated configuration; None if the class takes none.
+
+        :raises ConfigError: if it cannot be read; the message says why, without any secret.
+        """
+        return configuration.read_config(self)
+
+    def load_plugin(self) -> Any:
+        """Return a new plugin object with this configuration.
+
+        :raises ConfigError: if the configuration cannot be read.
+        :raises PluginBuildError: if the class's constructor raises.
+        """
+        config = self.load_config()
+        return build_plugin(configuration.require_class(self), config, self)
+
+    def open_secrets(self) -> dict[tuple[str, ...], Any]:
+        """Return the plain secrets by path: JSON values, or bytes. For forms; never show them.
+
+        :raises SecretError: if one cannot be opened.
+        """
+        return configuration.open_row_secrets(self, self.config)
+
+    def reason_unusable(self) -> str | None:
+        """Return why selection skips this row, safe to show; None if it can be used."""
+        return find_reason(self)
+
+    def seal_config(self) -> None:
+        """Bring the config into stored form before a write; one that is stored already stays as it is, byte by byte.
+
+        :raises ConfigError: if it cannot be stored.
+        """
+        if "config" in self.get_deferred_fields():
+            return
+        if self._sealed != self._get_state():
+            self.set_config(self.config)
+            return
+        self.config = StoredConfig(self.config)
+        plugin_class = self.item.plugin_class
+        if plugin_class is not None and self.config_version < get_config_version(plugin_class):
+            with suppress(ConfigError):  # what cannot be upgraded stays as it was stored
+                self.set_config(self.load_config() or {})
+
+    def _save_announced(self, **kwargs: Any) -> None:
+        names = kwargs.get("update_fields")
+        if names is None or not {"config", "item", "item_id"}.isdisjoint(names):
+            self.seal_config()
+            if names is not None:
+                kwargs["update_fields"] = {*names, "config", "config_version", "updated_at"}
+            using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+            with changing(using):
+                self._reconcile(using)
+                super()._save_announced(**kwargs)
+            self._remember_stored()
+        else:
+            super()._save_announced(**kwargs)
+
+    def _reconcile(self, using: str) -> None:
+        """Look at the config in the database, which no writer of ours can change until this transaction ends.
+
+        A config that this row did not touch is not written over a newer one; the newer one is taken over.
+
+        :raises StaleConfig: if it was changed here and, meanwhile, elsewhere.
+        """
+        if self._state.adding or self._state.db != using or "config" in self.get_deferred_fields():
+            return
+        rows = type(self).objects.using(using).filter(pk=self.pk).values_list("config", "config_version")
+        for stored, version in rows:
+            if to_text(stored) in self._seen or stored == self.config:
+                continue
+            if to_text(self.config) in self._seen:
+                self.config, self.config_version = stored, version
+            elif not any(configuration.says_the_same(self, stored, json.loads(seen)) for seen in self._seen):
+                raise StaleConfig(str(self))
+
+
+class ChangeToken(models.Model):
+    """One row with a random value: it differs after every change of the other tables."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    token = models.CharField(max_length=32)
+
+    class Meta:
+        db_table = TABLE
+
+    def __str__(self) -> str:
+        return self.token

@@ -1,0 +1,137 @@
+"""What a plugin class looks like: ``ConfigurablePlugin``, and how any class is asked for its schema and built."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+
+from pydantic import BaseModel
+from typing_extensions import get_original_bases
+
+from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
+
+if TYPE_CHECKING:
+    from django_plugin_system.models import PluginInstance
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+class ConfigurablePlugin(Generic[ConfigT]):
+    """Base of plugin classes with a configuration: ``class TwilioSms(ConfigurablePlugin[TwilioConfig], AbstractSms)``.
+
+    The model in brackets becomes ``config_schema``; the validated model is ``self.config``.
+    """
+
+    config_schema: ClassVar[type[BaseModel]]
+    config_version: ClassVar[int] = 1
+    """Raise this by one, and add a step to ``migrate_config``, whenever stored configurations no longer fit."""
+
+    config: ConfigT
+    _row: PluginInstance | None = None
+    _own_row: PluginInstance | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Set ``config_schema`` from the model in brackets, unless the class body sets it."""
+        super().__init_subclass__(**kwargs)
+        schema = _find_model_in_brackets(cls)
+        if schema is not None and "config_schema" not in cls.__dict__:
+            cls.config_schema = schema
+
+    def __init__(self, config: ConfigT) -> None:
+        """Keep the validated ``config``."""
+        self.config = config
+
+    @property
+    def plugin_instance(self) -> PluginInstance | None:
+        """The row this object was built from, as a copy of its own; None when it was built by hand."""
+        if self._own_row is None and self._row is not None:
+            self._own_row = copy.deepcopy(self._row)
+        return self._own_row
+
+    @classmethod
+    def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:
+        """Return ``config``, stored with ``from_version``, in the form of the version after it (one step).
+
+        Secrets arrive inside pydantic's secret types (text as ``SecretStr``, bytes as ``SecretBytes``, anything else as ``Secret``): what
+        stays inside one must land on a field declared as a secret, what is taken out is stored in the clear.
+        """
+        del from_version
+        return config
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: the pickle would carry the secrets.
+
+        :raises TypeError: always. Pass ``plugin.plugin_instance.pk`` and use ``get_plugin_by_id`` at the other end.
+        """
+        message = (
+            f"{type(self).__qualname__} holds decrypted secrets and does not pickle; "
+            "pass plugin.plugin_instance.pk and call get_plugin_by_id() where it is needed."
+        )
+        raise TypeError(message)
+
+
+def _find_model_in_brackets(cls: type) -> type[BaseModel] | None:
+    for base in get_original_bases(cls):
+        origin = getattr(base, "__origin__", None)
+        if isinstance(origin, type) and issubclass(origin, ConfigurablePlugin):
+            model = _substitute(origin, base.__args__)
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                return model
+    return None
+
+
+def _substitute(origin: type, args: tuple[Any, ...]) -> object:
+    """Return what ``origin[args]`` puts in the place of ConfigurablePlugin's own type variable."""
+    if origin is ConfigurablePlugin:
+        return args[0]
+    given = dict(zip(getattr(origin, "__parameters__", ()), args, strict=True))
+    for base in get_original_bases(origin):
+        parent = getattr(base, "__origin__", None)
+        if isinstance(parent, type) and issubclass(parent, ConfigurablePlugin):
+            return _substitute(parent, tuple(given.get(arg, arg) for arg in base.__args__))
+    return None
+
+
+def get_config_schema(plugin_class: type) -> type[BaseModel] | None:
+    """Return the pydantic model that ``plugin_class`` is configured with, or None if it takes no configuration.
+
+    :raises InvalidConfigSchema: if ``config_schema`` is something else than a pydantic model class.
+    """
+    schema = getattr(plugin_class, "config_schema", None)
+    if schema is None or (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return schema
+    message = f"{plugin_class.__qualname__}.config_schema must be a pydantic BaseModel subclass, not {schema!r}."
+    raise InvalidConfigSchema(message, registered=plugin_class)
+
+
+def get_config_version(plugin_class: type) -> int:
+    """Return the version of configurations that ``plugin_class`` understands; 1 where it does not say."""
+    return getattr(plugin_class, "config_version", 1)
+
+
+def takes_config(plugin_class: type) -> bool:
+    """Say whether ``plugin_class`` can be called with one argument, the configuration."""
+    try:
+        inspect.signature(plugin_class).bind(object())
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature: only calling it would tell
+        return True
+    return True
+
+
+def build_plugin(plugin_class: type, config: BaseModel | None, row: PluginInstance | None = None) -> Any:
+    """Return a new plugin: ``plugin_class(config)``, or ``plugin_class()`` where there is no configuration.
+
+    :raises PluginBuildError: if the constructor raises.
+    """
+    try:
+        plugin = plugin_class() if config is None else plugin_class(config)
+    except Exception as error:  # noqa: BLE001 - any error of foreign code; its text may quote a secret
+        failure = PluginBuildError(plugin_class, type(error).__name__)
+    else:
+        if isinstance(plugin, ConfigurablePlugin):
+            plugin._row = row  # noqa: SLF001 - the base class leaves this to the builder
+        return plugin
+    raise failure

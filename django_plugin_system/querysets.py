@@ -1,0 +1,167 @@
+"""Querysets of the three tables: each write sets the change token, and none stores a config unchecked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import models, router
+from django.db.models import Case, F, ProtectedError, Q, Value, When
+from django.db.models.deletion import CASCADE
+from django.db.models.functions import Coalesce
+
+from django_plugin_system.exceptions import ConfigWriteRefused
+from django_plugin_system.freshness import changing
+from django_plugin_system.registry import registry
+
+if TYPE_CHECKING:
+    from django.db.models.deletion import Collector
+    from typing_extensions import Self
+
+    from django_plugin_system.models import PluginInstance
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+
+
+class PluginStatus(models.TextChoices):
+    """Whether a row is used: first choice, only when no active one is usable, or never."""
+
+    ACTIVE = "active"
+    RESERVED = "reserve"
+    DISABLED = "disable"
+
+
+class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
+    """A queryset whose every write is seen by the next selection, in every process."""
+
+    def _get_write_alias(self) -> str:
+        return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
+
+    def update(self, **kwargs: Any) -> int:
+        """Update the rows, as Django does."""
+        with changing(self._get_write_alias()):
+            return super().update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[ModelT], *args: Any, **kwargs: Any) -> list[ModelT]:
+        """Insert ``objs``, as Django does."""
+        with changing(self._get_write_alias()):
+            return super().bulk_create(objs, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[ModelT], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """Write ``fields`` of ``objs``, as Django does."""
+        with changing(self._get_write_alias()):
+            return super().bulk_update(objs, fields, batch_size)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows, as Django does."""
+        with changing(self._get_write_alias()):
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def _raw_delete(self, using: str) -> int:
+        with changing(using):
+            return super()._raw_delete(using)  # type: ignore[misc]
+
+
+class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
+    """Plugin instances: narrow them by type and name, put them in order of selection."""
+
+    _writes_sealed_configs = False
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone._writes_sealed_configs = self._writes_sealed_configs  # noqa: SLF001 - a clone of our own
+        return clone
+
+    def for_type(self, ref: object, manager: str | None = None) -> Self:
+        """Keep the instances of one plugin type: its interface class, its name and manager, or its row.
+
+        :raises PluginTypeNotFound: if nobody registered that type.
+        """
+        if isinstance(ref, models.Model):
+            return self.filter(item__plugin_type=ref)
+        spec = registry.get_type(ref, manager)
+        return self.filter(item__plugin_type__name=spec.name, item__plugin_type__manager=spec.manager)
+
+    def named(self, name: str) -> Self:
+        """Keep the instances with this name; there is at most one for each item."""
+        return self.filter(name=name)
+
+    def enabled(self) -> Self:
+        """Leave out what is disabled, itself or through its item."""
+        return self.exclude(status=PluginStatus.DISABLED).exclude(item__status=PluginStatus.DISABLED)
+
+    def in_order(self) -> Self:
+        """Sort as selection does: tier, priority (lower first), item name, instance name; module and id make it total."""
+        disabled = Q(status=PluginStatus.DISABLED) | Q(item__status=PluginStatus.DISABLED)
+        active = Q(status=PluginStatus.ACTIVE, item__status=PluginStatus.ACTIVE)
+        tier = Case(When(disabled, then=Value(2)), When(active, then=Value(0)), default=Value(1))
+        ordered = self.alias(_tier=tier, _priority=Coalesce(F("priority"), F("item__priority")))
+        return ordered.order_by("_tier", "_priority", "item__name", "name", "item__module", "pk")
+
+    def update(self, **kwargs: Any) -> int:
+        """Update the rows, but not what has to be validated and encrypted row by row.
+
+        :raises ConfigWriteRefused: for ``config``, ``config_version``, ``item`` and ``id``.
+        """
+        refused = sorted(_SEALED_TOGETHER & kwargs.keys())
+        if refused and not self._writes_sealed_configs:
+            method = "update"
+            raise ConfigWriteRefused(method, refused)
+        return super().update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[PluginInstance], *args: Any, **kwargs: Any) -> list[PluginInstance]:
+        """Validate and encrypt each config, then insert.
+
+        :raises ConfigError: if one of the configs is refused; then nothing is written.
+        :raises ConfigWriteRefused: if a conflict would overwrite a config that another row holds.
+        """
+        rows = list(objs)
+        _refuse_upsert(kwargs)
+        for row in rows:
+            row.seal_config()
+        return super().bulk_create(rows, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[PluginInstance], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """Validate and encrypt each config if it is among ``fields``, then write.
+
+        :raises ConfigError: if one of the configs is refused; then nothing is written.
+        """
+        rows, names = list(objs), list(fields)
+        if _SEALED_TOGETHER & set(names):
+            for row in rows:
+                row.seal_config()
+            names = [*dict.fromkeys([*names, "config", "config_version"])]
+        writable = self._chain()  # type: ignore[attr-defined]
+        writable._writes_sealed_configs = True  # noqa: SLF001 - a clone of our own
+        return super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
+
+
+_SEALED_TOGETHER = {"config", "config_version", "item", "item_id", "id", "pk"}
+"""Columns that make sense only together: tokens are bound to the id, configs to the item's schema."""
+
+
+def _refuse_upsert(kwargs: dict[str, Any]) -> None:
+    refused = sorted(_SEALED_TOGETHER & set(kwargs.get("update_fields") or ()))
+    if kwargs.get("update_conflicts") and refused:
+        method = "bulk_create"
+        raise ConfigWriteRefused(method, refused)
+
+
+def protect_configured(collector: Collector, field: Any, instances: Sequence[PluginInstance], using: str) -> None:
+    """Let an item's deletion take along what nobody typed, and refuse it while anything else is there (an ``on_delete``).
+
+    :raises ProtectedError: with the instances that stand in the way.
+    """
+    kept = [instance for instance in instances if not instance.is_untouched]
+    if kept:
+        names = ", ".join(sorted(instance.name for instance in kept)[:10])
+        message = f"Plugin instances with a configuration of their own would be lost: {names}. Delete them first."
+        raise ProtectedError(message, set(kept))
+    CASCADE(collector, field, instances, using)

@@ -1,0 +1,61 @@
+"""Signal handlers: the paths around ``save()`` and querysets, the sync after a migration, and settings that change in tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.db import connections, models, router
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
+
+from django_plugin_system.conf import NAME, get_settings
+from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.freshness import TABLE, announce_change, is_changing
+from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+from django_plugin_system.selection import forget_selections
+from django_plugin_system.sync import sync_registered_plugins_to_db
+
+APP_LABEL = "django_plugin_system"
+
+
+def connect_receivers() -> None:
+    """Connect every receiver of this module."""
+    pre_save.connect(seal_raw, sender=PluginInstance, dispatch_uid="django_plugin_system.seal_raw")
+    for model in (PluginType, PluginItem, PluginInstance):
+        for signal in (post_save, post_delete):
+            signal.connect(announce, sender=model, dispatch_uid=f"django_plugin_system.announce.{model.__name__}")
+    post_migrate.connect(sync_after_migrate, dispatch_uid="django_plugin_system.sync")
+    setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
+
+
+def seal_raw(instance: PluginInstance, *, raw: bool = False, **_kwargs: Any) -> None:
+    """Validate and encrypt the config of a fixture's row; ``loaddata`` does not call ``save()``.
+
+    :raises ConfigError: if it is refused; ``loaddata`` then loads nothing.
+    """
+    if raw:
+        instance.seal_config()
+
+
+def announce(using: str, **_kwargs: Any) -> None:
+    """Set a new change token after a write that did not do so itself: a fixture's row, a cascade."""
+    if not is_changing(using):
+        announce_change(using)
+
+
+def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:
+    """Mirror the registry into a database that was just migrated."""
+    if getattr(sender, "label", None) != APP_LABEL or not router.allow_migrate_model(using, PluginInstance):
+        return
+    tables = connections[using].introspection.table_names()
+    needed: tuple[type[models.Model], ...] = (PluginType, PluginItem, PluginInstance)
+    if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):  # noqa: SLF001 - Django documents _meta
+        sync_registered_plugins_to_db(using=using)
+
+
+def reset_settings(setting: str, **_kwargs: Any) -> None:
+    """Forget what was derived from a setting that a test overrides."""
+    if setting in {NAME, "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:
+        get_settings.cache_clear()
+        get_keyring.cache_clear()
+        forget_selections()

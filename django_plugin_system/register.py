@@ -1,0 +1,146 @@
+"""How code declares plugins: as a dict, or by decorating the class."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django_plugin_system.compat import load_plugin_item, load_plugin_type
+from django_plugin_system.exceptions import InvalidRegistration
+from django_plugin_system.registry import ItemSpec, PluginItemRegistry, PluginTypeRegistry, TypeSpec, registry
+
+__all__ = [
+    "PluginItemRegistry",
+    "PluginTypeRegistry",
+    "load_plugin_item",
+    "load_plugin_type",
+    "plugin_item",
+    "plugin_type",
+    "register_plugin_item",
+    "register_plugin_type",
+]
+
+logger = logging.getLogger("django_plugin_system")
+
+ClassT = TypeVar("ClassT", bound=type)
+
+NAME_LENGTH = 100
+"""Characters that the name, manager and module columns hold."""
+PRIORITIES = range(-32768, 32768)
+"""What a small integer column holds on every database."""
+
+
+def register_plugin_type(plugin_type: PluginTypeRegistry) -> None:
+    """Register a plugin type: ``name``, ``manager``, ``interface``, and optionally ``description`` and ``get_plugin``.
+
+    :raises InvalidRegistration: if a key is missing or a value does not fit its column.
+    :raises InvalidInterface: (a TypeError) unless the interface is an ABC with an abstract method.
+    :raises RegistrationConflict: (a ValueError) if the name already has another interface.
+    :raises InvalidPluginClass: (a TypeError) if an item that waited for this type does not implement it.
+    """
+    _check_keys("plugin type", plugin_type, PluginTypeRegistry.__annotations__, ("name", "manager", "interface"))
+    _check_names(plugin_type, ("name", "manager"))
+    registry.add_type(
+        TypeSpec(
+            name=plugin_type["name"],
+            manager=plugin_type["manager"],
+            interface=plugin_type["interface"],
+            description=plugin_type.get("description") or "",
+            get_plugin=plugin_type.get("get_plugin"),
+        )
+    )
+
+
+def register_plugin_item(plugin_item: PluginItemRegistry) -> None:
+    """Register a plugin item; its type may come later.
+
+    Keys: ``name``, ``module``, ``type_name``, ``manager_name``, ``plugin_class``, and optionally ``description`` and ``priority``
+    (lower is better, 0 by default).
+
+    :raises InvalidRegistration: if a key is missing or a value does not fit its column.
+    :raises InvalidPluginClass, InvalidConfigSchema: (TypeErrors) if the class cannot serve.
+    :raises RegistrationConflict: (a ValueError) if the name already has another class.
+    """
+    required = ("name", "module", "type_name", "manager_name", "plugin_class")
+    _check_keys("plugin item", plugin_item, PluginItemRegistry.__annotations__, required)
+    _check_names(plugin_item, ("name", "module", "type_name", "manager_name"))
+    registry.add_item(
+        ItemSpec(
+            name=plugin_item["name"],
+            module=plugin_item["module"],
+            plugin_class=plugin_item["plugin_class"],
+            type_key=(plugin_item["type_name"], plugin_item["manager_name"]),
+            priority=_check_priority(plugin_item),
+            description=plugin_item.get("description") or "",
+        )
+    )
+
+
+def plugin_type(
+    *, name: str, manager: str, description: str = "", get_plugin: Callable[..., Any] | None = None
+) -> Callable[[ClassT], ClassT]:
+    """Register the decorated ABC as the interface of a plugin type; see ``register_plugin_type``."""
+
+    def register(interface: ClassT) -> ClassT:
+        register_plugin_type(
+            {
+                "name": name,
+                "manager": manager,
+                "interface": interface,
+                "description": description,
+                "get_plugin": get_plugin,
+            }
+        )
+        return interface
+
+    return register
+
+
+def plugin_item(
+    interface: type, *, name: str, module: str, priority: int = 0, description: str = ""
+) -> Callable[[ClassT], ClassT]:
+    """Register the decorated class as a plugin item of the type with this ``interface``; see ``register_plugin_item``."""
+
+    def register(plugin_class: ClassT) -> ClassT:
+        given = {"name": name, "module": module, "priority": priority, "plugin_class": plugin_class}
+        _check_names(given, ("name", "module"))
+        registry.add_item(
+            ItemSpec(
+                name=name,
+                module=module,
+                plugin_class=plugin_class,
+                type_key=None,
+                interface=interface,
+                priority=_check_priority(given),
+                description=description,
+            )
+        )
+        return plugin_class
+
+    return register
+
+
+def _check_keys(what: str, given: Mapping[str, Any], known: Mapping[str, Any], required: tuple[str, ...]) -> None:
+    missing = [key for key in required if key not in given]
+    if missing:
+        message = f"A {what} needs {', '.join(required)}; {given.get('name', 'this one')!r} lacks {', '.join(missing)}."
+        raise InvalidRegistration(message, registered=given)
+    if unknown := sorted(set(given) - set(known)):
+        logger.warning("%s %r is registered with keys that nothing reads: %s", what, given["name"], ", ".join(unknown))
+
+
+def _check_names(given: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        value = given[key]
+        if not isinstance(value, str) or not 0 < len(value) <= NAME_LENGTH:
+            message = f"{key} of a plugin must be text of 1 to {NAME_LENGTH} characters, not {value!r}."
+            raise InvalidRegistration(message, registered=given)
+
+
+def _check_priority(given: Mapping[str, Any]) -> int:
+    priority = given.get("priority") or 0
+    if not isinstance(priority, int) or priority not in PRIORITIES:
+        message = f"priority of plugin item {given['name']!r} must be a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}."
+        raise InvalidRegistration(message, registered=given)
+    return priority

@@ -1,0 +1,289 @@
+"""What code declared: plugin types and items in memory. An item may arrive before its type; it waits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+from typing_extensions import NotRequired, TypedDict
+
+from django_plugin_system.config.declared import find_unstorable
+from django_plugin_system.exceptions import (
+    AmbiguousPluginType,
+    InvalidConfigSchema,
+    InvalidInterface,
+    InvalidPluginClass,
+    PluginItemNotFound,
+    PluginTypeNotFound,
+    RegistrationConflict,
+)
+from django_plugin_system.plugin import get_config_schema, takes_config
+
+TypeKey = tuple[str, str]
+"""(type name, manager)"""
+ItemKey = tuple[str, str, TypeKey]
+"""(item name, module, type key)"""
+
+
+class PluginTypeRegistry(TypedDict):
+    """A plugin type as ``register_plugin_type`` takes it."""
+
+    name: str
+    manager: str
+    interface: type
+    description: NotRequired[str | None]
+    get_plugin: NotRequired[Callable[..., Any] | None]
+
+
+class PluginItemRegistry(TypedDict):
+    """A plugin item as ``register_plugin_item`` takes it."""
+
+    name: str
+    module: str
+    type_name: str
+    manager_name: str
+    plugin_class: type
+    description: NotRequired[str | None]
+    priority: NotRequired[int | None]
+
+
+@dataclass(frozen=True)
+class TypeSpec:
+    """A registered plugin type: a named interface. ``get_plugin`` overrides the choice, as in 1.1.0."""
+
+    name: str
+    manager: str
+    interface: type
+    description: str = ""
+    get_plugin: Callable[..., Any] | None = None
+
+    @property
+    def key(self) -> TypeKey:
+        """What tells this type from others, in memory and in its table."""
+        return (self.name, self.manager)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.manager})"
+
+
+@dataclass(frozen=True)
+class ItemSpec:
+    """A registered plugin item: a class that implements the interface of a type.
+
+    ``type_key`` is None while the item knows its type by interface only and no type has that interface yet.
+    """
+
+    name: str
+    module: str
+    plugin_class: type
+    type_key: TypeKey | None
+    interface: type | None = None
+    priority: int = 0
+    description: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.module})"
+
+    def describe_type(self) -> str:
+        """Return the name of the type that this item belongs to, as its author wrote it."""
+        if self.type_key is not None:
+            return "{} ({})".format(*self.type_key)
+        return "with the interface " + (self.interface.__qualname__ if self.interface else "?")
+
+
+def check_interface(spec: TypeSpec) -> None:
+    """Check that the interface can be implemented.
+
+    :raises InvalidInterface: unless it is an abstract base class with at least one abstract method.
+    """
+    interface: Any = spec.interface
+    if not isinstance(interface, type) or not inspect.isabstract(interface):
+        name = getattr(interface, "__qualname__", repr(interface))
+        message = f"The interface {name} of plugin type {spec} must be an ABC with at least one @abstractmethod."
+        raise InvalidInterface(message, registered=interface)
+
+
+def check_plugin_class(spec: ItemSpec) -> None:
+    """Check that the class can be built and, if it is configurable, that its secrets can be stored.
+
+    :raises InvalidPluginClass, InvalidConfigSchema: if not.
+    """
+    cls: Any = spec.plugin_class
+    if not isinstance(cls, type):
+        message = f"The plugin_class of plugin item {spec} must be a class, not {cls!r}."
+        raise InvalidPluginClass(message, registered=cls)
+    schema = get_config_schema(cls)
+    if schema is None:
+        return
+    if problems := find_unstorable(schema):
+        message = f"{cls.__qualname__} of plugin item {spec} has a config_schema that cannot be stored: {'; '.join(problems)}."
+        raise InvalidConfigSchema(message, registered=cls)
+    if not takes_config(cls):
+        message = (
+            f"{cls.__qualname__} of plugin item {spec} has a config_schema, but {cls.__qualname__}(config) cannot be called: "
+            "derive from ConfigurablePlugin, or give __init__ exactly one required argument."
+        )
+        raise InvalidPluginClass(message, registered=cls)
+
+
+def check_implements(spec: ItemSpec, interface: type) -> None:
+    """Check that the item's class implements ``interface``, all of it.
+
+    :raises InvalidPluginClass: naming the class, the interface and the missing methods.
+    """
+    cls = spec.plugin_class
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if issubclass(cls, interface) and not missing:
+        return
+    fault = f"does not implement {', '.join(missing)} of" if missing else "is no subclass of"
+    message = (
+        f"{cls.__qualname__} of plugin item {spec} {fault} {interface.__qualname__}, "
+        f"the interface of plugin type {spec.describe_type()}."
+    )
+    raise InvalidPluginClass(message, registered=cls)
+
+
+@dataclass
+class Registry:
+    """All that is registered in this process. ``generation`` grows with every change."""
+
+    types: dict[TypeKey, TypeSpec] = field(default_factory=dict)
+    items: dict[ItemKey, ItemSpec] = field(default_factory=dict)
+    waiting: list[ItemSpec] = field(default_factory=list)
+    generation: int = 0
+
+    def add_type(self, spec: TypeSpec) -> None:
+        """Register a type, and the items that waited for it; registering the same again is fine.
+
+        :raises InvalidInterface, RegistrationConflict, InvalidPluginClass: the registry stays as it was.
+        """
+        check_interface(spec)
+        known = self.types.get(spec.key)
+        if known is not None and known.interface is not spec.interface:
+            raise _conflict(f"Plugin type {spec}", known.interface, spec.interface)
+        arrived = [item for item in self.waiting if _belongs(item, spec)]
+        items = dict(self.items)
+        for item in arrived:
+            check_implements(item, spec.interface)
+            _place(items, item, spec.key)
+        self.types[spec.key] = spec
+        self.items = items
+        self.waiting = [item for item in self.waiting if item not in arrived]
+        self.generation += 1
+
+    def add_item(self, spec: ItemSpec) -> None:
+        """Register an item, or let it wait for its type; registering the same again is fine.
+
+        :raises InvalidPluginClass, InvalidConfigSchema, RegistrationConflict, AmbiguousPluginType: the registry stays as it was.
+        """
+        check_plugin_class(spec)
+        type_spec = self._find_type_of(spec)
+        if interface := spec.interface or (type_spec and type_spec.interface):
+            check_implements(spec, interface)
+        if type_spec is not None:
+            _place(self.items, spec, type_spec.key)
+        elif spec not in self.waiting:
+            self._check_waiting(spec)
+            self.waiting.append(spec)
+        self.generation += 1
+
+    def _check_waiting(self, spec: ItemSpec) -> None:
+        for other in self.waiting:
+            same = _get_waiting_key(other) == _get_waiting_key(spec)
+            if same and other.plugin_class is not spec.plugin_class:
+                raise _conflict(f"Plugin item {spec}", other.plugin_class, spec.plugin_class)
+
+    def _find_type_of(self, spec: ItemSpec) -> TypeSpec | None:
+        if spec.type_key is not None:
+            return self.types.get(spec.type_key)
+        found = self.find_types_of_interface(spec.interface)
+        if len(found) > 1 and spec.interface is not None:
+            raise AmbiguousPluginType(spec.interface, [str(candidate) for candidate in found])
+        return found[0] if found else None
+
+    def find_types_of_interface(self, interface: type | None) -> list[TypeSpec]:
+        """Return the types that have exactly this interface class."""
+        return [spec for spec in self.types.values() if spec.interface is interface]
+
+    def get_type(self, ref: object, manager: str | None = None) -> TypeSpec:
+        """Return the type for an interface class, or for a name and its manager.
+
+        :raises PluginTypeNotFound: with the closest names.
+        :raises AmbiguousPluginType: if several types share the interface.
+        """
+        if isinstance(ref, str) and manager is not None:
+            found = [self.types[ref, manager]] if (ref, manager) in self.types else []
+        elif isinstance(ref, type):
+            found = self.find_types_of_interface(ref)
+            if len(found) > 1:
+                raise AmbiguousPluginType(ref, [str(spec) for spec in found])
+        else:
+            message = f"Ask for a plugin type by its interface class, or by name and manager, not by {ref!r} and {manager!r}."
+            raise TypeError(message)
+        if found:
+            return found[0]
+        wanted = f"{ref} ({manager})" if isinstance(ref, str) else f"with the interface {ref.__qualname__}"
+        raise PluginTypeNotFound(wanted, self._find_close(ref, manager))
+
+    def _find_close(self, ref: object, manager: str | None) -> list[str]:
+        wanted = f"{ref} ({manager})" if isinstance(ref, str) else getattr(ref, "__name__", "")
+        names = {str(spec): str(spec) for spec in self.types.values()}
+        names |= {spec.name: str(spec) for spec in self.types.values()}
+        names |= {spec.interface.__name__: str(spec) for spec in self.types.values()}
+        close = get_close_matches(wanted, names, cutoff=0.5) + (get_close_matches(ref, names) if isinstance(ref, str) else [])
+        return list(dict.fromkeys(names[match] for match in close))
+
+    def get_item(self, name: str, module: str, type_key: TypeKey) -> ItemSpec:
+        """Return the registered item.
+
+        :raises PluginItemNotFound: if there is none.
+        """
+        try:
+            return self.items[name, module, type_key]
+        except KeyError:
+            pass
+        raise PluginItemNotFound(f"{name} ({module}) of type {type_key[0]} ({type_key[1]})")
+
+
+def _belongs(item: ItemSpec, spec: TypeSpec) -> bool:
+    return item.type_key == spec.key if item.type_key is not None else item.interface is spec.interface
+
+
+def _get_waiting_key(item: ItemSpec) -> tuple[object, ...]:
+    return (item.name, item.module, item.type_key, item.interface)
+
+
+def _place(items: dict[ItemKey, ItemSpec], spec: ItemSpec, type_key: TypeKey) -> None:
+    key = (spec.name, spec.module, type_key)
+    known = items.get(key)
+    if known is not None and known.plugin_class is not spec.plugin_class:
+        raise _conflict(f"Plugin item {spec} of type {type_key[0]}", known.plugin_class, spec.plugin_class)
+    items[key] = replace(spec, type_key=type_key)
+
+
+def _conflict(what: str, first: type, second: type) -> RegistrationConflict:
+    names = [f"{cls.__module__}.{cls.__qualname__}" for cls in (first, second)]
+    message = f"{what} is registered for two classes: {names[0]} and {names[1]}. Rename one of them."
+    return RegistrationConflict(message, registered=second)
+
+
+registry = Registry()
+"""The registry of this process."""
+
+
+@contextmanager
+def temporary_registry(*, empty: bool = False) -> Iterator[Registry]:
+    """Let registrations inside the block end with it; with ``empty``, start from nothing."""
+    types, items, waiting = dict(registry.types), dict(registry.items), list(registry.waiting)
+    if empty:
+        registry.types, registry.items, registry.waiting = {}, {}, []
+        registry.generation += 1
+    try:
+        yield registry
+    finally:
+        registry.types, registry.items, registry.waiting = types, items, waiting
+        registry.generation += 1

@@ -1,0 +1,261 @@
+"""Mirror what code declares into the tables. What operators typed stays: nothing with anything hanging on it is deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connections, models, router
+from django.db.models import Exists, OuterRef, Q
+
+from django_plugin_system.compat import ReadsAsDict
+from django_plugin_system.exceptions import ConfigError
+from django_plugin_system.fields import StoredConfig
+from django_plugin_system.freshness import changing
+from django_plugin_system.models import DEFAULT_NAME, PluginInstance, PluginItem, PluginType
+from django_plugin_system.plugin import get_config_schema, get_config_version
+from django_plugin_system.registry import ItemSpec, TypeKey, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Mode = Literal["create", "update"]
+
+
+@dataclass(frozen=True, eq=False)
+class SyncResult(ReadsAsDict):
+    """How many rows a sync made, found, changed and pruned. Reads as the dict of 1.1.0, too."""
+
+    types_created: int = 0
+    types_found: int = 0
+    items_created: int = 0
+    items_found: int = 0
+    pruned_types: int = 0
+    pruned_items: int = 0
+    types_updated: int = 0
+    items_updated: int = 0
+    instances_created: int = 0
+    configs_upgraded: int = 0
+    configs_failed: int = 0
+
+
+@dataclass
+class _Plan:
+    """What a sync would do."""
+
+    new_types: list[PluginType] = field(default_factory=list)
+    changed_types: list[PluginType] = field(default_factory=list)
+    new_items: list[PluginItem] = field(default_factory=list)
+    changed_items: list[PluginItem] = field(default_factory=list)
+    new_instances: list[PluginInstance] = field(default_factory=list)
+    outdated: list[PluginInstance] = field(default_factory=list)
+    lost_items: list[PluginItem] = field(default_factory=list)
+    lost_types: list[PluginType] = field(default_factory=list)
+    types_found: int = 0
+    items_found: int = 0
+
+
+def sync_registered_plugins_to_db(
+    *, mode: Mode = "create", prune: bool = True, dry_run: bool = False, using: str | None = None
+) -> SyncResult:
+    """Bring the tables in line with the registry, in one transaction and a constant number of queries.
+
+    ``create`` adds what is missing and leaves every row as it is. ``update`` also refreshes descriptions and priorities from code (never a
+    status), and writes configurations of older versions in their new form. ``prune`` deletes types and items whose app is
+    not installed, whose code is not registered and on which nothing hangs. ``dry_run`` only says what would happen.
+    """
+    alias = using or router.db_for_write(PluginItem)
+    if dry_run:
+        return _count(_make_plan(mode, alias, prune=prune))
+    with changing(alias):
+        plan = _make_plan(mode, alias, prune=prune)
+        return _apply(plan, alias)
+
+
+def _make_plan(mode: Mode, alias: str, *, prune: bool) -> _Plan:
+    plan = _Plan()
+    types = {row.key: row for row in PluginType.objects.using(alias)}
+    _plan_types(plan, types, mode)
+    has_instance = Exists(PluginInstance.objects.using(alias).filter(item=OuterRef("pk")))
+    rows = PluginItem.objects.using(alias).select_related("plugin_type").annotate(has_instance=has_instance)
+    items = {(row.name, row.module, row.plugin_type.key): row for row in rows}
+    for key, spec in registry.items.items():
+        _plan_item(plan, items.get(key), spec, types[key[2]], mode)
+    if mode == "update":
+        plan.outdated = _find_outdated(alias)
+    if prune:
+        plan.lost_items = _find_lost_items(items.values(), alias)
+        plan.lost_types = _find_lost_types(types.values(), plan, items.values(), alias)
+    return plan
+
+
+def _plan_types(plan: _Plan, types: dict[TypeKey, PluginType], mode: Mode) -> None:
+    for key, spec in registry.types.items():
+        row = types.get(key)
+        if row is None:
+            types[key] = PluginType(name=spec.name, manager=spec.manager, description=spec.description)
+            plan.new_types.append(types[key])
+            continue
+        plan.types_found += 1
+        if mode == "update" and row.description != spec.description:
+            row.description = spec.description
+            plan.changed_types.append(row)
+
+
+def _plan_item(plan: _Plan, row: PluginItem | None, spec: ItemSpec, plugin_type: PluginType, mode: Mode) -> None:
+    values = {"description": spec.description, "priority": spec.priority}
+    if row is None:
+        row = PluginItem(plugin_type=plugin_type, module=spec.module, name=spec.name, **values)
+        plan.new_items.append(row)
+    else:
+        plan.items_found += 1
+        if mode == "update" and any(getattr(row, name) != value for name, value in values.items()):
+            row.description, row.priority = spec.description, spec.priority
+            plan.changed_items.append(row)
+    if not getattr(row, "has_instance", False) and _needs_no_config(spec.plugin_class):
+        version = get_config_version(spec.plugin_class)
+        plan.new_instances.append(
+            PluginInstance(item=row, name=DEFAULT_NAME, config=StoredConfig(), config_version=version)
+        )
+
+
+def _needs_no_config(plugin_class: type) -> bool:
+    schema = get_config_schema(plugin_class)
+    if schema is None:
+        return True
+    try:
+        schema.model_validate_json("{}")
+    except Exception:  # noqa: BLE001 - validators are foreign code; whatever they raise, an operator has to look
+        return False
+    return True
+
+
+def _find_outdated(alias: str) -> list[PluginInstance]:
+    versions: dict[int, Q] = {}
+    for (name, module, (type_name, manager)), spec in registry.items.items():
+        version = get_config_version(spec.plugin_class)
+        if version > 1:
+            item = Q(
+                item__name=name,
+                item__module=module,
+                item__plugin_type__name=type_name,
+                item__plugin_type__manager=manager,
+                config_version__lt=version,
+            )
+            versions[version] = versions.get(version, Q()) | item
+    if not versions:
+        return []
+    wanted = Q()
+    for condition in versions.values():
+        wanted |= condition
+    return list(PluginInstance.objects.using(alias).filter(wanted).select_related("item__plugin_type"))
+
+
+def _find_lost_items(rows: Iterable[PluginItem], alias: str) -> list[PluginItem]:
+    installed = _get_installed_names()
+    lost = [row for row in rows if row.module not in installed and not row.is_registered]
+    return _keep_unused(PluginItem, lost, alias)
+
+
+def _find_lost_types(
+    rows: Iterable[PluginType], plan: _Plan, items: Iterable[PluginItem], alias: str
+) -> list[PluginType]:
+    installed = _get_installed_names()
+    going = {item.pk for item in plan.lost_items}
+    needed = {item.plugin_type_id for item in items if item.pk not in going}
+    lost = [
+        row for row in rows if row.manager not in installed and not row.is_registered and row.pk not in needed
+    ]
+    return _keep_unused(PluginType, lost, alias, ignore=PluginItem)
+
+
+def _get_installed_names() -> set[str]:
+    return {config.name for config in apps.get_app_configs()} | set(settings.INSTALLED_APPS)
+
+
+def _keep_unused(
+    model: type[Any], rows: Sequence[Any], alias: str, ignore: type[models.Model] | None = None
+) -> list[Any]:
+    """Return those of ``rows`` that no row of any model points at; an untouched default instance does not count."""
+    if not rows:
+        return []
+    unused = model.objects.using(alias).all()
+    for relation in model._meta.get_fields(include_hidden=True):  # noqa: SLF001 - Django documents _meta
+        if not (relation.auto_created and not relation.concrete and relation.field.concrete) or relation.many_to_many:
+            continue
+        if relation.related_model is not ignore:
+            pointing = relation.related_model._base_manager.using(alias)  # noqa: SLF001 - so does it document this
+            if relation.related_model is PluginInstance:
+                pointing = pointing.exclude(name=DEFAULT_NAME, config={})
+            unused = unused.exclude(pk__in=pointing.values(relation.field.attname))
+    keys = set(unused.values_list("pk", flat=True))
+    return [row for row in rows if row.pk in keys]
+
+
+def _apply(plan: _Plan, alias: str) -> SyncResult:
+    _insert(plan.new_types, alias)
+    _insert(plan.new_items, alias)
+    _insert(plan.new_instances, alias)
+    _write(plan.changed_types, ("description",), alias)
+    _write(plan.changed_items, ("description", "priority"), alias)
+    failed = [row for row in plan.outdated if not _upgrade(row)]
+    for model, rows in ((PluginItem, plan.lost_items), (PluginType, plan.lost_types)):
+        if rows:
+            model.objects.using(alias).filter(pk__in=[row.pk for row in rows]).delete()  # type: ignore[attr-defined]
+    return _count(plan, failed=len(failed))
+
+
+def _count(plan: _Plan, failed: int = 0) -> SyncResult:
+    return SyncResult(
+        types_created=len(plan.new_types),
+        types_found=plan.types_found,
+        items_created=len(plan.new_items),
+        items_found=plan.items_found,
+        pruned_types=len(plan.lost_types),
+        pruned_items=len(plan.lost_items),
+        types_updated=len(plan.changed_types),
+        items_updated=len(plan.changed_items),
+        instances_created=len(plan.new_instances),
+        configs_upgraded=len(plan.outdated) - failed,
+        configs_failed=failed,
+    )
+
+
+def _upgrade(row: PluginInstance) -> bool:
+    try:
+        row.set_config(row.load_config() or {})
+    except ConfigError:
+        return False
+    row.save(update_fields=["config"])
+    return True
+
+
+def _insert(rows: Sequence[models.Model], alias: str) -> None:
+    """Insert ``rows`` with one statement for all; ``bulk_create`` would send more the more rows there are."""
+    if not rows:
+        return
+    connection, meta = connections[alias], rows[0]._meta  # noqa: SLF001 - Django documents _meta
+    columns = ", ".join(connection.ops.quote_name(column.column) for column in meta.local_concrete_fields)
+    marks = ", ".join(["%s"] * len(meta.local_concrete_fields))
+    table = connection.ops.quote_name(meta.db_table)
+    values = [
+        [column.get_db_prep_save(column.pre_save(row, add=True), connection) for column in meta.local_concrete_fields]
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values)  # noqa: S608 - names only
+
+
+def _write(rows: Sequence[models.Model], names: Sequence[str], alias: str) -> None:
+    """Write the named plain columns of ``rows``, with one statement for all."""
+    if not rows:
+        return
+    connection, meta = connections[alias], rows[0]._meta  # noqa: SLF001 - Django documents _meta
+    columns = [meta.get_field(name) for name in (*names, "id")]
+    sets = ", ".join(f"{connection.ops.quote_name(name)} = %s" for name in names)
+    table = connection.ops.quote_name(meta.db_table)
+    values = [[column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns] for row in rows]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET {sets} WHERE id = %s", values)  # noqa: S608 - names only
