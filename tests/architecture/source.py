@@ -57,8 +57,8 @@ class Module:
                 continue
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 yield from (Import(name, function) for name in self._targets(node) if name.startswith(PACKAGE))
-            is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-            yield from self._imports_in(node, node.name if is_function else function)
+            inner = node.name if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+            yield from self._imports_in(node, inner)
 
     def _targets(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         if isinstance(node, ast.Import):

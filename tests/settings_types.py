@@ -1,0 +1,15 @@
+"""``tests.settings`` with the demo's apps: the type checker reads package, tests and demo in one run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.settings import *  # noqa: F403 - all of them
+from tests.settings import INSTALLED_APPS as TESTED_APPS
+
+DEMO = Path(__file__).parents[1] / "demo"
+
+sys.path.append(str(DEMO))
+
+INSTALLED_APPS = [*TESTED_APPS, *(f"apps.{path.parent.name}" for path in sorted(DEMO.glob("apps/*/__init__.py")))]

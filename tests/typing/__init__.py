@@ -1,0 +1,1 @@
+"""What type checkers know about the public interface; read by mypy and basedpyright in ``make types``, never run."""
