@@ -18,7 +18,7 @@ FLOORS = (
     ("configuration",),
     ("usability",),
     ("compat",),
-    ("models", "register", "discovery", "storage"),
+    ("cache", "discovery", "models", "register", "storage"),
     ("selection", "failover", "rotation", "sync"),
     ("helpers", "services"),
     ("forms",),
