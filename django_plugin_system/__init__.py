@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from django_plugin_system.exceptions import PluginSystemError as PluginSystemError
     from django_plugin_system.exceptions import PluginTypeNotFound as PluginTypeNotFound
     from django_plugin_system.exceptions import PluginUnavailable as PluginUnavailable
-    from django_plugin_system.failover import afailover as afailover
     from django_plugin_system.failover import failover as failover
     from django_plugin_system.helpers import aget_plugin as aget_plugin
     from django_plugin_system.helpers import aget_plugin_by_id as aget_plugin_by_id
@@ -46,7 +45,7 @@ _HOMES = {
         "PluginTypeNotFound",
         "PluginUnavailable",
     ),
-    "failover": ("afailover", "failover"),
+    "failover": ("failover",),
     "helpers": (
         "aget_plugin",
         "aget_plugin_by_id",

@@ -1,1 +1,198 @@
 """Try one instance after the other until one serves, and set aside for a while those that do not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from asgiref.sync import sync_to_async
+
+from django_plugin_system import health, selection
+from django_plugin_system.exceptions import (
+    AllPluginsFailed,
+    NoPluginAvailable,
+    PluginBuildError,
+    PluginOutcomeUnknown,
+    PluginRejected,
+    PluginUnavailable,
+)
+from django_plugin_system.selection import Request, make_request
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
+    from django_plugin_system.models import PluginInstance
+
+T = TypeVar("T")
+ErrorTypes = tuple[type[Exception], ...]
+
+COOLDOWN = 60.0
+"""Seconds for which a failed instance is set aside unless the caller says otherwise."""
+
+
+class Attempt(Generic[T]):
+    """One try with one instance: a context manager that gives the plugin. ``instance`` is its row."""
+
+    def __init__(self, plugin: T, instance: PluginInstance, loop: Failover[T]) -> None:
+        """Offer ``plugin``, built from ``instance``, for one try."""
+        self.instance = instance
+        self.entered = False
+        self.succeeded = False
+        self._plugin = plugin
+        self._loop = loop
+
+    def __enter__(self) -> T:
+        """Return the plugin."""
+        self.entered = True
+        return self._plugin
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Note the outcome. True, so that the loop goes on, if the next instance may be tried."""
+        if error is None:
+            self.succeeded = True
+            health.record_success(self.instance)
+            return False
+        if not self._loop.may_retry(error):
+            return False
+        self._loop.note_failure(self.instance, error)
+        return True
+
+    async def __aenter__(self) -> T:
+        """Return the plugin."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Note the outcome, from asynchronous code."""
+        return await sync_to_async(self.__exit__)(error_type, error, traceback)
+
+
+class Failover(Generic[T]):
+    """The attempts of one call, best instance first; made by ``failover()``, used once."""
+
+    def __init__(self, request: Request, cooldown: float, retry_on: ErrorTypes, *, idempotent: bool) -> None:
+        """Keep what was asked for; nothing is read before the first attempt."""
+        self._request = request
+        self._cooldown = cooldown
+        self._retry_on = (PluginUnavailable, *retry_on)
+        self._idempotent = idempotent
+        self._tried: set[object] = set()
+        self._errors: list[Exception] = []
+        self._last: Attempt[T] | None = None
+
+    def may_retry(self, error: BaseException) -> bool:
+        """Say whether another instance may be tried after ``error``."""
+        if isinstance(error, PluginRejected):
+            return False
+        if isinstance(error, PluginOutcomeUnknown):
+            return self._idempotent
+        return isinstance(error, self._retry_on)
+
+    def note_failure(self, instance: PluginInstance, error: BaseException) -> None:
+        """Remember ``error``, and set the instance aside for everyone."""
+        if isinstance(error, Exception):
+            self._errors.append(error)
+        health.record_failure(instance, error, self._cooldown)
+
+    def __iter__(self) -> Iterator[Attempt[T]]:
+        """Yield attempts until one succeeds."""
+        while (attempt := self._get_next()) is not None:
+            yield attempt
+
+    async def __aiter__(self) -> AsyncIterator[Attempt[T]]:
+        """Yield attempts until one succeeds, from asynchronous code: ``async for``, then ``async with``."""
+        while (attempt := await sync_to_async(self._get_next)()) is not None:
+            yield attempt
+
+    def _get_next(self) -> Attempt[T] | None:
+        if self._last is not None and not self._last.entered:
+            message = "Enter each attempt of a failover: with attempt as plugin."
+            raise RuntimeError(message)
+        if self._last is not None and self._last.succeeded:
+            return None
+        self._last = self._find_next()
+        if self._last is None:
+            raise self._make_final_error()
+        return self._last
+
+    def _find_next(self) -> Attempt[T] | None:
+        """Return an attempt with the best instance that was not tried yet and can be built."""
+        for ready in selection.iter_failover(self._request, first=not self._tried):
+            if ready.instance.pk in self._tried:
+                continue
+            self._tried.add(ready.instance.pk)
+            try:
+                return Attempt(ready.build(), ready.copy_row(), self)
+            except PluginBuildError as error:
+                self._errors.append(error)
+        return None
+
+    def _make_final_error(self) -> Exception:
+        if self._errors:
+            return AllPluginsFailed(f"Every usable instance of {self._request} failed", self._errors)
+        return NoPluginAvailable(str(self._request), selection.explain(self._request).candidates)
+
+
+@overload
+def failover(
+    ref: TypeForm[T],
+    /,
+    *,
+    name: str | None = None,
+    cooldown: float = COOLDOWN,
+    retry_on: type[Exception] | ErrorTypes = Exception,
+    idempotent: bool = False,
+    using: str | None = None,
+) -> Failover[T]: ...
+@overload
+def failover(
+    ref: str,
+    manager: str,
+    /,
+    *,
+    name: str | None = None,
+    cooldown: float = COOLDOWN,
+    retry_on: type[Exception] | ErrorTypes = Exception,
+    idempotent: bool = False,
+    using: str | None = None,
+) -> Failover[Any]: ...
+def failover(
+    ref: object,
+    manager: str | None = None,
+    /,
+    *,
+    name: str | None = None,
+    cooldown: float = COOLDOWN,
+    retry_on: type[Exception] | ErrorTypes = Exception,
+    idempotent: bool = False,
+    using: str | None = None,
+) -> Failover[Any]:
+    """Return the attempts to get something done with a type's instances, best first, until one block ends without an error.
+
+    ``for attempt in failover(AbstractSms): with attempt as sms: ...``; in asynchronous code ``async for`` and ``async with``. An instance
+    whose block raises ``PluginUnavailable``, or an error of the types ``retry_on``, is set aside for ``cooldown`` seconds, for all
+    processes, and the next one is tried. ``PluginRejected`` is raised at once, and so is ``PluginOutcomeUnknown``,
+    unless the work is ``idempotent``: doing it twice does no harm.
+
+    :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
+    :raises NoPluginAvailable: (a LookupError) while iterating, if no instance is usable.
+    :raises AllPluginsFailed: (an ExceptionGroup) while iterating, if every instance was tried and failed.
+    """
+    errors = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+    return Failover(make_request(ref, manager, name, using), cooldown, errors, idempotent=idempotent)
+
+
+class _CallableModule(ModuleType):
+    """Lets ``from django_plugin_system import failover`` be called, although the import system puts this module there."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Failover[Any]:
+        made: Failover[Any] = failover(*args, **kwargs)
+        return made
+
+
+sys.modules[__name__].__class__ = _CallableModule

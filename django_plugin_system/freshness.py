@@ -63,6 +63,17 @@ def announce_change(using: str) -> None:
         transaction.on_commit(_count_commit, using=using)
 
 
+def lock_token(using: str) -> None:
+    """Wait for other writers, and keep them waiting until the open transaction ends.
+
+    Where the database has no row locks, as SQLite, writers exclude each other anyway.
+    """
+    connection = connections[using]
+    if connection.features.has_select_for_update:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ + " FOR UPDATE")
+
+
 def _insert_token(token: str, using: str) -> None:
     try:
         with transaction.atomic(using=using), connections[using].cursor() as cursor:

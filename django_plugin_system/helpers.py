@@ -9,6 +9,7 @@ from django.db import router
 
 from django_plugin_system import selection
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance
+from django_plugin_system.failover import failover
 from django_plugin_system.freshness import announce_change
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.selection import Selection, make_request
@@ -24,6 +25,7 @@ __all__ = [
     "aget_plugin_by_id",
     "aget_plugins",
     "explain_selection",
+    "failover",
     "get_plugin",
     "get_plugin_by_id",
     "get_plugin_class",

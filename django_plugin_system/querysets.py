@@ -44,6 +44,10 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
 
     update.alters_data = True  # type: ignore[attr-defined]
 
+    def update_unannounced(self, **kwargs: Any) -> int:
+        """Update the rows for a caller that holds the change token's row and sets the token itself."""
+        return super().update(**kwargs)
+
     def bulk_create(self, objs: Iterable[ModelT], *args: Any, **kwargs: Any) -> list[ModelT]:
         """Insert ``objs``, as Django does."""
         with changing(self._get_write_alias()):

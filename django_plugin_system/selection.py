@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import logging
 from dataclasses import dataclass, field
@@ -76,6 +77,10 @@ class Ready:
     plugin_class: type
     config: BaseModel | None
     flat: bool = field(default=False)
+
+    def copy_row(self) -> PluginInstance:
+        """Return a copy of the row that the caller may change."""
+        return copy.deepcopy(self.instance)
 
     def build(self) -> Any:
         """Return a new plugin with a configuration of its own.
@@ -249,6 +254,29 @@ def _find_all_ready(request: Request) -> cache.Made:
     found = [_try_prepare(row) for row in request.find_rows().enabled()]
     skipped = [candidate.instance for candidate in found if isinstance(candidate, Candidate)]
     return cache.Made([ready for ready in found if isinstance(ready, Ready)], _get_lifetime(skipped))
+
+
+def iter_failover(request: Request, *, first: bool) -> Iterator[Ready]:
+    """Yield what a failover may try, in order: the type's own choice at its ``first`` attempt, then each usable instance.
+
+    If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
+    """
+    if first and request.spec.get_plugin is not None:
+        yield from _iter_override(request)
+    usable = get_all_ready(request)
+    yield from usable
+    if first and not usable:
+        yield from _iter_first_back(request)
+
+
+def _iter_first_back(request: Request) -> Iterator[Ready]:
+    for row in request.find_rows().enabled().filter(unavailable_until__gt=timezone.now()).order_by("unavailable_until"):
+        try:
+            ready = prepare(row)
+        except ConfigError:
+            continue
+        yield ready
+        return
 
 
 # One by its id

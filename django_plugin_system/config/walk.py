@@ -150,7 +150,7 @@ def is_sequence(value: Any) -> TypeIs[list[Any] | tuple[Any, ...] | collections.
 def is_same(one: Any, other: Any) -> bool:
     """Say whether two validated values are equal in type and content; private attributes do not count."""
     if type(one) is not type(other):
-        return False
+        return {type(one), type(other)} == {int, float} and bool(one == other)  # a float field's default may be an int
     if isinstance(one, SECRET_TYPES):
         return is_same(one.get_secret_value(), other.get_secret_value())
     fields, others = get_fields(one), get_fields(other)

@@ -22,14 +22,19 @@ from django_plugin_system.forms.controls import (
 )
 from django_plugin_system.forms.groups import GroupControl
 from django_plugin_system.forms.jsontext import JOIN, JsonTextControl, holds_secret, iter_controls
-from django_plugin_system.forms.secret import SecretControl
+from django_plugin_system.forms.secret import SecretControl, read_placeholder
 from django_plugin_system.forms.textmode import hide_typed, outline, take_text
+from django_plugin_system.forms.titles import get_titles
 from django_plugin_system.forms.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
+
+
+BLOT = "••••••••"
+"""What people who may only look see in the place of a secret."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +153,8 @@ class ConfigBinding:
         return [FieldProblem(self.control.locate(path, form), message) for path, message in problems]
 
     def get_title(self, path: Path) -> str:
-        """Return how people know the value at a form path: ``Servers › 1 › Token``."""
-        titles = []
-        control: Control | None = self.control
-        for part in path:
-            control = _find_child(control, part)
-            title = str(control.label.title) if control else ""
-            titles.append(title or (str(int(part) + 1) if part.isdigit() else part))
-        return " › ".join(titles)
+        """Return how people know the value at a form path: ``Servers > 1 > Token``."""
+        return " > ".join(get_titles(self.control, path))
 
     def get_again(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
@@ -177,6 +176,14 @@ class ConfigBinding:
         return show_json(_blot(self.plain))
 
 
+def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
+    builder = Builder()
+    try:
+        return builder.build(schema, Request()), builder.models
+    except Exception:  # noqa: BLE001 - the types, defaults and hooks of a foreign model; JSON text serves for any
+        return JsonTextControl(may_hold_secret=True), {}
+
+
 def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:
     """Return problems as django-jsonform takes them: messages by path, the parts of a path joined."""
     found: dict[str, list[str]] = {}
@@ -185,14 +192,11 @@ def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:
     return found
 
 
-def _find_child(control: Control | None, part: str) -> Control | None:
-    for key, child in control.iter_children() if control else ():
-        if key in {part, "*", f"*{JOIN}value"}:
-            return child
-        found = None if key else _find_child(child, part)
-        if found:
-            return found
-    return None
+def _parse_or_none(text: str | None) -> Any:
+    try:
+        return parse_json(text or "")
+    except ValueError:
+        return None
 
 
 def _iter_values(plain: Any) -> Iterator[str | float]:

@@ -77,6 +77,9 @@ class Control:
     kind: ClassVar[str] = "string"
     """The JSON type of the form value."""
 
+    is_reference: ClassVar[bool] = False
+    """Whether this control only stands for one further up."""
+
     label: Label = field(default_factory=Label)
     nullable: bool = False
 

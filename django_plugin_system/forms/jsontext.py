@@ -118,8 +118,9 @@ def holds_secret(control: Control) -> bool:
 def iter_controls(control: Control, key: str = "", above: tuple[Control, ...] = ()) -> Iterator[tuple[str, Control]]:
     """Yield ``control`` and every control inside it, each with its form path as django-jsonform writes it.
 
-    A model inside itself is entered once.
+    A model inside itself is entered once; ``**`` then stands for any way to it.
     """
+    key = "**" if control.is_reference else key
     yield key, control
     if not any(control is outer for outer in above):
         for name, child in control.iter_children():

@@ -46,6 +46,7 @@ class ReferenceControl(Control):
     """A model inside itself. Drawn as a reference to a definition, so that the form does not grow without end."""
 
     kind: ClassVar[str] = "object"
+    is_reference: ClassVar[bool] = True
 
     name: str = ""
     models: dict[str, GroupControl] = field(default_factory=dict, compare=False, repr=False)

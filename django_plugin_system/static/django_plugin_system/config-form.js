@@ -9,7 +9,11 @@
 
   function matches(pattern, name) {
     const wanted = pattern.split(JOIN);
-    const parts = name.split(JOIN);
+    let parts = name.split(JOIN);
+    if (wanted[0] === "**") {
+      wanted.shift();
+      parts = parts.slice(-wanted.length);
+    }
     return wanted.length === parts.length && wanted.every((part, i) => (part === "*" ? /^\d+$/.test(parts[i]) : part === parts[i]));
   }
 

@@ -1,0 +1,76 @@
+"""What a failover learns about an instance, kept in its row, so that every process knows."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from typing import TYPE_CHECKING
+
+from django.db import DatabaseError, router, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from django_plugin_system.config.problems import scrub
+from django_plugin_system.exceptions import SecretError
+from django_plugin_system.freshness import announce_change, lock_token
+from django_plugin_system.models import PluginInstance
+from django_plugin_system.signals import plugin_failed, plugin_recovered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger("django_plugin_system")
+
+MAX_ERROR_LENGTH = 500
+"""Characters of an error's text that are kept."""
+
+
+def record_failure(instance: PluginInstance, error: BaseException, cooldown: float) -> None:
+    """Set ``instance`` aside for ``cooldown`` seconds; one write, however many processes see it fail."""
+    now = timezone.now()
+    instance.unavailable_until = now + datetime.timedelta(seconds=cooldown)
+    instance.last_error = describe_error(instance, error)
+    awake = Q(unavailable_until__isnull=True) | Q(unavailable_until__lte=now)
+    values = {"unavailable_until": instance.unavailable_until, "last_error": instance.last_error}
+    if _write(instance, awake, values):
+        logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, instance.last_error)
+        plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
+
+
+def record_success(instance: PluginInstance) -> None:
+    """Clear the mark of an earlier failure, if there is one."""
+    if instance.unavailable_until is None and not instance.last_error:
+        return
+    marked = Q(unavailable_until__isnull=False) | ~Q(last_error="")
+    instance.unavailable_until, instance.last_error = None, ""
+    if _write(instance, marked, {"unavailable_until": None, "last_error": ""}):
+        logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
+        plugin_recovered.send_robust(sender=PluginInstance, instance=instance)
+
+
+def describe_error(instance: PluginInstance, error: BaseException) -> str:
+    """Return the type and text of ``error``, fit to be stored and shown: no secret of ``instance``, no great length."""
+    try:
+        secrets = [str(secret) for secret in instance.open_secrets().values()]
+    except SecretError:
+        return type(error).__name__
+    text = f"{type(error).__name__}: {scrub(str(error), filter(None, secrets))}"
+    return text.replace("\x00", "")[:MAX_ERROR_LENGTH]
+
+
+def _write(instance: PluginInstance, condition: Q, values: Mapping[str, object]) -> bool:
+    """Write ``values`` if the row still meets ``condition``; the change token is set only if it did."""
+    using = instance._state.db or router.db_for_write(PluginInstance, instance=instance)  # noqa: SLF001 - Django documents it
+    rows = PluginInstance.objects.using(using).filter(condition, pk=instance.pk)
+    try:
+        if not rows.exists():
+            return False
+        with transaction.atomic(using=using):
+            lock_token(using)
+            changed = rows.update_unannounced(**values) > 0
+            if changed:
+                announce_change(using)
+            return changed
+    except DatabaseError:
+        logger.exception("The health of plugin instance %s could not be noted.", instance.pk)
+        return False
