@@ -1,0 +1,1 @@
+"""Tests of the generated forms, without any model of the package."""

@@ -1,0 +1,114 @@
+"""An unchanged save changes nothing, whatever the shape."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from django_plugin_system.forms.controls import MISSING, Reading
+from tests.forms.helpers import OPENED, bind, bind_shape, edit, get_form, make_schema, post
+from tests.forms.shapes import SHAPES, Shape
+
+CASES = [pytest.param(shape, value, id=f"{shape.name}-{i}") for shape in SHAPES for i, value in enumerate(shape.values)]
+EACH = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+
+
+@pytest.mark.parametrize(("shape", "value"), CASES)
+def test_unchanged_post_changes_nothing(shape: Shape, value: Any) -> None:
+    """What was sent and comes back as it was is no change."""
+    binding = bind_shape(shape, value)
+    assert binding.generated
+    assert not binding.read(binding.get_text()).changed
+
+
+@pytest.mark.parametrize(("shape", "value"), CASES)
+def test_value_survives_an_edit_elsewhere(shape: Shape, value: Any) -> None:
+    """A value that nobody touched is stored as it was, although another field changed."""
+    binding = bind_shape(shape, value)
+    reading = Reading()
+    plain = binding.control.decode(get_form(binding), binding.plain, reading, ())
+    assert json.dumps(plain) == json.dumps(binding.plain)
+    assert reading.problems == []
+
+
+@pytest.mark.parametrize(("shape", "value"), CASES)
+def test_posted_form_can_be_shown_again(shape: Shape, value: Any) -> None:
+    """A form that was not touched is shown again as it was after a refusal."""
+    binding = bind_shape(shape, value)
+    assert json.loads(binding.get_again(binding.get_text())) == get_form(binding)
+
+
+@pytest.mark.parametrize(("shape", "value"), CASES)
+def test_no_stored_secret_is_sent(shape: Shape, value: Any) -> None:
+    """Neither the value nor the schema of a form holds a secret or its token."""
+    binding = bind_shape(shape, value)
+    sent = binding.get_text() + json.dumps(binding.get_schema(binding.get_text())) + repr(binding)
+    assert OPENED not in sent
+    assert "dps1." not in sent
+
+
+@pytest.mark.parametrize(("shape", "value"), CASES)
+def test_text_mode_round_trip(shape: Shape, value: Any) -> None:
+    """The same holds for the whole configuration as one JSON text."""
+    binding = bind_shape(shape, value, generated=False)
+    assert not binding.read(binding.get_text()).changed
+    assert OPENED not in binding.get_text()
+
+
+@EACH
+def test_new_form_can_be_read(shape: Shape) -> None:
+    """A new form posted as it came is read without a crash, and filled in as a whole."""
+    binding = bind(make_schema(shape.annotation, shape.default))
+    submission = binding.read(binding.get_text())
+    assert submission.changed
+    assert submission.config is None or set(submission.config) <= {"value"}
+
+
+@EACH
+@pytest.mark.parametrize("garbage", [None, "", 7, True, [], {}, [None], {"key": 1}, [[]], [{}], {"_variant": "9"}])
+def test_garbage_is_read_and_shown_again_without_a_crash(shape: Shape, garbage: Any) -> None:
+    """Whatever is posted for a field, the server answers, and what it shows again has the shape of the field."""
+    binding = bind_shape(shape, shape.values[-1])
+    post(binding, {"value": garbage})
+    shown = binding.get_again(json.dumps({"value": garbage}))
+    assert json.loads(binding.get_again(shown)) == json.loads(shown)
+
+
+@EACH
+def test_missing_key_is_a_problem_not_a_wipe(shape: Shape) -> None:
+    """A form that lost a field is refused."""
+    submission = post(bind_shape(shape, shape.values[-1]), {})
+    assert submission.config is None
+    assert [problem.path for problem in submission.problems] == [("value",)]
+
+
+@pytest.mark.parametrize("text", [None, "", "  ", '"', "{", '""', "[]", "7", "null", "NaN", '{"value": Infinity}'])
+def test_crashed_widget_is_a_problem(text: str | None) -> None:
+    """What a crashed widget, or none, may post is an error on the field, never an empty configuration."""
+    submission = bind(make_schema(str), {"value": "x"}).read(text)
+    assert submission.config is None
+    assert submission.problems[0].path == ()
+
+
+def test_deeply_nested_text_is_a_problem() -> None:
+    """JSON that is nested without end is refused, not a crash."""
+    assert bind(make_schema(str), {"value": "x"}).read("[" * 100_000).problems
+
+
+def test_cleared_values() -> None:
+    """An emptied field is None where it may be, left out where it must be filled, and empty text where text may be empty."""
+    assert edit(bind(make_schema(str | None, None), {"value": "x"}), value="").config == {"value": None}
+    assert edit(bind(make_schema(str), {"value": "x"}), value="").config == {}
+    assert edit(bind(make_schema(str, "d"), {"value": "x"}), value="").config == {"value": ""}
+    assert edit(bind(make_schema(int), {"value": 1}), value=" ").config == {}
+    assert edit(bind(make_schema(int | None, None), {"value": 1}), value="").config == {"value": None}
+    assert edit(bind(make_schema(float), {"value": 1.5}), value=None).config == {}
+    assert edit(bind(make_schema(bool), {"value": True}), value=None).config == {"value": False}
+    assert edit(bind(make_schema(list[str]), {"value": ["a"]}), value="").config == {"value": []}
+
+
+def test_missing_has_a_name() -> None:
+    """MISSING reads as such in a debugger."""
+    assert repr(MISSING) == "MISSING"
