@@ -77,7 +77,12 @@ def _succeeds(command: Sequence[str]) -> bool:  # pragma: no cover - runs on a n
 
 
 def main() -> int:  # pragma: no cover - what it does depends on the machine; `make test` runs it
-    """Make sure there is a Chromium; return 1 if there is none and CI=true asks for one."""
+    """Make sure there is a Chromium; return 1 if there is none and CI=true asks for one.
+
+    With ``--check``, only look, and return 1 if there is none.
+    """
+    if "--check" in sys.argv:
+        return int(find_chromium() is None)
     ways = _ways_to_install()
     while not find_chromium():
         way = next(ways, None)
