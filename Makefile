@@ -5,11 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-PYTEST := $(PY) -m pytest
 MEASURED := $(PY) -m coverage run -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-sqlite test-postgres test-browser chromium screenshots format lint types docs build matrix clean
+.PHONY: help venv demo test test-sqlite test-postgres test-browser forget coverage chromium screenshots \
+  format lint types docs build matrix clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -32,29 +32,30 @@ venv: $(STAMP) ## Create the virtual environment and install everything into it
 demo: $(STAMP) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
 	$(PY) demo/manage.py demo --port $(PORT)
 
-test: $(STAMP) chromium ## Run the whole suite (SQLite, PostgreSQL, browser) and check its coverage
-	@$(PY) -m coverage erase
+test: forget test-sqlite test-postgres test-browser coverage ## Run the whole suite and check its coverage
+
+test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite
 	TEST_DATABASE=sqlite $(MEASURED) -m "not browser"
+
+test-postgres: $(STAMP) ## Run all but the browser tests on PostgreSQL
 	TEST_DATABASE=postgres $(MEASURED) -m "not browser and not packaging"
+
+test-browser: $(STAMP) chromium ## Run the browser tests
 	TEST_DATABASE=sqlite $(MEASURED) -m browser
+
+forget: $(STAMP)
+	@$(PY) -m coverage erase
+
+coverage: $(STAMP)
 	@$(PY) -m coverage combine --quiet
 	@if $(PY) -m tests.support.chromium --check; then $(PY) -m coverage report; else \
 	  $(PY) -m coverage report --fail-under=0; echo "Coverage is not judged: the browser tests were left out."; fi
-
-test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite
-	TEST_DATABASE=sqlite $(PYTEST) -m "not browser"
-
-test-postgres: $(STAMP) ## Run all but the browser tests on PostgreSQL
-	TEST_DATABASE=postgres $(PYTEST) -m "not browser"
-
-test-browser: $(STAMP) chromium ## Run the browser tests
-	$(PYTEST) -m browser
 
 chromium: $(STAMP)
 	@$(PY) -m tests.support.chromium
 
 screenshots: $(STAMP) chromium ## Take the documentation's pictures anew
-	SCREENSHOTS=docs/images $(PYTEST) -m browser
+	SCREENSHOTS=docs/images $(PY) -m pytest -m browser
 
 format: $(STAMP) ## Format the code
 	$(PY) -m ruff format
