@@ -1,6 +1,7 @@
 """Swap providers without changing code: plugin types, items, and configured instances for Django.
 
-The names below are the public front door. They are imported when first used, since models cannot be imported before Django is set up.
+The names below are the public front door. They are imported when first used, since models cannot be imported before
+Django is set up.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ class PluginSystemConfig(AppConfig):
 
     def ready(self) -> None:
         """Start up, after the models of all apps are there."""
-        from django_plugin_system import checks, receivers  # noqa: PLC0415 - these need the models
-        from django_plugin_system.discovery import discover_plugins  # noqa: PLC0415
+        from django_plugin_system import checks, receivers  # noqa: PLC0415 - these need the models of all apps
+        from django_plugin_system.discovery import discover_plugins  # noqa: PLC0415 - these need the models of all apps
 
         checks.register_checks()
         receivers.connect_receivers()

@@ -1,7 +1,8 @@
 """What this process remembers of its selections, and for how long it may.
 
-A remembered value is used while the database's change token is the one it was made under. With ``MAX_STALENESS`` it is used for that long
-without looking. It is never used longer than ``MAX_AGE``, for the sake of writes that set no token.
+A remembered value is used while the database's change token is the one it was made under. With ``MAX_STALENESS`` it
+is used for that long without looking. It is never used longer than ``MAX_AGE``, for the sake of writes that set no
+token.
 """
 
 from __future__ import annotations
@@ -48,15 +49,14 @@ _lock = threading.Lock()
 
 
 def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
-    """Return the value for ``key`` as the database ``using`` has it now; ``make`` is called only if it may have changed."""
-    entry = _entries.get((using, key))
+    """Return the value for ``key`` as of now in the database ``using``; ``make`` runs only if it may have changed."""
     now = time.monotonic()
-    usable = entry is not None and entry.generation == registry.generation and now < entry.expires
-    if usable and _is_recent(entry, using, now):
-        return entry.value  # type: ignore[union-attr] - usable says it is there
+    entry = _find_valid((using, key), now)
+    if entry is not None and _is_recent(entry, using, now):
+        return entry.value
     token = freshness.read_token(using)
     settled = not freshness.is_changing(using)
-    if entry is not None and usable and settled and entry.token == token:
+    if entry is not None and settled and entry.token == token:
         entry.verified, entry.commits = _get_verified(using, now)
         return entry.value
     generation = registry.generation
@@ -68,9 +68,16 @@ def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     return made.value
 
 
-def _is_recent(entry: _Entry | None, using: str, now: float) -> bool:
+def _find_valid(key: tuple[str, Hashable], now: float) -> _Entry | None:
+    entry = _entries.get(key)
+    if entry is None or entry.generation != registry.generation or now >= entry.expires:
+        return None
+    return entry
+
+
+def _is_recent(entry: _Entry, using: str, now: float) -> bool:
     staleness = get_settings().MAX_STALENESS
-    if not staleness or entry is None or now - entry.verified >= staleness:
+    if not staleness or now - entry.verified >= staleness:
         return False
     return entry.commits == freshness.count_commits() and not freshness.has_uncommitted_changes(using)
 

@@ -1,7 +1,7 @@
 """All that knows items but no instances: the 1.1.0 way of asking. 3.0 deletes this file.
 
-Item-only selection goes by item status and priority. Where the chosen class is configurable, callers get an object built from its
-best instance, although they know nothing of instances.
+Item-only selection goes by item status and priority. Where the chosen class is configurable, callers get an object
+built from its best instance, although they know nothing of instances.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry
 from django_plugin_system.usability import find_reason, find_row_reason
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 
 
@@ -75,16 +77,16 @@ def load_plugin_item(plugin_name: str, module_name: str, type_name: str) -> Plug
 # django_plugin_system.models
 
 
-def _in_item_order(plugin_type: PluginType, **filters: Any) -> list[PluginItem]:
-    return list(plugin_type.pluginitem_set.filter(**filters).order_by("priority", "name", "module"))
+def _in_item_order(plugin_type: PluginType, **filters: Any) -> QuerySet[PluginItem]:
+    items: QuerySet[PluginItem] = plugin_type.pluginitem_set.filter(**filters)
+    return items.order_by("priority", "name", "module")
 
 
 def _choose(plugin_type: PluginType) -> PluginItem | None:
     """Return the first active item by priority, else the first reserve one."""
     for status in (PluginStatus.ACTIVE, PluginStatus.RESERVED):
-        items = plugin_type.pluginitem_set.filter(status=status).order_by("priority", "name", "module")
-        if (item := items.first()) is not None:
-            return item
+        if items := _in_item_order(plugin_type, status=status)[:1]:
+            return items[0]
     return None
 
 
@@ -92,23 +94,23 @@ def _choose_or_override(plugin_type: PluginType, *args: Any, **kwargs: Any) -> P
     spec = registry.types.get(plugin_type.key)
     if spec is None:
         return None
-    if spec.get_plugin is not None:
-        return cast("PluginItem | None", spec.get_plugin(plugin_type, *args, **kwargs))
-    return _choose(plugin_type)
+    chosen: PluginItem | None
+    chosen = _choose(plugin_type) if spec.get_plugin is None else spec.get_plugin(plugin_type, *args, **kwargs)
+    return chosen
 
 
 class LegacyTypeMethods:
     """The 1.1.0 methods of ``PluginType``."""
 
     def get_single_plugin(self, *args: Any, **kwargs: Any) -> PluginItem | None:
-        """Return the item that 1.1.0 would choose: the type's own ``get_plugin``, else the best active, else the best reserve."""
+        """Return what the type's own ``get_plugin`` gives, else the best active item, else the best reserve one."""
         _warn("PluginType.get_single_plugin()", "get_plugin(Interface)")
         return _choose_or_override(cast("PluginType", self), *args, **kwargs)
 
     def get_active_plugins(self) -> list[PluginItem]:
         """Return the active items by priority."""
         _warn("PluginType.get_active_plugins()", "get_plugins(Interface)")
-        return _in_item_order(cast("PluginType", self), status=PluginStatus.ACTIVE)
+        return list(_in_item_order(cast("PluginType", self), status=PluginStatus.ACTIVE))
 
     def get_all_plugins(self) -> dict[str, list[PluginItem]]:
         """Return the items by status, each list by priority."""
@@ -152,7 +154,7 @@ class LegacyItemMethods:
     def get_available_plugins(plugin_type: PluginType) -> list[PluginItem]:
         """Return the active items of the type by priority."""
         _warn("PluginItem.get_available_plugins()", "get_plugins(Interface)")
-        return _in_item_order(plugin_type, status=PluginStatus.ACTIVE)
+        return list(_in_item_order(plugin_type, status=PluginStatus.ACTIVE))
 
 
 def _load_callable_class(item: PluginItem) -> type | None:
@@ -221,7 +223,7 @@ def _find_chosen_class(type_name: str, manager: str) -> type | None:
         return None
     if isinstance(chosen, plugin_type.pluginitem_set.rel.related_model):
         return _find_item_class(chosen)
-    return _find_instance_class(chosen)
+    return _find_instance_class(cast("PluginInstance", chosen))
 
 
 def _find_item_class(item: PluginItem) -> type | None:

@@ -83,7 +83,7 @@ def read_config(row: PluginInstance) -> BaseModel | None:
 def make_stored(
     row: PluginInstance, data: Mapping[str, Any] | BaseModel, previous: Mapping[str, Any]
 ) -> tuple[StoredConfig, int]:
-    """Return ``data`` in stored form for ``row``, with its version; secrets that ``previous`` holds unchanged keep their tokens.
+    """Return ``data`` in stored form for ``row``, with its version; secrets as in ``previous`` keep their tokens.
 
     :raises ConfigError: if it cannot be stored; ``row`` is not touched.
     """

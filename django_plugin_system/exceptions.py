@@ -6,7 +6,7 @@ No message in this tree holds a secret: whoever raises passes names, paths and k
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import NotSupportedError
@@ -134,7 +134,9 @@ class NoPluginAvailable(PluginSystemError, LookupError):
         lines = [f"\n- {candidate}" for candidate in candidates[:_LISTED]]
         if len(candidates) > _LISTED:
             lines.append(f"\n- and {len(candidates) - _LISTED} more")
-        detail = ":" + "".join(lines) if lines else ": there is none. Add one in the admin, or run manage.py pluginsync."
+        detail = (
+            ":" + "".join(lines) if lines else ": there is none. Add one in the admin, or run manage.py pluginsync."
+        )
         super().__init__(f"No usable instance of {wanted}{detail}")
         self.wanted = wanted
         self.candidates = tuple(candidates)
@@ -170,6 +172,8 @@ class ConfigError(PluginSystemError, ValueError):
 class InvalidConfig(ConfigError, ValidationError):
     """A configuration does not fit its schema. ``errors`` says what is wrong, path by path, without the values."""
 
+    _opening: ClassVar[str] = "Invalid config for"
+
     def __init__(self, subject: str, errors: Iterable[FieldProblem]) -> None:
         """Name the ``subject`` (an item or a class) and keep the ``errors``."""
         self.subject = subject
@@ -177,15 +181,13 @@ class InvalidConfig(ConfigError, ValidationError):
         ValidationError.__init__(self, {"config": [str(error) for error in self.errors]}, code="invalid_config")
 
     def __str__(self) -> str:
-        return f"{type(self)._opening} {self.subject}: {'; '.join(map(str, self.errors))}"
+        return f"{self._opening} {self.subject}: {'; '.join(map(str, self.errors))}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[type[InvalidConfig], tuple[str, tuple[FieldProblem, ...]]]:
         return (type(self), (self.subject, self.errors))
-
-    _opening = "Invalid config for"
 
 
 class StoredConfigInvalid(InvalidConfig):
@@ -206,7 +208,7 @@ class PluginNotRegistered(ConfigError, LookupError):
     def __init__(self, subject: str) -> None:
         """Name the row or item."""
         super().__init__(
-            f"No class is registered for {subject}, so its config can be neither read nor changed. Is its app installed?"
+            f"No class is registered for {subject}: its config can be neither read nor changed. Is its app installed?"
         )
         self.subject = subject
 
@@ -216,7 +218,9 @@ class NewerConfigVersion(ConfigError):
 
     def __init__(self, subject: str, stored: int, known: int) -> None:
         """Name the row, the version it was ``stored`` with and the version that this code has ``known``."""
-        super().__init__(f"{subject} was stored with config version {stored}, this code knows {known}: deploy the newer code.")
+        super().__init__(
+            f"{subject} was stored with config version {stored}, this code knows {known}: deploy the newer code."
+        )
         self.subject = subject
         self.stored = stored
         self.known = known
@@ -228,7 +232,8 @@ class ConfigMigrationFailed(ConfigError):
     def __init__(self, plugin_class: type, from_version: int, error_name: str) -> None:
         """Name the class, the version the step started from, and the type of what it raised."""
         super().__init__(
-            f"{plugin_class.__qualname__}.migrate_config failed from version {from_version} ({error_name}): the row is unchanged."
+            f"{plugin_class.__qualname__}.migrate_config failed from version {from_version} ({error_name}): "
+            "the row is unchanged."
         )
         self.plugin_class = plugin_class
         self.from_version = from_version
@@ -240,7 +245,9 @@ class StaleConfig(ConfigError):
 
     def __init__(self, subject: str) -> None:
         """Name the row."""
-        super().__init__(f"{subject} was changed by someone else since you read it. Reload it and apply your change again.")
+        super().__init__(
+            f"{subject} was changed by someone else since you read it. Reload it and apply your change again."
+        )
         self.subject = subject
 
 
@@ -250,8 +257,8 @@ class ConfigWriteRefused(PluginSystemError, NotSupportedError):
     def __init__(self, method: str, fields: Sequence[str]) -> None:
         """Name the queryset ``method`` and the ``fields`` it would write."""
         super().__init__(
-            f"{method}() cannot write {', '.join(fields)} of plugin instances: it would skip validation and encryption. "
-            "Use instance.set_config() and save(), or bulk_update()."
+            f"{method}() cannot write {', '.join(fields)} of plugin instances: it would skip validation and "
+            "encryption. Use instance.set_config() and save(), or bulk_update()."
         )
         self.fields = tuple(fields)
 

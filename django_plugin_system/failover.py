@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -21,6 +20,8 @@ from django_plugin_system.exceptions import (
 from django_plugin_system.selection import Request, make_request
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from typing_extensions import TypeForm
 
     from django_plugin_system.models import PluginInstance
@@ -79,7 +80,7 @@ class Failover(Generic[T]):
         """Keep what was asked for; nothing is read before the first attempt."""
         self._request = request
         self._cooldown = cooldown
-        self._retry_on = (PluginUnavailable, *retry_on)
+        self._retry_on: tuple[type[BaseException], ...] = (PluginUnavailable, *retry_on)
         self._idempotent = idempotent
         self._tried: set[object] = set()
         self._errors: list[Exception] = []
@@ -161,7 +162,7 @@ def failover(
     idempotent: bool = False,
     using: str | None = None,
 ) -> Failover[Any]: ...
-def failover(
+def failover(  # noqa: PLR0913 - what a caller may say, each by keyword
     ref: object,
     manager: str | None = None,
     /,
@@ -172,12 +173,12 @@ def failover(
     idempotent: bool = False,
     using: str | None = None,
 ) -> Failover[Any]:
-    """Return the attempts to get something done with a type's instances, best first, until one block ends without an error.
+    """Return attempts with a type's instances, best first, until one block ends without an error.
 
-    ``for attempt in failover(AbstractSms): with attempt as sms: ...``; in asynchronous code ``async for`` and ``async with``. An instance
-    whose block raises ``PluginUnavailable``, or an error of the types ``retry_on``, is set aside for ``cooldown`` seconds, for all
-    processes, and the next one is tried. ``PluginRejected`` is raised at once, and so is ``PluginOutcomeUnknown``,
-    unless the work is ``idempotent``: doing it twice does no harm.
+    ``for attempt in failover(AbstractSms): with attempt as sms: ...``; in asynchronous code ``async for`` and ``async
+    with``. An instance whose block raises ``PluginUnavailable``, or an error of the types ``retry_on``, is set aside
+    for ``cooldown`` seconds, for all processes, and the next one is tried. ``PluginRejected`` is raised at once, and
+    so is ``PluginOutcomeUnknown``, unless the work is ``idempotent``: doing it twice does no harm.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises NoPluginAvailable: (a LookupError) while iterating, if no instance is usable.
@@ -188,7 +189,7 @@ def failover(
 
 
 class _CallableModule(ModuleType):
-    """Lets ``from django_plugin_system import failover`` be called, although the import system puts this module there."""
+    """Makes ``django_plugin_system.failover`` callable: the import system puts this module where the function was."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Failover[Any]:
         made: Failover[Any] = failover(*args, **kwargs)

@@ -25,7 +25,7 @@ class ConfigField(JSONField):
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return a stored object as ``StoredConfig``; parts of it (key transforms) as they are."""
-        loaded = super().from_db_value(value, expression, connection)  # type: ignore[misc]
+        loaded = super().from_db_value(value, expression, connection)
         return StoredConfig(loaded) if isinstance(loaded, dict) else loaded
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:

@@ -1,8 +1,8 @@
-"""The change token: one random value per database that every write path sets anew, so that selections know when to look again.
+"""The change token: one random value per database, set anew by every write, so that selections know when to look again.
 
-A write takes the token's row before any other row of ours. So writers wait for each other there, in one order, and cannot
-deadlock on the rows after it. The token is random, not counted: a counter that is rolled back and counted up again by another writer
-would show the same number for different data.
+A write takes the token's row before any other row of ours. So writers wait for each other there, in one order, and
+cannot deadlock on the rows after it. The token is random, not counted: a counter that is rolled back and counted up
+again by another writer would show the same number for different data.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TABLE = "django_plugin_system_changetoken"
-_READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - a constant
-_WRITE = f"UPDATE {TABLE} SET token = %s WHERE id = 1"  # noqa: S608 - a constant
-_INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - a constant
+_READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - the names of our own tables and columns
+_WRITE = f"UPDATE {TABLE} SET token = %s WHERE id = 1"  # noqa: S608 - the names of our own tables and columns
+_INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - the names of our own tables and columns
 
 _changing: ContextVar[frozenset[str]] = ContextVar("_changing", default=frozenset())
 _commits = 0
@@ -97,5 +97,5 @@ def has_uncommitted_changes(using: str) -> bool:
 
 
 def _count_commit() -> None:
-    global _commits  # noqa: PLW0603 - one number for the process; a lost update still changes it
+    global _commits  # noqa: PLW0603 - one number for the process
     _commits += 1

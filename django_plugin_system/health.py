@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ MAX_ERROR_LENGTH = 500
 def record_failure(instance: PluginInstance, error: BaseException, cooldown: float) -> None:
     """Set ``instance`` aside for ``cooldown`` seconds; one write, however many processes see it fail."""
     now = timezone.now()
-    instance.unavailable_until = now + datetime.timedelta(seconds=cooldown)
+    instance.unavailable_until = now + dt.timedelta(seconds=cooldown)
     instance.last_error = describe_error(instance, error)
     awake = Q(unavailable_until__isnull=True) | Q(unavailable_until__lte=now)
     values = {"unavailable_until": instance.unavailable_until, "last_error": instance.last_error}
@@ -60,14 +60,14 @@ def describe_error(instance: PluginInstance, error: BaseException) -> str:
 
 def _write(instance: PluginInstance, condition: Q, values: Mapping[str, object]) -> bool:
     """Write ``values`` if the row still meets ``condition``; the change token is set only if it did."""
-    using = instance._state.db or router.db_for_write(PluginInstance, instance=instance)  # noqa: SLF001 - Django documents it
+    using = instance._state.db or router.db_for_write(PluginInstance, instance=instance)  # noqa: SLF001 - a private name of our own, or one that Django documents
     rows = PluginInstance.objects.using(using).filter(condition, pk=instance.pk)
     try:
         if not rows.exists():
             return False
         with transaction.atomic(using=using):
             lock_token(using)
-            changed = rows.update_unannounced(**values) > 0
+            changed: bool = rows.update_unannounced(**values) > 0
             if changed:
                 announce_change(using)
             return changed

@@ -41,13 +41,11 @@ T = TypeVar("T")
 def get_plugin(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> T: ...
 @overload
 def get_plugin(ref: str, manager: str, /, *, name: str | None = None, using: str | None = None) -> Any: ...
-def get_plugin(
-    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
-) -> Any:
+def get_plugin(ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None) -> Any:
     """Return a new plugin, built from the best usable instance of a type.
 
-    The type is given by its interface class, or by its name and manager. With ``name``, only instances of that name count. ``using`` names
-    the database, the router's choice by default.
+    The type is given by its interface class, or by its name and manager. With ``name``, only instances of that name
+    count. ``using`` names the database, the router's choice by default.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises NoPluginAvailable: (a LookupError) if no instance is usable, with the reason for each.
@@ -88,7 +86,7 @@ def get_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
 def explain_selection(
     ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
 ) -> Selection:
-    """Return why ``get_plugin`` chooses what it chooses: every candidate in order, with its reason; ``str()`` reads well.
+    """Return why ``get_plugin`` chooses as it does: every candidate in order, with its reason; ``str()`` reads well.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     """
@@ -122,9 +120,7 @@ async def aget_plugins(
 @overload
 async def aget_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, *, using: str | None = None) -> T: ...
 @overload
-async def aget_plugin_by_id(
-    ref: str, manager: str, instance_id: UUID | str, /, *, using: str | None = None
-) -> Any: ...
+async def aget_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, *, using: str | None = None) -> Any: ...
 async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
     """Return what ``get_plugin_by_id`` returns, from asynchronous code."""
     *manager, instance_id = args

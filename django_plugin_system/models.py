@@ -28,7 +28,7 @@ from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.usability import find_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pydantic import BaseModel
 
@@ -73,11 +73,11 @@ class PluginType(LegacyTypeMethods, ChangeAnnouncingModel):
         base_manager_name = "objects"
         verbose_name = _("plugin type")
         verbose_name_plural = _("plugin types")
-        constraints = [UniqueConstraint(fields=["name", "manager"], name="uniq_plugin_type_name_manager")]
-        indexes = [
+        constraints = (UniqueConstraint(fields=["name", "manager"], name="uniq_plugin_type_name_manager"),)
+        indexes = (
             Index(fields=["name"], name="django_plug_name_73298a_idx"),
             Index(fields=["manager"], name="django_plug_manager_593144_idx"),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.name} ({self.manager})"
@@ -104,7 +104,7 @@ class PluginItem(LegacyItemMethods, ChangeAnnouncingModel):
         _("status"), max_length=10, choices=PluginStatus.choices, default=PluginStatus.ACTIVE, db_index=True
     )
     priority = models.SmallIntegerField(_("priority"), default=0, help_text=_("Lower is better."))
-    description = models.TextField(_("description"), null=True, blank=True)  # noqa: DJ001 - 1.1.0's column
+    description = models.TextField(_("description"), null=True, blank=True)  # noqa: DJ001 - the column of 1.1.0
 
     objects = ChangeAnnouncingQuerySet.as_manager()
 
@@ -112,13 +112,13 @@ class PluginItem(LegacyItemMethods, ChangeAnnouncingModel):
         base_manager_name = "objects"
         verbose_name = _("plugin item")
         verbose_name_plural = _("plugin items")
-        constraints = [
-            UniqueConstraint(fields=["name", "module", "plugin_type"], name="uniq_plugin_item_name_module_type")
-        ]
-        indexes = [
+        constraints = (
+            UniqueConstraint(fields=["name", "module", "plugin_type"], name="uniq_plugin_item_name_module_type"),
+        )
+        indexes = (
             Index(fields=["plugin_type", "status", "priority"], name="django_plug_plugin__1c995d_idx"),
             Index(fields=["module"], name="django_plug_module_1bcece_idx"),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.name} ({self.module})"
@@ -155,9 +155,7 @@ class PluginInstance(ChangeAnnouncingModel):
     )
     config = ConfigField(_("configuration"), default=dict, blank=True)
     config_version = models.PositiveIntegerField(_("configuration version"), default=1, editable=False)
-    status = models.CharField(
-        _("status"), max_length=10, choices=PluginStatus.choices, default=PluginStatus.ACTIVE
-    )
+    status = models.CharField(_("status"), max_length=10, choices=PluginStatus.choices, default=PluginStatus.ACTIVE)
     priority = models.SmallIntegerField(
         _("priority"), null=True, blank=True, help_text=_("Lower is better. Empty: the item's priority.")
     )
@@ -173,28 +171,32 @@ class PluginInstance(ChangeAnnouncingModel):
         base_manager_name = "objects"
         verbose_name = _("plugin instance")
         verbose_name_plural = _("plugin instances")
-        constraints = [UniqueConstraint(fields=["item", "name"], name="uniq_plugin_instance_item_name")]
+        constraints = (UniqueConstraint(fields=["item", "name"], name="uniq_plugin_instance_item_name"),)
 
     def __str__(self) -> str:
-        return self.name if self.item_id is None else f"{self.name} ({self.item.name})"
+        return f"{self.name} ({self.item.name})" if self.__dict__.get("item_id") else self.name
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Build a row; its config counts as typed, not as stored, until ``from_db`` or ``set_config`` says otherwise."""
+        """Build a row; its config counts as typed, not as stored, until ``from_db`` or ``set_config`` knows better."""
         super().__init__(*args, **kwargs)
         self._sealed: tuple[Any, ...] | None = None
         self._seen: dict[str, None] = {}
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Iterable[str], values: Iterable[Any]) -> PluginInstance:
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any
+    ) -> PluginInstance:
         """Build a row from the database, and remember its config as it is there."""
-        row = super().from_db(db, list(field_names), list(values))
-        row._remember_stored()  # noqa: SLF001 - a row of our own class
+        row: PluginInstance = super().from_db(db, field_names, values, **kwargs)
+        row._remember_stored()
         return row
 
-    def refresh_from_db(self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **kwargs: Any
+    ) -> None:
         """Reload, as Django does, and remember the config as it is in the database."""
         names = None if fields is None else list(fields)
-        super().refresh_from_db(using=using, fields=names, **kwargs)
+        super().refresh_from_db(using, names, *args, **kwargs)
         if names is None or "config" in names:
             self._remember_stored()
 
@@ -220,7 +222,7 @@ class PluginInstance(ChangeAnnouncingModel):
     @property
     def effective_tier(self) -> PluginStatus:
         """The status that counts: the worse of this row's and its item's."""
-        return max(PluginStatus(self.status), PluginStatus(self.item.status), key=list(PluginStatus).index)
+        return max(PluginStatus(self.status), PluginStatus(self.item.status), key=PluginStatus.values.index)
 
     def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
         """Validate ``config`` and put it, secrets encrypted, into this row; ``save()`` writes it.

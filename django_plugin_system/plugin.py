@@ -53,8 +53,9 @@ class ConfigurablePlugin(Generic[ConfigT]):
     def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:
         """Return ``config``, stored with ``from_version``, in the form of the version after it (one step).
 
-        Secrets arrive inside pydantic's secret types (text as ``SecretStr``, bytes as ``SecretBytes``, anything else as ``Secret``): what
-        stays inside one must land on a field declared as a secret, what is taken out is stored in the clear.
+        Secrets arrive inside pydantic's secret types (text as ``SecretStr``, bytes as ``SecretBytes``, anything else
+        as ``Secret``): what stays inside one must land on a field declared as a secret, what is taken out is stored
+        in the clear.
         """
         del from_version
         return config
@@ -128,10 +129,10 @@ def build_plugin(plugin_class: type, config: BaseModel | None, row: PluginInstan
     """
     try:
         plugin = plugin_class() if config is None else plugin_class(config)
-    except Exception as error:  # noqa: BLE001 - any error of foreign code; its text may quote a secret
+    except Exception as error:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
         failure = PluginBuildError(plugin_class, type(error).__name__)
     else:
         if isinstance(plugin, ConfigurablePlugin):
-            plugin._row = row  # noqa: SLF001 - the base class leaves this to the builder
+            plugin._row = row  # noqa: SLF001 - a private name of our own, or one that Django documents
         return plugin
     raise failure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, router
@@ -15,6 +14,8 @@ from django_plugin_system.freshness import changing
 from django_plugin_system.registry import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from django.db.models.deletion import Collector
     from typing_extensions import Self
 
@@ -66,9 +67,9 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
 
-    def _raw_delete(self, using: str) -> int:
-        with changing(using):
-            return super()._raw_delete(using)  # type: ignore[misc]
+    def _raw_delete(self, using: str | None) -> int:
+        with changing(using or self._get_write_alias()):
+            return super()._raw_delete(using)
 
 
 class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
@@ -78,7 +79,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
-        clone._writes_sealed_configs = self._writes_sealed_configs  # noqa: SLF001 - a clone of our own
+        clone._writes_sealed_configs = self._writes_sealed_configs
         return clone
 
     def for_type(self, ref: object, manager: str | None = None) -> Self:
@@ -87,25 +88,31 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         :raises PluginTypeNotFound: if nobody registered that type.
         """
         if isinstance(ref, models.Model):
-            return self.filter(item__plugin_type=ref)
+            return self._keep(item__plugin_type=ref)
         spec = registry.get_type(ref, manager)
-        return self.filter(item__plugin_type__name=spec.name, item__plugin_type__manager=spec.manager)
+        return self._keep(item__plugin_type__name=spec.name, item__plugin_type__manager=spec.manager)
+
+    def _keep(self, **conditions: Any) -> Self:
+        kept: Self = self.filter(**conditions)
+        return kept
 
     def named(self, name: str) -> Self:
         """Keep the instances with this name; there is at most one for each item."""
-        return self.filter(name=name)
+        return self._keep(name=name)
 
     def enabled(self) -> Self:
         """Leave out what is disabled, itself or through its item."""
-        return self.exclude(status=PluginStatus.DISABLED).exclude(item__status=PluginStatus.DISABLED)
+        enabled: Self = self.exclude(status=PluginStatus.DISABLED).exclude(item__status=PluginStatus.DISABLED)
+        return enabled
 
     def in_order(self) -> Self:
-        """Sort as selection does: tier, priority (lower first), item name, instance name; module and id make it total."""
+        """Sort as selection does: tier, priority (lower first), item name, name; module and id make it total."""
         disabled = Q(status=PluginStatus.DISABLED) | Q(item__status=PluginStatus.DISABLED)
         active = Q(status=PluginStatus.ACTIVE, item__status=PluginStatus.ACTIVE)
         tier = Case(When(disabled, then=Value(2)), When(active, then=Value(0)), default=Value(1))
-        ordered = self.alias(_tier=tier, _priority=Coalesce(F("priority"), F("item__priority")))
-        return ordered.order_by("_tier", "_priority", "item__name", "name", "item__module", "pk")
+        ranked = self.alias(_tier=tier, _priority=Coalesce(F("priority"), F("item__priority")))
+        ordered: Self = ranked.order_by("_tier", "_priority", "item__name", "name", "item__module", "pk")
+        return ordered
 
     def update(self, **kwargs: Any) -> int:
         """Update the rows, but not what has to be validated and encrypted row by row.
@@ -143,7 +150,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
                 row.seal_config()
             names = [*dict.fromkeys([*names, "config", "config_version"])]
         writable = self._chain()  # type: ignore[attr-defined]
-        writable._writes_sealed_configs = True  # noqa: SLF001 - a clone of our own
+        writable._writes_sealed_configs = True  # noqa: SLF001 - a private name of our own, or one that Django documents
         return super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
 
 
@@ -159,7 +166,7 @@ def _refuse_upsert(kwargs: dict[str, Any]) -> None:
 
 
 def protect_configured(collector: Collector, field: Any, instances: Sequence[PluginInstance], using: str) -> None:
-    """Let an item's deletion take along what nobody typed, and refuse it while anything else is there (an ``on_delete``).
+    """Let an item's deletion take along what nobody typed, and refuse it while there is anything else.
 
     :raises ProtectedError: with the instances that stand in the way.
     """
@@ -168,4 +175,4 @@ def protect_configured(collector: Collector, field: Any, instances: Sequence[Plu
         names = ", ".join(sorted(instance.name for instance in kept)[:10])
         message = f"Plugin instances with a configuration of their own would be lost: {names}. Delete them first."
         raise ProtectedError(message, set(kept))
-    CASCADE(collector, field, instances, using)
+    CASCADE(collector, field, instances, using)  # type: ignore[arg-type] # any sequence of rows will do

@@ -1,4 +1,4 @@
-"""Signal handlers: the paths around ``save()`` and querysets, the sync after a migration, and settings that change in tests."""
+"""Signal handlers: writes that go around ``save()`` and querysets, the sync after a migration, changed settings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:
         return
     tables = connections[using].introspection.table_names()
     needed: tuple[type[models.Model], ...] = (PluginType, PluginItem, PluginInstance)
-    if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):  # noqa: SLF001 - Django documents _meta
+    if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):  # noqa: SLF001 - a private name of our own, or one that Django documents
         sync_registered_plugins_to_db(using=using)
 
 

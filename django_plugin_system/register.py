@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django_plugin_system.compat import load_plugin_item, load_plugin_type
 from django_plugin_system.exceptions import InvalidRegistration
 from django_plugin_system.registry import ItemSpec, PluginItemRegistry, PluginTypeRegistry, TypeSpec, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "PluginItemRegistry",
@@ -55,8 +57,8 @@ def register_plugin_type(plugin_type: PluginTypeRegistry) -> None:
 def register_plugin_item(plugin_item: PluginItemRegistry) -> None:
     """Register a plugin item; its type may come later.
 
-    Keys: ``name``, ``module``, ``type_name``, ``manager_name``, ``plugin_class``, and optionally ``description`` and ``priority``
-    (lower is better, 0 by default).
+    Keys: ``name``, ``module``, ``type_name``, ``manager_name``, ``plugin_class``, and optionally ``description`` and
+    ``priority`` (lower is better, 0 by default).
 
     :raises InvalidRegistration: if a key is missing or a value does not fit its column.
     :raises InvalidPluginClass, InvalidConfigSchema: (TypeErrors) if the class cannot serve.
@@ -100,7 +102,7 @@ def plugin_type(
 def plugin_item(
     interface: type, *, name: str, module: str, priority: int = 0, description: str = ""
 ) -> Callable[[ClassT], ClassT]:
-    """Register the decorated class as a plugin item of the type with this ``interface``; see ``register_plugin_item``."""
+    """Register the decorated class as an item of the type with this ``interface``; see ``register_plugin_item``."""
 
     def register(plugin_class: ClassT) -> ClassT:
         given = {"name": name, "module": module, "priority": priority, "plugin_class": plugin_class}
@@ -141,6 +143,6 @@ def _check_names(given: Mapping[str, Any], keys: tuple[str, ...]) -> None:
 def _check_priority(given: Mapping[str, Any]) -> int:
     priority = given.get("priority") or 0
     if not isinstance(priority, int) or priority not in PRIORITIES:
-        message = f"priority of plugin item {given['name']!r} must be a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}."
+        message = f"priority of plugin item {given['name']!r} must be an int from {PRIORITIES[0]} to {PRIORITIES[-1]}."
         raise InvalidRegistration(message, registered=given)
     return priority

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import NotRequired, TypedDict
 
@@ -22,6 +21,9 @@ from django_plugin_system.exceptions import (
     RegistrationConflict,
 )
 from django_plugin_system.plugin import get_config_schema, takes_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TypeKey = tuple[str, str]
 """(type name, manager)"""
@@ -120,11 +122,12 @@ def check_plugin_class(spec: ItemSpec) -> None:
     if schema is None:
         return
     if problems := find_unstorable(schema):
-        message = f"{cls.__qualname__} of plugin item {spec} has a config_schema that cannot be stored: {'; '.join(problems)}."
+        detail = "; ".join(problems)
+        message = f"{cls.__qualname__} of plugin item {spec} has a config_schema that cannot be stored: {detail}."
         raise InvalidConfigSchema(message, registered=cls)
     if not takes_config(cls):
         message = (
-            f"{cls.__qualname__} of plugin item {spec} has a config_schema, but {cls.__qualname__}(config) cannot be called: "
+            f"{cls.__qualname__} of plugin item {spec} has a config_schema, but cannot be called with one argument: "
             "derive from ConfigurablePlugin, or give __init__ exactly one required argument."
         )
         raise InvalidPluginClass(message, registered=cls)
@@ -178,11 +181,13 @@ class Registry:
     def add_item(self, spec: ItemSpec) -> None:
         """Register an item, or let it wait for its type; registering the same again is fine.
 
-        :raises InvalidPluginClass, InvalidConfigSchema, RegistrationConflict, AmbiguousPluginType: the registry stays as it was.
+        :raises InvalidPluginClass, InvalidConfigSchema, RegistrationConflict, AmbiguousPluginType: the registry stays
+        as it was.
         """
         check_plugin_class(spec)
         type_spec = self._find_type_of(spec)
-        if interface := spec.interface or (type_spec and type_spec.interface):
+        interface = spec.interface or (type_spec.interface if type_spec is not None else None)
+        if interface is not None:
             check_implements(spec, interface)
         if type_spec is not None:
             _place(self.items, spec, type_spec.key)
@@ -222,7 +227,9 @@ class Registry:
             if len(found) > 1:
                 raise AmbiguousPluginType(ref, [str(spec) for spec in found])
         else:
-            message = f"Ask for a plugin type by its interface class, or by name and manager, not by {ref!r} and {manager!r}."
+            message = (
+                f"Ask for a plugin type by its interface class, or by name and manager, not by {ref!r} and {manager!r}."
+            )
             raise TypeError(message)
         if found:
             return found[0]
@@ -234,7 +241,9 @@ class Registry:
         names = {str(spec): str(spec) for spec in self.types.values()}
         names |= {spec.name: str(spec) for spec in self.types.values()}
         names |= {spec.interface.__name__: str(spec) for spec in self.types.values()}
-        close = get_close_matches(wanted, names, cutoff=0.5) + (get_close_matches(ref, names) if isinstance(ref, str) else [])
+        close = get_close_matches(wanted, names, cutoff=0.5) + (
+            get_close_matches(ref, names) if isinstance(ref, str) else []
+        )
         return list(dict.fromkeys(names[match] for match in close))
 
     def get_item(self, name: str, module: str, type_key: TypeKey) -> ItemSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import datetime
+import datetime as dt
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,8 @@ class Request:
     def find_rows(self) -> PluginInstanceQuerySet:
         """Return the instances asked for, in order."""
         rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key).select_related("item__plugin_type")
-        return (rows if self.name is None else rows.named(self.name)).in_order()
+        wanted: PluginInstanceQuerySet = rows if self.name is None else rows.named(self.name)
+        return wanted.in_order()
 
 
 def make_request(ref: object, manager: str | None, name: str | None, using: str | None) -> Request:
@@ -141,7 +142,7 @@ def _get_lifetime(skipped: list[PluginInstance]) -> float:
     ends = [row.unavailable_until for row in skipped if row.unavailable_until is not None and is_cooling_down(row)]
     if not ends:
         return cache.MAX_AGE
-    return max(0.0, (min(ends) - timezone.now()) / datetime.timedelta(seconds=1))
+    return max(0.0, (min(ends) - timezone.now()) / dt.timedelta(seconds=1))
 
 
 _FIRST_PAGE, _PAGE_GROWTH = 1, 20
@@ -203,7 +204,7 @@ def _build_first(request: Request, candidates: Iterable[Ready]) -> Any:
     for ready in candidates:
         try:
             return ready.build()
-        except PluginBuildError as error:
+        except PluginBuildError as error:  # noqa: PERF203 - each candidate may fail on its own
             logger.warning("Plugin instance %s (%s) is skipped: %s", ready.instance, ready.instance.pk, error)
     raise NoPluginAvailable(str(request), explain(request).candidates)
 
@@ -237,7 +238,7 @@ def get_all(request: Request) -> list[Any]:
     for ready in get_all_ready(request):
         try:
             plugins.append(ready.build())
-        except PluginBuildError as error:
+        except PluginBuildError as error:  # noqa: PERF203 - each candidate may fail on its own
             logger.warning("Plugin instance %s (%s) is skipped: %s", ready.instance, ready.instance.pk, error)
     return plugins
 
@@ -257,7 +258,7 @@ def _find_all_ready(request: Request) -> cache.Made:
 
 
 def iter_failover(request: Request, *, first: bool) -> Iterator[Ready]:
-    """Yield what a failover may try, in order: the type's own choice at its ``first`` attempt, then each usable instance.
+    """Yield what a failover may try, in order: at its ``first`` attempt the type's own choice, then what is usable.
 
     If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
     """

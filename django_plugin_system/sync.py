@@ -1,4 +1,4 @@
-"""Mirror what code declares into the tables. What operators typed stays: nothing with anything hanging on it is deleted."""
+"""Mirror what code declares into the tables; nothing that anything hangs on is deleted."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connections, models, router
+from django.db import models, router
 from django.db.models import Exists, OuterRef, Q
 
+from django_plugin_system.bulk import insert_rows, update_rows
 from django_plugin_system.compat import ReadsAsDict
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.fields import StoredConfig
@@ -62,9 +63,10 @@ def sync_registered_plugins_to_db(
 ) -> SyncResult:
     """Bring the tables in line with the registry, in one transaction and a constant number of queries.
 
-    ``create`` adds what is missing and leaves every row as it is. ``update`` also refreshes descriptions and priorities from code (never a
-    status), and writes configurations of older versions in their new form. ``prune`` deletes types and items whose app is
-    not installed, whose code is not registered and on which nothing hangs. ``dry_run`` only says what would happen.
+    ``create`` adds what is missing and leaves every row as it is. ``update`` also refreshes descriptions and
+    priorities from code (never a status), and writes configurations of older versions in their new form. ``prune``
+    deletes types and items whose app is not installed, whose code is not registered and on which nothing hangs.
+    ``dry_run`` only says what would happen.
     """
     alias = using or router.db_for_write(PluginItem)
     if dry_run:
@@ -127,7 +129,7 @@ def _needs_no_config(plugin_class: type) -> bool:
         return True
     try:
         schema.model_validate_json("{}")
-    except Exception:  # noqa: BLE001 - validators are foreign code; whatever they raise, an operator has to look
+    except Exception:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
         return False
     return True
 
@@ -165,9 +167,7 @@ def _find_lost_types(
     installed = _get_installed_names()
     going = {item.pk for item in plan.lost_items}
     needed = {item.plugin_type_id for item in items if item.pk not in going}
-    lost = [
-        row for row in rows if row.manager not in installed and not row.is_registered and row.pk not in needed
-    ]
+    lost = [row for row in rows if row.manager not in installed and not row.is_registered and row.pk not in needed]
     return _keep_unused(PluginType, lost, alias, ignore=PluginItem)
 
 
@@ -182,11 +182,11 @@ def _keep_unused(
     if not rows:
         return []
     unused = model.objects.using(alias).all()
-    for relation in model._meta.get_fields(include_hidden=True):  # noqa: SLF001 - Django documents _meta
+    for relation in model._meta.get_fields(include_hidden=True):  # noqa: SLF001 - a private name of our own, or one that Django documents
         if not (relation.auto_created and not relation.concrete and relation.field.concrete) or relation.many_to_many:
             continue
         if relation.related_model is not ignore:
-            pointing = relation.related_model._base_manager.using(alias)  # noqa: SLF001 - so does it document this
+            pointing = relation.related_model._base_manager.using(alias)  # noqa: SLF001 - a private name of our own, or one that Django documents
             if relation.related_model is PluginInstance:
                 pointing = pointing.exclude(name=DEFAULT_NAME, config={})
             unused = unused.exclude(pk__in=pointing.values(relation.field.attname))
@@ -195,15 +195,15 @@ def _keep_unused(
 
 
 def _apply(plan: _Plan, alias: str) -> SyncResult:
-    _insert(plan.new_types, alias)
-    _insert(plan.new_items, alias)
-    _insert(plan.new_instances, alias)
-    _write(plan.changed_types, ("description",), alias)
-    _write(plan.changed_items, ("description", "priority"), alias)
+    insert_rows(plan.new_types, alias)
+    insert_rows(plan.new_items, alias)
+    insert_rows(plan.new_instances, alias)
+    update_rows(plan.changed_types, ("description",), alias)
+    update_rows(plan.changed_items, ("description", "priority"), alias)
     failed = [row for row in plan.outdated if not _upgrade(row)]
     for model, rows in ((PluginItem, plan.lost_items), (PluginType, plan.lost_types)):
         if rows:
-            model.objects.using(alias).filter(pk__in=[row.pk for row in rows]).delete()  # type: ignore[attr-defined]
+            model.objects.using(alias).filter(pk__in=[row.pk for row in rows]).delete()
     return _count(plan, failed=len(failed))
 
 
@@ -230,32 +230,3 @@ def _upgrade(row: PluginInstance) -> bool:
         return False
     row.save(update_fields=["config"])
     return True
-
-
-def _insert(rows: Sequence[models.Model], alias: str) -> None:
-    """Insert ``rows`` with one statement for all; ``bulk_create`` would send more the more rows there are."""
-    if not rows:
-        return
-    connection, meta = connections[alias], rows[0]._meta  # noqa: SLF001 - Django documents _meta
-    columns = ", ".join(connection.ops.quote_name(column.column) for column in meta.local_concrete_fields)
-    marks = ", ".join(["%s"] * len(meta.local_concrete_fields))
-    table = connection.ops.quote_name(meta.db_table)
-    values = [
-        [column.get_db_prep_save(column.pre_save(row, add=True), connection) for column in meta.local_concrete_fields]
-        for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values)  # noqa: S608 - names only
-
-
-def _write(rows: Sequence[models.Model], names: Sequence[str], alias: str) -> None:
-    """Write the named plain columns of ``rows``, with one statement for all."""
-    if not rows:
-        return
-    connection, meta = connections[alias], rows[0]._meta  # noqa: SLF001 - Django documents _meta
-    columns = [meta.get_field(name) for name in (*names, "id")]
-    sets = ", ".join(f"{connection.ops.quote_name(name)} = %s" for name in names)
-    table = connection.ops.quote_name(meta.db_table)
-    values = [[column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns] for row in rows]
-    with connection.cursor() as cursor:
-        cursor.executemany(f"UPDATE {table} SET {sets} WHERE id = %s", values)  # noqa: S608 - names only

@@ -160,7 +160,7 @@ class Codec:
             return self.schema.model_validate(data, strict=strict, by_name=True, by_alias=by_alias)
         except ValidationError as invalid:
             problems = describe_validation_error(invalid, self.schema, data, map(str, secrets.values()))
-        except Exception as foreign:  # noqa: BLE001 - a validator may raise anything, and its text may quote a secret
+        except Exception as foreign:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
             problems = [FieldProblem((), f"validation raised {type(foreign).__name__}")]
         raise error(self.subject, problems)
 
@@ -168,12 +168,12 @@ class Codec:
 def _dump(model: BaseModel) -> Any:
     try:
         return model.model_dump(mode="json", by_alias=False, round_trip=True, warnings="error")
-    except Exception:  # noqa: BLE001 - serializers are foreign code, and their errors quote values
+    except Exception:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
         return MISSING
 
 
 def _as_json(data: Any) -> str | None:
-    """Return ``data`` as JSON text if JSON says all of it; None for Python objects, raw bytes, and keys that are no text."""
+    """Return ``data`` as JSON text; None if there are Python objects or raw bytes in it."""
     return json.dumps(data) if _is_json(data) else None
 
 

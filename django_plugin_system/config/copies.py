@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import pathlib
@@ -21,9 +21,9 @@ _ATOMS = (
     int,
     float,
     decimal.Decimal,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
+    dt.date,
+    dt.time,
+    dt.timedelta,
     uuid.UUID,
     enum.Enum,
     pathlib.PurePath,

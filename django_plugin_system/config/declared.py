@@ -8,17 +8,17 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import types
-from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union
 
 import typing_extensions
 from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Secret, SecretBytes, SecretStr
-from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
 
 SECRET_TYPES = (SecretStr, SecretBytes, Secret)
 """The types whose values are encrypted."""
@@ -46,7 +46,7 @@ class Inner(NamedTuple):
 def is_secret_type(annotation: Any) -> bool:
     """Say whether values of this type are secrets: ``SecretStr``, ``SecretBytes``, ``Secret[T]``, or a subclass."""
     origin = typing_extensions.get_origin(annotation) or annotation
-    return isinstance(origin, type) and issubclass(origin, SECRET_TYPES)
+    return isinstance(origin, type) and issubclass(origin, (SecretStr, SecretBytes, Secret))
 
 
 @lru_cache(maxsize=1024)
@@ -256,10 +256,5 @@ def _iter_texts(value: Any) -> Iterator[str]:
 def find_names_by_alias(schema: type[BaseModel]) -> dict[str, str]:
     """Return the field name for each alias that ``schema`` and the models inside it use."""
     return {
-        alias: inner.names[0]
-        for cls in find_models(schema)
-        for inner in _iter_fields(cls)
-        for alias in inner.names[1:]
+        alias: inner.names[0] for cls in find_models(schema) for inner in _iter_fields(cls) for alias in inner.names[1:]
     }
-
-

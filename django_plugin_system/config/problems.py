@@ -36,8 +36,8 @@ def describe_validation_error(
 def scrub(message: str, secrets: Iterable[str], *, authored: bool = True) -> str:
     """Return ``message``, or a notice in its place if it quotes one of ``secrets``.
 
-    A secret of up to three characters counts only in messages that a plugin author wrote: pydantic's own quote no input,
-    and such a text stands in every other word.
+    A secret of up to three characters counts only in messages that a plugin author wrote: pydantic's own quote no
+    input, and such a text stands in every other word.
     """
     for secret in secrets:
         if (authored or len(secret) >= _SHORT) and any(form in message for form in _written_forms(secret)):
@@ -64,4 +64,3 @@ def locate(loc: tuple[int | str, ...], data: Any, names_by_alias: dict[str, str]
             path.append(str(part))
             data = data[part] if part < len(data) else None
     return tuple(path)
-

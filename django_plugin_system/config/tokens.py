@@ -1,7 +1,8 @@
 """One secret as one token: AES-256-GCM, bound to its row and its place in the configuration.
 
 ``dps1.<key id>.<base64url without padding of nonce (12 bytes), ciphertext, tag (16 bytes)>``. The associated data are
-compact JSON of ``["dps1", key id, scope, row id, [path...]]``; the plaintext starts with one byte that tells a JSON value from raw bytes.
+compact JSON of ``["dps1", key id, scope, row id, [path...]]``; the plaintext starts with one byte that tells a JSON
+value from raw bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import json
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -80,10 +82,8 @@ def open_marker(marker: dict[str, Any], binding: Binding, path: Path, keyring: K
         raise UnknownKey(path, key_id, keyring.key_ids)
     sealed = _decode(text, path)
     payload = None
-    try:
+    with suppress(InvalidTag):  # raised as ours below, outside the handler, so that no context hangs on the error
         payload = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated_data(key_id, binding, path))
-    except InvalidTag:
-        pass  # raised below, outside this block, so that no context hangs on the error
     if payload is None:
         raise TamperedToken(path, key_id)
     return payload[1:] if payload[:1] == _BYTES else json.loads(payload[1:])

@@ -21,16 +21,16 @@ def find_unknown_keys(value: Any, data: Any, path: Path = ()) -> list[FieldProbl
         return find_unknown_keys(value.root, data, path)
     if isinstance(value, BaseModel) and isinstance(data, Mapping):
         return _find_in_model(value, data, path)
-    return [found for key, item, given in _iter_pairs(value, data) for found in find_unknown_keys(item, given, (*path, key))]
+    return [
+        found for key, item, given in _iter_pairs(value, data) for found in find_unknown_keys(item, given, (*path, key))
+    ]
 
 
 def _find_in_model(model: BaseModel, data: Mapping[Any, Any], path: Path) -> list[FieldProblem]:
     if _rewrites_input(type(model)):
         return []
     problems = []
-    names = {
-        key: name for name, info in type(model).__pydantic_fields__.items() for key in (name, *iter_aliases(info))
-    }
+    names = {key: name for name, info in type(model).__pydantic_fields__.items() for key in (name, *iter_aliases(info))}
     for key, given in data.items():
         if key in names:
             problems += find_unknown_keys(getattr(model, names[key]), given, (*path, names[key]))

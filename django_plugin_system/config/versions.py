@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def wrap_secrets(opened: Any, secrets: Mapping[Path, Any], path: Path = ()) -> Any:
-    """Return a copy of ``opened`` with each of ``secrets`` inside a pydantic secret type, so that no step shows it by accident."""
+    """Return a copy of ``opened`` with ``secrets`` in pydantic's secret types, so that none shows by accident."""
     if path in secrets:
         return _wrap(secrets[path])
     if isinstance(opened, dict):
@@ -52,7 +52,7 @@ def unwrap_secrets(wrapped: Any, path: Path = ()) -> tuple[Any, dict[Path, Any]]
     return result, secrets
 
 
-def upgrade(plugin_class: Any, config: dict[str, Any], from_version: int, to_version: int) -> dict[str, Any]:
+def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) -> Any:
     """Return ``config`` after the steps from ``from_version`` to ``to_version``; the argument stays as it is.
 
     :raises ConfigMigrationFailed: if a step raises, or returns no dict.
@@ -63,7 +63,7 @@ def upgrade(plugin_class: Any, config: dict[str, Any], from_version: int, to_ver
         failure = None
         try:
             config = step(config, version)  # type: ignore[misc]
-        except Exception as error:  # noqa: BLE001 - foreign code; its text may quote a secret
+        except Exception as error:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
             failure = type(error).__name__
         if failure is None and not isinstance(config, dict):
             failure = f"it returned {type(config).__name__}, not a dict"

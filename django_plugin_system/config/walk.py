@@ -29,8 +29,8 @@ EmitSecret = Callable[[Path, Any], Any]
 def encode(value: Any, dump: Any, path: Path, emit: EmitSecret) -> Any:
     """Return ``value`` as JSON by field names, each secret replaced by what ``emit`` returns for it.
 
-    ``dump`` is what ``model_dump(mode="json")`` made of the value; where it has no counterpart (a serializer changed the shape, a field
-    is excluded), the value is written by its type.
+    ``dump`` is what ``model_dump(mode="json")`` made of the value; where it has no counterpart (a serializer changed
+    the shape, a field is excluded), the value is written by its type.
 
     :raises UnstorableConfig: if a value has no JSON form, or a set or a dict's keys hold a secret.
     """
@@ -40,8 +40,8 @@ def encode(value: Any, dump: Any, path: Path, emit: EmitSecret) -> Any:
         return encode(value.root, dump, path, emit)
     named = get_fields(value)
     if named is not None:
-        dumps = dump if isinstance(dump, dict) else {}
-        return {name: encode(item, dumps.get(name, MISSING), (*path, name), emit) for name, item in named.items()}
+        by_name = dump if isinstance(dump, dict) else {}
+        return {name: encode(item, by_name.get(name, MISSING), (*path, name), emit) for name, item in named.items()}
     if isinstance(value, Mapping):
         return _encode_mapping(value, dump, path, emit)
     if is_sequence(value):
@@ -83,7 +83,7 @@ def _encode_leaf(value: Any, dump: Any, path: Path) -> Any:
 def _to_json(value: Any, path: Path) -> Any:
     try:
         return to_jsonable_python(value, inf_nan_mode="constants")
-    except Exception:  # noqa: BLE001, S110 - serializers are foreign code, and their errors quote values
+    except Exception:  # noqa: BLE001, S110 - foreign code may raise anything, and its text may quote a secret; refused below, outside the handler
         pass
     raise refuse(path, f"a value of type {type(value).__name__} has no JSON form")
 

@@ -171,10 +171,6 @@ class ConfigBinding:
             return self.get_text()
         return text
 
-    def get_redacted(self) -> str:
-        """Return the stored configuration for people who may only look: neither secrets nor placeholders."""
-        return show_json(_blot(self.plain))
-
 
 def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
     builder = Builder()
@@ -182,6 +178,16 @@ def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
         return builder.build(schema, Request()), builder.models
     except Exception:  # noqa: BLE001 - the types, defaults and hooks of a foreign model; JSON text serves for any
         return JsonTextControl(may_hold_secret=True), {}
+
+
+def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> str:
+    """Return a stored configuration for people who may only look: neither secrets nor placeholders.
+
+    ``schema`` finds secrets that are not encrypted yet.
+    """
+    control = _build(schema)[0] if schema else None
+    exposed = collect_secret_texts(schema, stored) if schema else ()
+    return show_json(_blot(Vault(exposed=exposed).hide(control, dict(stored))))
 
 
 def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:

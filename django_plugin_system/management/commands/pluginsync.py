@@ -28,8 +28,8 @@ class Command(BaseCommand):
             "--mode",
             choices=["create", "update"],
             default="create",
-            help="create: add what is missing, change nothing. update: also refresh descriptions and priorities from code, "
-            "and write configurations of older versions in their new form.",
+            help="create: add what is missing, change nothing. update: also refresh descriptions and priorities "
+            "from code, and write configurations of older versions in their new form.",
         )
         parser.add_argument("--no-prune", action="store_true", help="Keep rows whose app is no longer installed.")
         parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
@@ -47,7 +47,9 @@ class Command(BaseCommand):
         done = "Nothing was written; a sync would do this:" if options["dry_run"] else "Plugins are in sync."
         self.stdout.write(self.style.SUCCESS(done))
         for name, created, found, updated in LINES:
-            self.stdout.write(f"- {name} created: {result[created]}, found: {result[found]}, updated: {result[updated]}")
+            self.stdout.write(
+                f"- {name} created: {result[created]}, found: {result[found]}, updated: {result[updated]}"
+            )
         self.stdout.write(f"- Default instances created: {result.instances_created}")
         if options["mode"] == "update":
             self.stdout.write(f"- Configs upgraded: {result.configs_upgraded}, failed: {result.configs_failed}")

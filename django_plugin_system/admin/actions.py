@@ -1,0 +1,79 @@
+"""Bulk actions on status and priority, for items and instances alike. Each says what it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models.functions import Coalesce, Greatest, Least
+from django.db.models import F, QuerySet, Value
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+LOWEST, HIGHEST = -32768, 32767
+"""What the priority column holds."""
+
+Rows = QuerySet[PluginItem] | QuerySet[PluginInstance]
+
+
+class StatusAndPriorityActions(admin.ModelAdmin):
+    """Adds the actions: mark active, reserved or disabled; raise and lower priority."""
+
+    actions = ("mark_active", "mark_reserved", "mark_disabled", "raise_priority", "lower_priority")
+
+    @admin.action(permissions=["change"], description=_("Mark selected %(verbose_name_plural)s as active"))
+    def mark_active(self, request: HttpRequest, queryset: Rows) -> None:
+        """Make the rows first choice."""
+        self._mark(request, queryset, PluginStatus.ACTIVE)
+
+    @admin.action(permissions=["change"], description=_("Mark selected %(verbose_name_plural)s as reserved"))
+    def mark_reserved(self, request: HttpRequest, queryset: Rows) -> None:
+        """Use the rows only when no active one can be used."""
+        self._mark(request, queryset, PluginStatus.RESERVED)
+
+    @admin.action(permissions=["change"], description=_("Mark selected %(verbose_name_plural)s as disabled"))
+    def mark_disabled(self, request: HttpRequest, queryset: Rows) -> None:
+        """Take the rows out."""
+        self._mark(request, queryset, PluginStatus.DISABLED)
+
+    def _mark(self, request: HttpRequest, queryset: Rows, status: PluginStatus) -> None:
+        rows = list(queryset)
+        changed = [row for row in rows if row.status != status]
+        self._pick(changed).update(status=status)
+        for row in changed:
+            self.log_change(request, row, [{"changed": {"fields": [str(_("status"))]}}])
+        text = ngettext(
+            "%(count)d marked as %(status)s.", "%(count)d marked as %(status)s.", len(changed)
+        ) % {"count": len(changed), "status": status.label.lower()}
+        if len(changed) < len(rows):
+            text = f"{text} {_('The others were so already.')}"
+        self.message_user(request, text, messages.SUCCESS)
+
+    @admin.action(permissions=["change"], description=_("Raise priority (number minus 1)"))
+    def raise_priority(self, request: HttpRequest, queryset: Rows) -> None:
+        """Prefer the rows more: lower numbers come first."""
+        self._shift(request, queryset, -1)
+
+    @admin.action(permissions=["change"], description=_("Lower priority (number plus 1)"))
+    def lower_priority(self, request: HttpRequest, queryset: Rows) -> None:
+        """Prefer the rows less."""
+        self._shift(request, queryset, 1)
+
+    def _shift(self, request: HttpRequest, queryset: Rows, step: int) -> None:
+        rows = list(queryset)
+        for row in rows:
+            inherited = row.priority if isinstance(row, PluginItem) else row.effective_priority
+            row.priority = min(max(inherited + step, LOWEST), HIGHEST)
+            row.save(update_fields=["priority"])
+            self.log_change(request, row, [{"changed": {"fields": [str(_("priority"))]}}])
+        listed = ", ".join(f"{row} {row.priority}" for row in rows[:10])
+        text = ngettext("Priority of %(count)d changed: %(rows)s.", "Priorities of %(count)d changed: %(rows)s.", len(rows))
+        self.message_user(request, text % {"count": len(rows), "rows": listed}, messages.SUCCESS)
+
+    def _pick(self, rows: list[Any]) -> Rows:
+        return self.model._default_manager.filter(pk__in=[row.pk for row in rows])

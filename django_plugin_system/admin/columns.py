@@ -1,0 +1,53 @@
+"""What the admin's lists and pages show of a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from django_plugin_system.models import PluginInstance, PluginStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import Model
+    from django.utils.safestring import SafeString
+
+
+def show_state(row: PluginInstance) -> SafeString:
+    """Return whether ``row`` can be used now, and why not."""
+    reason = row.reason_unusable()
+    if reason is None:
+        return format_html('<span class="dps-state dps-usable">{}</span>', _("Usable"))
+    wanted = row.status == PluginStatus.DISABLED or row.item.status == PluginStatus.DISABLED
+    kind, title = ("dps-off", _("Off")) if wanted else ("dps-attention", _("Needs attention"))
+    return format_html(
+        '<span class="dps-state {}">{}</span> <span class="dps-reason">{}</span>', kind, title, reason
+    )
+
+
+def show_priority(row: PluginInstance) -> str:
+    """Return the tier and priority that count, and where the priority comes from."""
+    origin = _("the item's") if row.priority is None else _("its own")
+    return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority} ({origin})"
+
+
+def show_link(row: Model) -> SafeString:
+    """Return a link to the admin page of ``row``."""
+    meta = row._meta
+    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    return format_html('<a href="{}">{}</a>', address, row)
+
+
+def find_positions(type_ids: Iterable[object]) -> dict[object, int]:
+    """Return each instance's place, from 1, in the order of selection within its type, by id; one query."""
+    ordered = PluginInstance.objects.filter(item__plugin_type__in=set(type_ids)).in_order()
+    positions: dict[object, int] = {}
+    counts: dict[object, int] = {}
+    for pk, type_id in ordered.values_list("pk", "item__plugin_type_id"):
+        counts[type_id] = counts.get(type_id, 0) + 1
+        positions[pk] = counts[type_id]
+    return positions

@@ -1,0 +1,214 @@
+"""The admin of plugin instances: what operators configure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+
+from django_plugin_system.admin.actions import StatusAndPriorityActions
+from django_plugin_system.admin.choose_item import find_item, group_items
+from django_plugin_system.admin.columns import find_positions, show_link, show_priority, show_state
+from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
+from django_plugin_system.admin.row_config import look_at
+from django_plugin_system.exceptions import StaleConfig
+from django_plugin_system.models import PluginInstance
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.utils.safestring import SafeString
+
+    from django_plugin_system.models import PluginItem
+
+_BASICS = ("name", "status", "priority", "description")
+_HEALTH = ("state", "effective", "last_error", "unavailable_until", "created_at", "updated_at")
+
+
+@admin.register(PluginInstance)
+class PluginInstanceAdmin(StatusAndPriorityActions):
+    """Instances are added in two steps (item, then form) and edited on one page, with a generated form."""
+
+    form = PluginInstanceForm
+    list_display = ("name", "item_link", "type_name", "state", "position", "effective", "status", "priority")
+    list_editable = ("status", "priority")
+    list_filter = ("status", "item__plugin_type", "item", "item__status")
+    list_select_related = ("item__plugin_type",)
+    search_fields = ("name", "description", "item__name", "item__plugin_type__name")
+
+    class Media:
+        css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
+        """Load items and types along."""
+        return super().get_queryset(request).select_related("item__plugin_type")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Sort by type and name, then as selection does among equal names."""
+        del request
+        return ("item__plugin_type__name", "item__plugin_type__manager", "name", "item__name", "item__module")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Find each row's place in the order of selection, in one query for the whole page."""
+        changelist = super().get_changelist_instance(request)
+        positions = find_positions(row.item.plugin_type_id for row in changelist.result_list)
+        for row in changelist.result_list:
+            row.admin_position = positions.get(row.pk)
+        return changelist
+
+    @admin.display(description=gettext_lazy("item"), ordering="item__name")
+    def item_link(self, row: PluginInstance) -> SafeString:
+        """Return a link to the item."""
+        return show_link(row.item)
+
+    @admin.display(description=gettext_lazy("type"), ordering="item__plugin_type__name")
+    def type_name(self, row: PluginInstance) -> str:
+        """Return the type."""
+        return str(row.item.plugin_type)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, row: PluginInstance) -> SafeString:
+        """Return whether the row can be used, and why not."""
+        return show_state(row)
+
+    @admin.display(description=gettext_lazy("order"))
+    def position(self, row: Any) -> int | None:
+        """Return the row's place in the order of selection of its type."""
+        return getattr(row, "admin_position", None)
+
+    @admin.display(description=gettext_lazy("effective tier and priority"))
+    def effective(self, row: PluginInstance) -> str:
+        """Return the tier and priority that count."""
+        return show_priority(row)
+
+    # The page of one instance
+
+    def get_fieldsets(self, request: HttpRequest, obj: PluginInstance | None = None) -> Any:
+        """Show the columns, the configuration, and for a stored row its state."""
+        config = ("config" if self._get_editable(request, obj) else "stored_config",)
+        basics = (None, {"fields": ("item_summary", *_BASICS)})
+        if obj is None:
+            return (basics, (_("Configuration"), {"fields": config}))
+        hidden = ("version",) if self.has_change_permission(request, obj) else ()
+        return (
+            (None, {"fields": ("item_summary", *_BASICS, *hidden)}),
+            (_("Configuration"), {"fields": config}),
+            (_("State"), {"fields": _HEALTH}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PluginInstance | None = None) -> Any:
+        """List what is shown only."""
+        del request, obj
+        return ("item_summary", "stored_config", *_HEALTH)
+
+    def _get_row(self, request: HttpRequest, obj: PluginInstance | None) -> PluginInstance | None:
+        """Return the row that the page is about: the stored one, or a new one of the chosen item."""
+        if obj is not None:
+            return obj
+        item: PluginItem | None = getattr(request, "plugin_item", None)
+        return None if item is None else PluginInstance(item=item)
+
+    def _get_editable(self, request: HttpRequest, obj: PluginInstance | None) -> bool:
+        row = self._get_row(request, obj)
+        allowed = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        return allowed and row is not None and look_at(row).schema is not None
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Return a form class made for this very row."""
+        row = self._get_row(request, obj)
+        if row is not None:
+            config = look_at(row)
+            editable = config.schema if self._get_editable(request, obj) else None
+            binding = config.make_binding(editable) if editable else None
+            kwargs["form"] = make_form_class(row.item, binding)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    @admin.display(description=gettext_lazy("item"))
+    def item_summary(self, row: PluginInstance) -> SafeString:
+        """Return the item with its type and description."""
+        item = row.item
+        return format_html("{} › {}<br>{}", item.plugin_type, show_link(item), item.description or "")
+
+    @admin.display(description=gettext_lazy("configuration"))
+    def stored_config(self, row: PluginInstance) -> SafeString:
+        """Return the configuration without its secrets, and why it cannot be changed."""
+        config = look_at(row)
+        text = format_html('<pre class="dps-stored">{}</pre>', config.get_redacted()) if row.config else ""
+        return format_html('<div>{}<p class="help">{}</p></div>', text, config.obstacle)
+
+    # The two steps of adding, and saving
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Show the page on which the item is chosen, then the form of the chosen item."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        chosen = request.GET.get("item")
+        item = find_item(chosen)
+        if item is None:
+            if chosen:
+                messages.error(request, _("This item cannot be configured: it does not exist, or its code is gone."))
+            return self._choose_item(request)
+        request.plugin_item = item  # type: ignore[attr-defined]
+        context = {"title": _("Add %(item)s instance") % {"item": item.name}, **(extra_context or {})}
+        return super().add_view(request, form_url, context)
+
+    def _choose_item(self, request: HttpRequest) -> HttpResponse:
+        search = request.GET.get("q", "")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": _("Choose what to configure"),
+            "groups": group_items(search),
+            "search": search,
+            "preserved": request.GET.get("_changelist_filters", ""),
+        }
+        return TemplateResponse(request, "admin/django_plugin_system/plugininstance/choose_item.html", context)
+
+    @method_decorator(sensitive_variables())
+    @method_decorator(sensitive_post_parameters())
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show or save one instance; nothing of it reaches an error report."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except StaleConfig as stale:
+            messages.error(request, str(stale))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Lock the row while it is saved, so that two saves follow each other."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None and request.method == "POST":
+            PluginInstance.objects.select_for_update().filter(pk=row.pk).first()
+            row.refresh_from_db()
+        return row
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Say above the form why the instance cannot be used, if it cannot."""
+        row = kwargs.get("obj")
+        if row is not None and request.method == "GET" and (reason := row.reason_unusable()):
+            messages.warning(request, _("This instance is not used now: %(reason)s") % {"reason": reason})
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Name the configuration's fields that changed; never a value."""
+        message: Any = super().construct_change_message(request, form, formsets, add)
+        titles = getattr(form, "get_changed_config_fields", tuple)()
+        for entry in message:
+            names = entry.get("changed", {}).get("fields", [])
+            if "Configuration" in names and titles:
+                position = names.index("Configuration")
+                names[position : position + 1] = [f"Configuration: {title}" for title in titles]
+        return message

@@ -1,0 +1,66 @@
+"""The admin of plugin items: the classes, with the status and priority that operators give them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Count
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from django_plugin_system.admin.actions import StatusAndPriorityActions
+from django_plugin_system.admin.columns import show_link
+from django_plugin_system.models import PluginItem
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+
+@admin.register(PluginItem)
+class PluginItemAdmin(StatusAndPriorityActions):
+    """Items come from code: their status, priority and description can be changed, and none can be added."""
+
+    list_display = ("name", "plugin_type", "module", "status", "priority", "instance_count", "class_loads")
+    list_editable = ("status", "priority")
+    list_filter = ("status", "plugin_type", "module")
+    list_select_related = ("plugin_type",)
+    search_fields = ("name", "module", "plugin_type__name", "description")
+    ordering = ("plugin_type__name", "plugin_type__manager", "status", "priority", "name", "module")
+    fields = ("plugin_type", "module", "name", "status", "priority", "description", "class_loads", "instance_links")
+    readonly_fields = ("plugin_type", "module", "name", "class_loads", "instance_links")
+
+    class Media:
+        css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: an item is declared in code."""
+        del request
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PluginItem]:
+        """Count in the same query."""
+        return super().get_queryset(request).annotate(instance_count=Count("instances"))
+
+    @admin.display(description=_("instances"), ordering="instance_count")
+    def instance_count(self, row: Any) -> int:
+        """Return the number of instances."""
+        return int(row.instance_count)
+
+    @admin.display(description=_("class loads"), boolean=True)
+    def class_loads(self, row: PluginItem) -> bool:
+        """Return whether the item's code is there."""
+        return row.is_registered
+
+    @admin.display(description=_("instances"))
+    def instance_links(self, row: PluginItem) -> SafeString:
+        """Return a link to each instance, and to the page that adds one."""
+        instances = row.instances.select_related("item").in_order()[:50]
+        links = format_html_join("", "<li>{}</li>", ((show_link(instance),) for instance in instances))
+        add = reverse("admin:django_plugin_system_plugininstance_add")
+        return format_html(
+            '<ul class="dps-links">{}</ul><a class="addlink" href="{}?item={}">{}</a>', links, add, row.pk, _("Add instance")
+        )

@@ -1,0 +1,83 @@
+"""One row's configuration for the admin: its generated form, or why there is none and what may be shown instead."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from django_plugin_system.config import tokens
+from django_plugin_system.config.codec import iter_markers
+from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.configuration import get_binding
+from django_plugin_system.exceptions import ConfigError, Path, SecretError
+from django_plugin_system.forms.binding import ConfigBinding, redact
+from django_plugin_system.forms.widgets import is_jsonform_installed
+from django_plugin_system.plugin import get_config_version
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from django_plugin_system.models import PluginInstance
+
+
+@dataclass(frozen=True)
+class RowConfig:
+    """A row with the schema its configuration can be edited by; ``schema`` is None where it cannot, and ``obstacle`` says why."""
+
+    row: PluginInstance
+    schema: type[BaseModel] | None
+    obstacle: str
+
+    def make_binding(self, schema: type[BaseModel]) -> ConfigBinding:
+        """Return the configuration's form."""
+        row = self.row
+        generated = is_jsonform_installed()
+        if row._state.adding:  # noqa: SLF001 - how Django says that a row is new
+            return ConfigBinding(schema, row=str(row.pk), generated=generated)
+        stored = _get_current(row)
+        return ConfigBinding(schema, stored, _open_readable(row, stored), row=str(row.pk), generated=generated)
+
+    def get_redacted(self) -> str:
+        """Return the stored configuration without its secrets."""
+        return redact(self.row.config, self.schema)
+
+
+def look_at(row: PluginInstance) -> RowConfig:
+    """Return how the configuration of ``row`` can be edited, if it can."""
+    plugin_class = row.item.plugin_class
+    if plugin_class is None:
+        return RowConfig(row, None, _("The code of this item is gone, so its configuration can be neither read nor changed."))
+    known = get_config_version(plugin_class)
+    if not row._state.adding and row.config_version > known:  # noqa: SLF001 - how Django says that a row is new
+        text = _("Stored by newer code (version %(stored)s, this code knows %(known)s), so it is read-only here.")
+        return RowConfig(row, None, text % {"stored": row.config_version, "known": known})
+    schema = row.item.config_schema
+    return RowConfig(row, schema, "" if schema else _("This item takes no configuration."))
+
+
+def _get_current(row: PluginInstance) -> dict[str, Any]:
+    """Return the stored configuration, brought to the version of the code if that is possible."""
+    plugin_class = row.item.plugin_class
+    if plugin_class is None or row.config_version >= get_config_version(plugin_class):
+        return dict(row.config)
+    upgraded = copy.copy(row)
+    try:
+        upgraded.set_config(row.load_config() or {})
+    except ConfigError:
+        return dict(row.config)
+    return dict(upgraded.config)
+
+
+def _open_readable(row: PluginInstance, stored: dict[str, Any]) -> dict[Path, Any]:
+    """Return the plain secrets of ``stored`` by path, without those that cannot be opened."""
+    binding, keyring = get_binding(row), get_keyring()
+    opened = {}
+    for path, marker in iter_markers(stored):
+        try:
+            opened[path] = tokens.open_marker(marker, binding, path, keyring)
+        except SecretError:
+            continue
+    return opened
