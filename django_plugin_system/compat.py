@@ -78,15 +78,16 @@ def load_plugin_item(plugin_name: str, module_name: str, type_name: str) -> Plug
 
 
 def _in_item_order(plugin_type: PluginType, **filters: Any) -> QuerySet[PluginItem]:
-    items: QuerySet[PluginItem] = plugin_type.pluginitem_set.filter(**filters)
-    return items.order_by("priority", "name", "module")
+    items: QuerySet[PluginItem] = plugin_type.pluginitem_set.filter(**filters).order_by("priority", "name", "module")
+    return items
 
 
 def _choose(plugin_type: PluginType) -> PluginItem | None:
     """Return the first active item by priority, else the first reserve one."""
     for status in (PluginStatus.ACTIVE, PluginStatus.RESERVED):
-        if items := _in_item_order(plugin_type, status=status)[:1]:
-            return items[0]
+        for item in _in_item_order(plugin_type, status=status)[:1]:
+            chosen: PluginItem = item
+            return chosen
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -56,26 +56,27 @@ def find_setting_problems() -> list[InvalidSetting]:
     raw = getattr(settings, NAME, {})
     if not isinstance(raw, dict):
         return [InvalidSetting(NAME, "must be a dict")]
-    known = ", ".join(spec.name for spec in fields(PluginSystemSettings))
-    problems = []
-    for key, value in raw.items():
-        if key not in _PROBLEM_OF:
-            problems.append(InvalidSetting(f"{NAME}[{key!r}]", f"no such setting; there are {known}"))
-        elif reason := _PROBLEM_OF[key](value):
-            problems.append(InvalidSetting(f"{NAME}[{key!r}]", reason))
-    return problems
+    unknown = [key for key in raw if key not in _PROBLEM_OF]
+    reason = f"no such setting; there are {', '.join(_PROBLEM_OF)}"
+    return [InvalidSetting(f"{NAME}[{key!r}]", reason) for key in unknown] + _find_unusable(raw)
+
+
+def _find_unusable(raw: dict[str, Any]) -> list[InvalidSetting]:
+    found = ((key, find(raw[key])) for key, find in _PROBLEM_OF.items() if key in raw)
+    return [InvalidSetting(f"{NAME}[{key!r}]", reason) for key, reason in found if reason]
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> PluginSystemSettings:
-    """Return the settings in force.
+    """Return the settings in force; an unknown key is left to the system check.
 
-    :raises InvalidSetting: if a key that is known has a value that cannot be used, or the setting is no dict.
+    :raises InvalidSetting: if the setting is no dict, or a key that counts has a value that cannot be used.
     """
-    for problem in find_setting_problems():
-        if "no such setting" not in str(problem):
-            raise problem
-    raw: dict[str, Any] = getattr(settings, NAME, {})
+    raw = getattr(settings, NAME, {})
+    if not isinstance(raw, dict):
+        raise InvalidSetting(NAME, "must be a dict")
+    for problem in _find_unusable(raw):
+        raise problem
     values = {key: value for key, value in raw.items() if key in _PROBLEM_OF}
     values["ENCRYPTION_KEYS"] = tuple(values.get("ENCRYPTION_KEYS", ()))
     return PluginSystemSettings(**values)

@@ -29,7 +29,17 @@ def show_path(path: Path) -> str:
 
 
 class PluginSystemError(Exception):
-    """The root of every error this package raises."""
+    """The root of every error this package raises. They all pickle, for task queues."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (type(self), self.args, self.__dict__))
+
+
+def _restore(cls: type[PluginSystemError], args: tuple[Any, ...], state: dict[str, Any]) -> PluginSystemError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidSetting(PluginSystemError, ImproperlyConfigured):
@@ -186,9 +196,6 @@ class InvalidConfig(ConfigError, ValidationError):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
-    def __reduce__(self) -> tuple[type[InvalidConfig], tuple[str, tuple[FieldProblem, ...]]]:
-        return (type(self), (self.subject, self.errors))
-
 
 class StoredConfigInvalid(InvalidConfig):
     """A stored configuration no longer fits the schema of its class; edit the row, or add a config migration."""
@@ -330,6 +337,6 @@ class PluginOutcomeUnknown(PluginSystemError, RuntimeError):
 class AllPluginsFailed(PluginSystemError, ExceptionGroup[Exception]):
     """Every candidate of a failover was tried and failed; ``exceptions`` holds what each said, in order."""
 
-    def derive(self, excs: Sequence[Exception]) -> AllPluginsFailed:
+    def derive(self, excs: Sequence[Any], /) -> Any:
         """Return a group of this class for a part of the errors, as ``split()`` and ``except*`` need it."""
         return AllPluginsFailed(self.message, excs)

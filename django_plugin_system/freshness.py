@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TABLE = "django_plugin_system_changetoken"
-_READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - the names of our own tables and columns
-_WRITE = f"UPDATE {TABLE} SET token = %s WHERE id = 1"  # noqa: S608 - the names of our own tables and columns
-_INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - the names of our own tables and columns
+_READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - names only
+_WRITE = f"UPDATE {TABLE} SET token = %s WHERE id = 1"  # noqa: S608 - names only
+_INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - names only
 
 _changing: ContextVar[frozenset[str]] = ContextVar("_changing", default=frozenset())
 _commits = 0

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import router
 
 from django_plugin_system import selection
-from django_plugin_system.compat import get_plugin_class, get_plugin_instance
+from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.failover import failover
 from django_plugin_system.freshness import announce_change
 from django_plugin_system.models import PluginInstance

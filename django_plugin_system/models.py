@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, router
 from django.db.models import Index, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system import configuration
-from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods
+from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
 from django_plugin_system.configuration import to_text
 from django_plugin_system.exceptions import ConfigError, PluginItemNotFound, StaleConfig
 from django_plugin_system.fields import ConfigField, StoredConfig
@@ -53,10 +54,10 @@ class ChangeAnnouncingModel(models.Model):
         with changing(kwargs.get("using") or router.db_for_write(type(self), instance=self)):
             super().save(**kwargs)
 
-    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's signature
+    def delete(self, using: str | None = None, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete, as Django does."""
         with changing(using or router.db_for_write(type(self), instance=self)):
-            return super().delete(using=using, keep_parents=keep_parents)
+            return super().delete(using=using, **kwargs)
 
 
 class PluginType(LegacyTypeMethods, ChangeAnnouncingModel):
@@ -224,6 +225,7 @@ class PluginInstance(ChangeAnnouncingModel):
         """The status that counts: the worse of this row's and its item's."""
         return max(PluginStatus(self.status), PluginStatus(self.item.status), key=PluginStatus.values.index)
 
+    @sensitive_variables()
     def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
         """Validate ``config`` and put it, secrets encrypted, into this row; ``save()`` writes it.
 

@@ -129,10 +129,10 @@ def build_plugin(plugin_class: type, config: BaseModel | None, row: PluginInstan
     """
     try:
         plugin = plugin_class() if config is None else plugin_class(config)
-    except Exception as error:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
+    except Exception as error:  # noqa: BLE001 - foreign code
         failure = PluginBuildError(plugin_class, type(error).__name__)
     else:
         if isinstance(plugin, ConfigurablePlugin):
-            plugin._row = row  # noqa: SLF001 - a private name of our own, or one that Django documents
+            plugin._row = row  # noqa: SLF001 - ours, or documented
         return plugin
     raise failure

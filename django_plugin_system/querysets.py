@@ -8,6 +8,7 @@ from django.db import models, router
 from django.db.models import Case, F, ProtectedError, Q, Value, When
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
+from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.exceptions import ConfigWriteRefused
 from django_plugin_system.freshness import changing
@@ -127,6 +128,24 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
 
     update.alters_data = True  # type: ignore[attr-defined]
 
+    @sensitive_variables()
+    def create(self, **kwargs: Any) -> PluginInstance:
+        """Create a row from a plain config, as ``set_config()`` takes it.
+
+        :raises ConfigError: if the config is refused; then nothing is written.
+        """
+        return super().create(**kwargs)
+
+    @sensitive_variables()
+    def get_or_create(self, *args: Any, **kwargs: Any) -> tuple[PluginInstance, bool]:
+        """Look a row up, or create it; see ``create``."""
+        return super().get_or_create(*args, **kwargs)
+
+    @sensitive_variables()
+    def update_or_create(self, *args: Any, **kwargs: Any) -> tuple[PluginInstance, bool]:
+        """Change a row, or create it; see ``create``."""
+        return super().update_or_create(*args, **kwargs)
+
     def bulk_create(self, objs: Iterable[PluginInstance], *args: Any, **kwargs: Any) -> list[PluginInstance]:
         """Validate and encrypt each config, then insert.
 
@@ -150,7 +169,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
                 row.seal_config()
             names = [*dict.fromkeys([*names, "config", "config_version"])]
         writable = self._chain()  # type: ignore[attr-defined]
-        writable._writes_sealed_configs = True  # noqa: SLF001 - a private name of our own, or one that Django documents
+        writable._writes_sealed_configs = True  # noqa: SLF001 - ours, or documented
         return super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
 
 

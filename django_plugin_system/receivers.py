@@ -49,7 +49,7 @@ def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:
         return
     tables = connections[using].introspection.table_names()
     needed: tuple[type[models.Model], ...] = (PluginType, PluginItem, PluginInstance)
-    if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):  # noqa: SLF001 - a private name of our own, or one that Django documents
+    if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):  # noqa: SLF001 - ours, or documented
         sync_registered_plugins_to_db(using=using)
 
 

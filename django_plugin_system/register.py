@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django_plugin_system.compat import load_plugin_item, load_plugin_type
+from django_plugin_system.compat import load_plugin_item, load_plugin_type  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import InvalidRegistration
 from django_plugin_system.registry import ItemSpec, PluginItemRegistry, PluginTypeRegistry, TypeSpec, registry
 

@@ -11,7 +11,7 @@ from django.db import models, router
 from django.db.models import Exists, OuterRef, Q
 
 from django_plugin_system.bulk import insert_rows, update_rows
-from django_plugin_system.compat import ReadsAsDict
+from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.fields import StoredConfig
 from django_plugin_system.freshness import changing
@@ -129,7 +129,7 @@ def _needs_no_config(plugin_class: type) -> bool:
         return True
     try:
         schema.model_validate_json("{}")
-    except Exception:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
+    except Exception:  # noqa: BLE001 - foreign code
         return False
     return True
 
@@ -182,11 +182,11 @@ def _keep_unused(
     if not rows:
         return []
     unused = model.objects.using(alias).all()
-    for relation in model._meta.get_fields(include_hidden=True):  # noqa: SLF001 - a private name of our own, or one that Django documents
+    for relation in model._meta.get_fields(include_hidden=True):  # noqa: SLF001 - ours, or documented
         if not (relation.auto_created and not relation.concrete and relation.field.concrete) or relation.many_to_many:
             continue
         if relation.related_model is not ignore:
-            pointing = relation.related_model._base_manager.using(alias)  # noqa: SLF001 - a private name of our own, or one that Django documents
+            pointing = relation.related_model._base_manager.using(alias)  # noqa: SLF001 - ours, or documented
             if relation.related_model is PluginInstance:
                 pointing = pointing.exclude(name=DEFAULT_NAME, config={})
             unused = unused.exclude(pk__in=pointing.values(relation.field.attname))

@@ -160,7 +160,7 @@ class Codec:
             return self.schema.model_validate(data, strict=strict, by_name=True, by_alias=by_alias)
         except ValidationError as invalid:
             problems = describe_validation_error(invalid, self.schema, data, map(str, secrets.values()))
-        except Exception as foreign:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
+        except Exception as foreign:  # noqa: BLE001 - foreign code
             problems = [FieldProblem((), f"validation raised {type(foreign).__name__}")]
         raise error(self.subject, problems)
 
@@ -168,7 +168,7 @@ class Codec:
 def _dump(model: BaseModel) -> Any:
     try:
         return model.model_dump(mode="json", by_alias=False, round_trip=True, warnings="error")
-    except Exception:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
+    except Exception:  # noqa: BLE001 - foreign code
         return MISSING
 
 

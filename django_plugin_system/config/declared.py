@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-SECRET_TYPES = (SecretStr, SecretBytes, Secret)
+SECRET_TYPES: tuple[type[Any], ...] = (SecretStr, SecretBytes, Secret)
 """The types whose values are encrypted."""
 
 
@@ -46,7 +46,7 @@ class Inner(NamedTuple):
 def is_secret_type(annotation: Any) -> bool:
     """Say whether values of this type are secrets: ``SecretStr``, ``SecretBytes``, ``Secret[T]``, or a subclass."""
     origin = typing_extensions.get_origin(annotation) or annotation
-    return isinstance(origin, type) and issubclass(origin, (SecretStr, SecretBytes, Secret))
+    return isinstance(origin, type) and issubclass(origin, SECRET_TYPES)
 
 
 @lru_cache(maxsize=1024)
@@ -157,7 +157,7 @@ def find_unstorable(schema: type[BaseModel]) -> list[str]:
 def _find_problems(annotation: Any, field: FieldInfo | None) -> Iterator[str]:
     """Look at one field's type, down to (not into) the models it names."""
     metadata = [*(field.metadata if field else ()), *getattr(annotation, "__metadata__", ())]
-    if any(item is Json or isinstance(item, Json) for item in metadata):
+    if any(item is Json or isinstance(item, Json) for item in metadata):  # type: ignore[misc] # a class at run time
         yield "a JSON string cannot hold a secret: declare the model itself"
     origin = typing_extensions.get_origin(annotation)
     if isinstance(origin, type) and issubclass(origin, collections.abc.Set):

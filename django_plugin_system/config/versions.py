@@ -63,7 +63,7 @@ def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) 
         failure = None
         try:
             config = step(config, version)  # type: ignore[misc]
-        except Exception as error:  # noqa: BLE001 - foreign code may raise anything, and its text may quote a secret
+        except Exception as error:  # noqa: BLE001 - foreign code
             failure = type(error).__name__
         if failure is None and not isinstance(config, dict):
             failure = f"it returned {type(config).__name__}, not a dict"

@@ -83,7 +83,7 @@ def _encode_leaf(value: Any, dump: Any, path: Path) -> Any:
 def _to_json(value: Any, path: Path) -> Any:
     try:
         return to_jsonable_python(value, inf_nan_mode="constants")
-    except Exception:  # noqa: BLE001, S110 - foreign code may raise anything, and its text may quote a secret; refused below, outside the handler
+    except Exception:  # noqa: BLE001, S110 - foreign code; refused below, outside the handler
         pass
     raise refuse(path, f"a value of type {type(value).__name__} has no JSON form")
 
