@@ -10,10 +10,13 @@ from django_plugin_system import (
     aget_plugin,
     aget_plugin_by_id,
     aget_plugins,
+    explain_selection,
+    failover,
     get_plugin,
     get_plugin_by_id,
     get_plugins,
 )
+from django_plugin_system.models import PluginInstance
 from tests.typing.interfaces import AbstractSms, GatewayConfig, GatewaySms, SilentSms
 
 if TYPE_CHECKING:
@@ -39,6 +42,30 @@ async def async_callers_know_the_same(instance_id: UUID) -> None:
     assert_type(await aget_plugin(AbstractSms, name="transactional"), AbstractSms)
     assert_type(await aget_plugins(AbstractSms), list[AbstractSms])
     assert_type(await aget_plugin_by_id(AbstractSms, instance_id), AbstractSms)
+
+
+def failover_gives_the_interface() -> None:
+    """Each attempt of a failover gives the interface, and knows its row."""
+    for attempt in failover(AbstractSms, name="transactional"):
+        assert_type(attempt.instance, PluginInstance)
+        with attempt as sms:
+            assert_type(sms, AbstractSms)
+
+
+async def async_failover_gives_the_interface() -> None:
+    """The async form gives the same."""
+    async for attempt in failover(AbstractSms, name="transactional"):
+        async with attempt as sms:
+            assert_type(sms, AbstractSms)
+
+
+def an_explanation_knows_its_rows() -> None:
+    """What was chosen is an instance or nothing, and each candidate has a reason."""
+    selection = explain_selection(AbstractSms)
+    assert_type(selection.chosen, PluginInstance | None)
+    for candidate in selection.candidates:
+        assert_type(candidate.instance, PluginInstance)
+        assert_type(candidate.usable, bool)
 
 
 def strings_work_too() -> None:
