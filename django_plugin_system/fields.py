@@ -38,6 +38,11 @@ class ConfigField(JSONField):
             raise ConfigWriteRefused(method, [self.name])
         return super().get_db_prep_save(value, connection)
 
+    def value_to_string(self, obj: models.Model) -> Any:
+        """Return the stored config for serializers, as the plain dict that each of them knows."""
+        stored = self.value_from_object(obj)
+        return dict(stored) if isinstance(stored, StoredConfig) else stored
+
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         """Describe this field to migrations as the plain JSON column that it is."""
         name, _path, args, kwargs = super().deconstruct()

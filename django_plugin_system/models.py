@@ -54,10 +54,10 @@ class ChangeAnnouncingModel(models.Model):
         with changing(kwargs.get("using") or router.db_for_write(type(self), instance=self)):
             super().save(**kwargs)
 
-    def delete(self, using: str | None = None, **kwargs: Any) -> tuple[int, dict[str, int]]:
+    def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's
         """Delete, as Django does."""
         with changing(using or router.db_for_write(type(self), instance=self)):
-            return super().delete(using=using, **kwargs)
+            return super().delete(using=using, keep_parents=keep_parents)
 
 
 class PluginType(LegacyTypeMethods, ChangeAnnouncingModel):

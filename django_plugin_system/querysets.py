@@ -50,6 +50,9 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
         """Update the rows for a caller that holds the change token's row and sets the token itself."""
         return super().update(**kwargs)
 
+    update_unannounced.alters_data = True  # type: ignore[attr-defined]
+    update_unannounced.queryset_only = True  # type: ignore[attr-defined]
+
     def bulk_create(self, objs: Iterable[ModelT], *args: Any, **kwargs: Any) -> list[ModelT]:
         """Insert ``objs``, as Django does."""
         with changing(self._get_write_alias()):
