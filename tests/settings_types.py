@@ -13,3 +13,8 @@ DEMO = Path(__file__).parents[1] / "demo"
 sys.path.append(str(DEMO))
 
 INSTALLED_APPS = [*TESTED_APPS, *(f"apps.{path.parent.name}" for path in sorted(DEMO.glob("apps/*/__init__.py")))]
+
+# What the demo's own settings make at its first run.
+GATEWAY_SWIFTLINE_TOKEN_DIGEST = "digest"
+GATEWAY_PIGEON_LOGIN = ("", "")
+MAILBOX_LOGIN = ("", "")
