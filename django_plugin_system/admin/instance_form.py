@@ -43,6 +43,7 @@ class PluginInstanceForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start from the row, or from a new one of the item."""
         super().__init__(*args, **kwargs)
+        self.initial.pop("config", None)  # the form is made from the binding, never from what is stored
         if self.instance._state.adding:  # noqa: SLF001 - how Django says that a row is new
             self.instance.item = self.item
         else:

@@ -38,6 +38,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
     """Instances are added in two steps (item, then form) and edited on one page, with a generated form."""
 
     form = PluginInstanceForm
+    exclude = ("config",)  # the form's field of this name is no column: it goes through set_config
     list_display = ("name", "item_link", "type_name", "state", "position", "effective", "status", "priority")
     list_editable = ("status", "priority")
     list_filter = ("status", "item__plugin_type", "item", "item__status")

@@ -59,6 +59,10 @@ class ConfigField(forms.Field):
         del initial
         return self.binding.get_again(data)
 
+    def prepare_value(self, value: Any) -> str:
+        """Draw nothing but text of the binding's making."""
+        return value if isinstance(value, str) else self.binding.get_text()
+
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Say whether anything but the layout of the JSON differs."""
         del initial

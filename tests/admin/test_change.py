@@ -1,0 +1,191 @@
+"""Changing an instance: secrets kept, edits checked, stale forms refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+
+from django_plugin_system.models import PluginInstance, PluginStatus
+from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, read_form, url
+from tests.admin.sample import CONFIG, SECRET, make_instance
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from django_plugin_system.models import PluginItem
+
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+def open_change(client: Client, row: PluginInstance) -> dict[str, str]:
+    """Return the form of a stored instance."""
+    return read_form(client.get(url("change", row.pk)))
+
+
+def save(client: Client, row: PluginInstance, form: dict[str, str]) -> Any:
+    """Post the form; the answer's ``context`` is None when it was saved."""
+    response = client.post(url("change", row.pk), form)
+    assert SECRET not in response.content.decode()
+    return response
+
+
+def test_unchanged_save_leaves_the_config_byte_identical(admin_client: Client, instance: PluginInstance) -> None:
+    """Opening and saving does not even encrypt anew, and the history says that nothing changed."""
+    before = get_raw_config(instance)
+    assert save(admin_client, instance, open_change(admin_client, instance)).status_code == 302
+    assert get_raw_config(instance) == before
+    assert LogEntry.objects.get().get_change_message() == "No fields changed."
+
+
+def test_page_holds_no_secret_and_no_token(admin_client: Client, instance: PluginInstance) -> None:
+    """The page has a placeholder, not the secret nor what it is encrypted to."""
+    page = admin_client.get(url("change", instance.pk)).content.decode()
+    assert SECRET not in page
+    assert "dps1." not in page
+    assert "[stored secret " in page
+
+
+def test_edit_keeps_the_secret(admin_client: Client, instance: PluginInstance) -> None:
+    """Another field can be edited without typing the secret again; the history names the fields."""
+    token = get_row(instance).config["auth_token"]
+    form = edit_config(open_change(admin_client, instance), timeout=20, region='"eu"')
+    assert save(admin_client, instance, {**form, "priority": "7"}).status_code == 302
+    row = get_row(instance)
+    assert row.load_config().timeout == 20
+    assert row.load_config().region == "eu"
+    assert row.config["auth_token"] == token
+    assert LogEntry.objects.get().get_change_message() == (
+        "Changed Priority, Configuration: Region and Configuration: Timeout."
+    )
+
+
+def test_replace_the_secret(admin_client: Client, instance: PluginInstance) -> None:
+    """A typed secret, of several lines too, replaces the stored one; the history says that it changed, not to what."""
+    form = edit_config(open_change(admin_client, instance), auth_token="line 1\nline 2\n")
+    assert save(admin_client, instance, form).status_code == 302
+    assert get_row(instance).load_config().auth_token.get_secret_value() == "line 1\nline 2\n"
+    assert LogEntry.objects.get().get_change_message() == "Changed Configuration: Auth token."
+
+
+def test_clear_a_required_secret(admin_client: Client, instance: PluginInstance) -> None:
+    """An emptied secret that must be there is an error, and nothing changes."""
+    before = get_raw_config(instance)
+    response = save(admin_client, instance, edit_config(open_change(admin_client, instance), auth_token=""))
+    assert set(response.context["adminform"].form.fields["config"].widget.error_map) == {"auth_token"}
+    assert get_raw_config(instance) == before
+
+
+def test_secrets_in_a_list(admin_client: Client, instance: PluginInstance) -> None:
+    """Items with secrets can be added, reordered and removed."""
+    sender = {"name": "a", "token": SECRET + "a"}
+    other = {"name": "b", "token": SECRET + "b"}
+    save(admin_client, instance, edit_config(open_change(admin_client, instance), senders=[sender, other]))
+    form = open_change(admin_client, instance)
+    shown = json.loads(form["config"])["senders"]
+    save(admin_client, instance, edit_config(form, senders=shown[::-1]))
+    senders = get_row(instance).load_config().senders
+    assert [(s.name, s.token.get_secret_value()) for s in senders] == [("b", SECRET + "b"), ("a", SECRET + "a")]
+
+
+def test_stale_form_is_refused(admin_client: Client, instance: PluginInstance) -> None:
+    """Of two tabs the second one to be saved is told so, and overwrites nothing; repeated posts do not help."""
+    first, second = open_change(admin_client, instance), open_change(admin_client, instance)
+    save(admin_client, instance, edit_config(first, timeout=20))
+    for _attempt in range(2):
+        response = save(admin_client, instance, edit_config({**second, "name": "mine"}, timeout=30, auth_token=SECRET))
+        assert response.context["adminform"].form.has_error("__all__", "stale")
+        second["version"] = read_form(response)["version"]
+    row = get_row(instance)
+    assert (row.name, row.load_config().timeout) == ("transactional", 20)
+
+
+def test_health_does_not_make_a_form_stale(admin_client: Client, instance: PluginInstance) -> None:
+    """A failover that cools the row down meanwhile is no conflict."""
+    form = open_change(admin_client, instance)
+    PluginInstance.objects.filter(pk=instance.pk).update(last_error="timed out")
+    assert save(admin_client, instance, form).status_code == 302
+    assert get_row(instance).last_error == "timed out"
+
+
+def test_code_is_gone(admin_client: Client, items: dict[str, PluginItem], instance: PluginInstance) -> None:
+    """The row opens read-only without its secrets, says why, and can still be renamed and disabled."""
+    PluginItem = type(items["twilio"])  # noqa: N806 - the model
+    PluginItem.objects.filter(pk=items["twilio"].pk).update(module="apps.removed")
+    before = get_raw_config(instance)
+    response = admin_client.get(url("change", instance.pk))
+    page = response.content.decode()
+    assert "The code of this item is gone" in page
+    assert "dps1." not in page
+    assert "stored secret" not in page
+    form = {**read_form(response), "name": "renamed", "status": PluginStatus.DISABLED, "priority": "9"}
+    assert save(admin_client, instance, form).status_code == 302
+    row = get_row(instance)
+    assert (row.name, row.status, row.priority) == ("renamed", "disable", 9)
+    assert get_raw_config(instance) == before
+
+
+@pytest.fixture
+def lost_key(instance: PluginInstance, settings: Any) -> PluginInstance:
+    """Return an instance whose key is no longer configured."""
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [KEY]}
+    return instance
+
+
+def test_key_is_gone(admin_client: Client, lost_key: PluginInstance) -> None:
+    """The row opens and says why it is not used; name and status can be saved, and the config stays byte-identical."""
+    before = get_raw_config(lost_key)
+    response = admin_client.get(url("change", lost_key.pk))
+    assert "is not configured" in response.content.decode()
+    form = {**read_form(response), "name": "renamed", "status": PluginStatus.RESERVED}
+    assert save(admin_client, lost_key, form).status_code == 302
+    assert get_raw_config(lost_key) == before
+    assert get_row(lost_key).name == "renamed"
+
+
+def test_unreadable_secret_is_not_saved_over(admin_client: Client, lost_key: PluginInstance) -> None:
+    """Editing another field is refused with the key's id as long as the secret cannot be read."""
+    before = get_raw_config(lost_key)
+    response = save(admin_client, lost_key, edit_config(open_change(admin_client, lost_key), timeout=30))
+    assert "is not configured" in response.context["adminform"].form.errors["config"][0]
+    assert get_raw_config(lost_key) == before
+
+
+def test_unreadable_secret_can_be_replaced(admin_client: Client, lost_key: PluginInstance) -> None:
+    """Typing the secret anew repairs the row."""
+    form = edit_config(open_change(admin_client, lost_key), auth_token=SECRET)
+    assert save(admin_client, lost_key, form).status_code == 302
+    assert get_row(lost_key).load_config().auth_token.get_secret_value() == SECRET
+
+
+def test_newer_version_is_read_only(admin_client: Client, instance: PluginInstance) -> None:
+    """A row that newer code has stored is shown, not offered for editing."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_plugin_system_plugininstance SET config_version = 9")
+    response = admin_client.get(url("change", instance.pk))
+    assert "Stored by newer code" in response.content.decode()
+    assert "config" not in read_form(response)
+
+
+def test_view_only(instance: PluginInstance) -> None:
+    """A user who may only look sees the configuration without secret or placeholder, and cannot save."""
+    client = make_user_client("view_plugininstance")
+    response = client.get(url("change", instance.pk))
+    page = response.content.decode()
+    assert CONFIG["account_sid"] in page
+    assert "••••" in page
+    assert SECRET not in page
+    assert "stored secret" not in page
+    assert "dps1." not in page
+    assert client.post(url("change", instance.pk), {"name": "x"}).status_code == 403
+
+
+def test_default_instance_of_an_item_without_config(admin_client: Client, items: dict[str, PluginItem]) -> None:
+    """An instance that takes no configuration opens and saves."""
+    row = make_instance(items["console"], "default", config={})
+    form = {**open_change(admin_client, row), "priority": "4"}
+    assert save(admin_client, row, form).status_code == 302
+    assert get_row(row).priority == 4

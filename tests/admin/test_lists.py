@@ -1,0 +1,193 @@
+"""Lists: what they show, what they cost, and what can be done in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
+from tests.admin.helpers import get_row, make_user_client, read_form, url
+from tests.admin.sample import SECRET, make_instance
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+Items = dict[str, PluginItem]
+
+
+def count_queries(client: Client, address: str) -> int:
+    """Return how many queries a page takes."""
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    return len(queries)
+
+
+@pytest.mark.parametrize("model", ["plugintype", "pluginitem", "plugininstance"])
+def test_lists_take_a_constant_number_of_queries(admin_client: Client, items: Items, model: str) -> None:
+    """A list of 1,000 rows takes as many queries as one of 10."""
+    address = url("changelist", model=model)
+    counts = []
+    for total in (10, 1000):
+        have = PluginType.objects.count()
+        types = [PluginType(name=f"t{i}", manager="m", description="") for i in range(have, total)]
+        PluginType.objects.bulk_create(types)
+        rows = [PluginItem(plugin_type=row, name=row.name, module="m") for row in types]
+        PluginItem.objects.bulk_create(rows)
+        PluginInstance.objects.bulk_create(
+            PluginInstance(item=items["console"], name=f"i{have + i}") for i in range(len(types))
+        )
+        counts.append(count_queries(admin_client, address))
+    assert counts[0] == counts[1]
+    assert counts[1] < 15
+
+
+def test_adding_to_a_type_of_1000_instances(admin_client: Client, items: Items) -> None:
+    """The pages that add and change take as many queries with 1,000 instances as with one."""
+    row = make_instance(items["twilio"])
+    pages = [url("add"), f"{url('add')}?item={items['twilio'].pk}", url("change", row.pk)]
+    before = [count_queries(admin_client, page) for page in pages]
+    PluginInstance.objects.bulk_create(PluginInstance(item=items["console"], name=f"i{i}") for i in range(1000))
+    assert [count_queries(admin_client, page) for page in pages] == before
+
+
+def test_type_list_counts_items_by_status(admin_client: Client, items: Items) -> None:
+    """The list of types counts items for each status, and instances."""
+    PluginItem.objects.filter(pk=items["console"].pk).update(status=PluginStatus.RESERVED)
+    PluginItem.objects.filter(pk=items["gone"].pk).update(status=PluginStatus.DISABLED)
+    make_instance(items["twilio"])
+    make_instance(items["twilio"], "marketing")
+    page = admin_client.get(url("changelist", model="plugintype")).content.decode()
+    for column, count in (("active_items", 1), ("reserved_items", 1), ("disabled_items", 1), ("instance_count", 2)):
+        assert f'<td class="field-{column}">{count}</td>' in page
+
+
+def test_type_page_shows_the_order_of_selection(admin_client: Client, items: Items) -> None:
+    """The page of a type shows which instance is used, and why each other is not."""
+    address = url("change", items["twilio"].plugin_type_id, model="plugintype")
+    assert "There are no instances yet." in admin_client.get(address).content.decode()
+    make_instance(items["twilio"], "first", priority=1)
+    make_instance(items["twilio"], "second", priority=2)
+    make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
+    page = admin_client.get(address).content.decode()
+    assert page.index(">first<") < page.index(">second<") < page.index(">off<")
+    assert "Used" in page
+    assert "usable, comes later" in page
+    PluginType.objects.update(name="unknown")
+    assert "is gone, so nothing is selected" in admin_client.get(address).content.decode()
+
+
+def test_item_list(admin_client: Client, items: Items) -> None:
+    """The list of items says whether the class loads, and edits status and priority."""
+    address = url("changelist", model="pluginitem")
+    response = admin_client.get(address)
+    assert response.content.decode().count("icon-no.svg") == 1
+    form = read_form(response)
+    form |= {"form-0-status": "reserve", "form-0-priority": "2", "_save": "Save"}
+    admin_client.post(address, form)
+    row = get_row(items["console"])
+    assert (row.status, row.priority) == ("reserve", 2)
+
+
+def test_item_page_links_instances(admin_client: Client, items: Items) -> None:
+    """The page of an item links its instances and the page that adds one."""
+    row = make_instance(items["twilio"])
+    page = admin_client.get(url("change", items["twilio"].pk, model="pluginitem")).content.decode()
+    assert url("change", row.pk) in page
+    assert f"{url('add')}?item={items['twilio'].pk}" in page
+
+
+@pytest.mark.parametrize("model", ["plugintype", "pluginitem"])
+def test_types_and_items_come_from_code(admin_client: Client, items: Items, model: str) -> None:
+    """Nobody adds types or items by hand."""
+    del items
+    assert admin_client.get(url("add", model=model)).status_code == 403
+
+
+def test_instance_list_shows_state_and_order(admin_client: Client, items: Items, settings: Any) -> None:
+    """Each row says whether it is used, why not, and where it stands in the order of selection."""
+    make_instance(items["twilio"], "b", priority=9)
+    make_instance(items["twilio"], "a", status=PluginStatus.DISABLED)
+    page = admin_client.get(url("changelist")).content.decode()
+    assert "Usable" in page
+    assert "Active, 9 (its own)" in page
+    assert "Disabled, 5 (the item&#x27;s)" in page
+    assert '<td class="field-position">2</td>' in page
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]}
+    page = admin_client.get(url("changelist")).content.decode()
+    assert "Needs attention" in page
+    assert "secret unreadable" in page
+    assert SECRET not in page
+
+
+def test_list_editing(admin_client: Client, instance: PluginInstance) -> None:
+    """Status and priority can be edited in the list; the configuration stays as it is."""
+    before = get_row(instance).config
+    form = read_form(admin_client.get(url("changelist")))
+    admin_client.post(url("changelist"), {**form, "form-0-status": "reserve", "form-0-priority": "8", "_save": "Save"})
+    row = get_row(instance)
+    assert (row.status, row.priority, row.config) == ("reserve", 8, before)
+
+
+def run_action(client: Client, action: str, *rows: Any) -> str:
+    """Run a bulk action on ``rows`` and return the page that follows."""
+    model = rows[0]._meta.model_name
+    data = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    return client.post(url("changelist", model=model), data, follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("mark_active", "active"), ("mark_reserved", "reserve"), ("mark_disabled", "disable")]
+)
+def test_status_actions(admin_client: Client, items: Items, action: str, status: str) -> None:
+    """The actions set the status of items and instances, say what they did, and write history."""
+    row = make_instance(items["twilio"], status="disable" if status == "active" else "active")
+    PluginItem.objects.filter(pk=items["twilio"].pk).update(status=row.status)
+    for target in (row, items["twilio"]):
+        assert "1 marked as" in run_action(admin_client, action, target)
+        assert get_row(target).status == status
+    assert "0 marked as" in run_action(admin_client, action, row)
+    assert LogEntry.objects.count() == 2
+
+
+def test_priority_actions(admin_client: Client, items: Items) -> None:
+    """The actions shift priorities; an inherited one becomes the row's own; the column's limits hold."""
+    row = make_instance(items["twilio"])
+    assert "transactional (twilio) 4" in run_action(admin_client, "raise_priority", row)
+    assert get_row(row).priority == 4
+    run_action(admin_client, "lower_priority", items["twilio"])
+    assert get_row(items["twilio"]).priority == 6
+    PluginInstance.objects.update(priority=32767)
+    run_action(admin_client, "lower_priority", row)
+    assert get_row(row).priority == 32767
+
+
+def test_actions_need_the_change_permission(instance: PluginInstance) -> None:
+    """Users who may only look get no actions, and a forged post does nothing."""
+    client = make_user_client("view_plugininstance")
+    assert "mark_disabled" not in client.get(url("changelist")).content.decode()
+    run_action(client, "mark_disabled", instance)
+    assert get_row(instance).status == "active"
+
+
+def test_item_with_instances_is_not_deleted(admin_client: Client, items: Items, instance: PluginInstance) -> None:
+    """Deleting an item is refused while it has instances, and they are listed; in bulk too."""
+    address = url("delete", items["twilio"].pk, model="pluginitem")
+    page = admin_client.get(address).content.decode()
+    assert "would require deleting the following protected related objects" in page
+    assert str(instance) in page
+    admin_client.post(address, {"post": "yes"})
+    data = {"action": "delete_selected", "_selected_action": [str(items["twilio"].pk)], "post": "yes"}
+    admin_client.post(url("changelist", model="pluginitem"), data)
+    assert PluginItem.objects.filter(pk=items["twilio"].pk).exists()
+
+
+def test_delete_an_instance(admin_client: Client, instance: PluginInstance) -> None:
+    """An instance can be deleted; the page shows no secret."""
+    response = admin_client.get(url("delete", instance.pk))
+    assert SECRET not in response.content.decode()
+    admin_client.post(url("delete", instance.pk), {"post": "yes"})
+    assert not PluginInstance.objects.exists()
