@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -25,6 +26,19 @@ for name, token, sender in (("transactional", "code-token-123", "Shop"), ("marke
 """What the README's reader does in the admin."""
 
 
+A_MINUTE_LATER = """
+from django_plugin_system.models import PluginInstance
+PluginInstance.objects.update(unavailable_until=None)
+"""
+
+
+def in_shell(project: Path, code: str) -> None:
+    """Run ``code`` in the shell of ``project``."""
+    command = [sys.executable, "manage.py", "shell", "-c", code]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
+    subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
+
+
 def open_terminal(folder: Path) -> Terminal:
     """Return a terminal in a folder below ``folder``, with the clone of the repository where the README expects it."""
     terminal = Terminal(folder / "home", folder / "state")
@@ -37,10 +51,15 @@ def followed_readme(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the project of a reader who did what the README says, without a browser."""
     terminal = open_terminal(tmp_path_factory.mktemp("readme"))
 
-    def create_instances(_address: str) -> None:
-        command = [sys.executable, "manage.py", "shell", "-c", CREATE]
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
-        subprocess.run(command, cwd=terminal.place, env=environment, check=True, capture_output=True)
-
-    Story(terminal, in_admin=create_instances).tell(README)
+    Story(terminal, in_admin=lambda _address: in_shell(terminal.place, CREATE)).tell(README)
+    in_shell(terminal.place, A_MINUTE_LATER)
     return terminal.place
+
+
+@pytest.fixture
+def terminal(followed_readme: Path, tmp_path: Path) -> Terminal:
+    """Return a terminal in a copy of that project, a minute later."""
+    opened = open_terminal(tmp_path)
+    shutil.copytree(followed_readme, opened.folder / "shop")
+    opened.run("cd shop")
+    return opened

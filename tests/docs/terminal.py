@@ -73,7 +73,7 @@ class Terminal:
         script = f'. "$STATE/variables"; cd "$(cat "$STATE/folder")"; {command}'
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
         environment = self.environment | {"STATE": str(self.state)}
-        return subprocess.Popen(["bash", "-c", script], env=environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
+        return subprocess.Popen(["/usr/bin/env", "bash", "-c", script], env=environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
 
     def run(self, command: str, given: str = "") -> tuple[int, str]:
         """Run ``command`` with ``given`` on its standard input; return its status and what it wrote."""
@@ -97,18 +97,16 @@ class Terminal:
 
 
 def wait_for(address: str) -> None:
-    """Return once ``address`` answers.
-
-    :raises OSError: if it does not within ``PATIENCE``.
-    """
-    opener = build_opener(ProxyHandler({}))
+    """Return once ``address`` answers, or once it had time enough to."""
     end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            opener.open(address, timeout=PATIENCE).close()
-        except OSError:
-            if time.monotonic() > end:  # pragma: no cover - only where a server does not start
-                raise
-            time.sleep(0.1)
-        else:
-            return
+    while not answers(address) and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def answers(address: str) -> bool:
+    """Say whether a server answers at ``address``."""
+    try:
+        build_opener(ProxyHandler({})).open(address, timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True
