@@ -34,7 +34,7 @@ SCOPE = "django_plugin_system.plugininstance"
 
 def get_binding(row: PluginInstance) -> Binding:
     """Return what the tokens of ``row`` are bound to."""
-    return Binding(SCOPE, str(row.pk))
+    return Binding(SCOPE, str(row._meta.pk.to_python(row.pk)))  # noqa: SLF001 - Django documents _meta
 
 
 def require_class(row: PluginInstance) -> type:

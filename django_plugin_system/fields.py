@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import Case
+from django.db.models.functions import Cast
 
 from django_plugin_system.exceptions import ConfigWriteRefused
 
@@ -33,7 +35,7 @@ class ConfigField(JSONField):
 
         :raises ConfigWriteRefused: if it did not go through ``set_config()``.
         """
-        if not isinstance(value, StoredConfig) and not hasattr(value, "resolve_expression"):
+        if not isinstance(value, StoredConfig) and not _is_bulk_update(value):
             method = "This query"
             raise ConfigWriteRefused(method, [self.name])
         return super().get_db_prep_save(value, connection)
@@ -47,3 +49,12 @@ class ConfigField(JSONField):
         """Describe this field to migrations as the plain JSON column that it is."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", list(args), dict(kwargs)
+
+
+def _is_bulk_update(value: Any) -> bool:
+    """Say whether ``value`` is the expression by which Django's bulk_update() writes nothing but stored configs."""
+    case = value.get_source_expressions()[0] if isinstance(value, Cast) else value
+    if not isinstance(case, Case):
+        return False
+    results = [getattr(when.result, "value", None) for when in case.cases]
+    return all(isinstance(result, StoredConfig) for result in results) and getattr(case.default, "value", "") is None

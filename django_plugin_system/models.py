@@ -189,7 +189,7 @@ class PluginInstance(ChangeAnnouncingModel):
     ) -> PluginInstance:
         """Build a row from the database, and remember its config as it is there."""
         row: PluginInstance = super().from_db(db, field_names, values, **kwargs)
-        row._remember_stored()
+        row.remember_stored()
         return row
 
     def refresh_from_db(
@@ -197,11 +197,13 @@ class PluginInstance(ChangeAnnouncingModel):
     ) -> None:
         """Reload, as Django does, and remember the config as it is in the database."""
         names = None if fields is None else list(fields)
+        if names is not None and "config" in names:
+            names = [*dict.fromkeys([*names, "config_version"])]  # a config is read by the version it was stored with
         super().refresh_from_db(using, names, *args, **kwargs)
         if names is None or "config" in names:
-            self._remember_stored()
+            self.remember_stored()
 
-    def _remember_stored(self) -> None:
+    def remember_stored(self) -> None:
         """Note that the config is in stored form now, for this id, item and version."""
         if "config" not in self.get_deferred_fields():
             self._sealed = self._get_state()
@@ -234,6 +236,9 @@ class PluginInstance(ChangeAnnouncingModel):
         :raises InvalidConfig: if it does not fit the schema; ``errors`` says where.
         :raises ConfigError: if it cannot be stored here: code gone, row newer than the code, secret unreadable.
         """
+        self.pk = self.pk or uuid.uuid4()  # the tokens are bound to it
+        if "config" in self.get_deferred_fields():
+            self.refresh_from_db(fields=["config"])
         previous = json.loads(next(reversed(self._seen), "{}"))
         self.config, self.config_version = configuration.make_stored(self, config, previous)
         self._sealed = self._get_state()
@@ -275,43 +280,48 @@ class PluginInstance(ChangeAnnouncingModel):
         if self._sealed != self._get_state():
             self.set_config(self.config)
             return
-        self.config = StoredConfig(self.config)
+        if isinstance(self.config, dict):
+            self.config = StoredConfig(self.config)
         plugin_class = self.item.plugin_class
         if plugin_class is not None and self.config_version < get_config_version(plugin_class):
             with suppress(ConfigError):  # what cannot be upgraded stays as it was stored
                 self.set_config(self.load_config() or {})
 
     def _save_announced(self, **kwargs: Any) -> None:
-        names = kwargs.get("update_fields")
-        if names is None or not {"config", "item", "item_id"}.isdisjoint(names):
-            self.seal_config()
-            if names is not None:
-                kwargs["update_fields"] = {*names, "config", "config_version", "updated_at"}
-            using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
-            with changing(using):
-                self._reconcile(using)
-                super()._save_announced(**kwargs)
-            self._remember_stored()
-        else:
+        names = None if kwargs.get("update_fields") is None else set(kwargs["update_fields"])
+        kwargs["update_fields"] = names
+        if names is not None and {"config", "item", "item_id"}.isdisjoint(names):
             super()._save_announced(**kwargs)
+            return
+        self.seal_config()
+        if names is not None:
+            names |= {"config", "config_version", "updated_at"}
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with changing(using):
+            up_to_date = self._reconcile(using)
+            if up_to_date:
+                super()._save_announced(**kwargs)
+        if not up_to_date:  # raised out here, so that an outer transaction stays usable
+            raise StaleConfig(str(self))
+        self.remember_stored()
 
-    def _reconcile(self, using: str) -> None:
+    def _reconcile(self, using: str) -> bool:
         """Look at the config in the database, which no writer of ours can change until this transaction ends.
 
-        A config that this row did not touch is not written over a newer one; the newer one is taken over.
-
-        :raises StaleConfig: if it was changed here and, meanwhile, elsewhere.
+        A config that this row did not touch is not written over a newer one; the newer one is taken over. Returns
+        False if it was changed here and, meanwhile, elsewhere.
         """
         if self._state.adding or self._state.db != using or "config" in self.get_deferred_fields():
-            return
+            return True
         rows = type(self).objects.using(using).filter(pk=self.pk).values_list("config", "config_version")
         for stored, version in rows:
-            if to_text(stored) in self._seen or stored == self.config:
+            if to_text(stored) in self._seen or stored == self.config or not self._seen:
                 continue
             if to_text(self.config) in self._seen:
                 self.config, self.config_version = stored, version
             elif not any(configuration.says_the_same(self, stored, json.loads(seen)) for seen in self._seen):
-                raise StaleConfig(str(self))
+                return False
+        return True
 
 
 class ChangeToken(models.Model):

@@ -156,10 +156,14 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         :raises ConfigWriteRefused: if a conflict would overwrite a config that another row holds.
         """
         rows = list(objs)
+        kwargs |= dict(zip(_BULK_CREATE_OPTIONS, args, strict=False))
         _refuse_upsert(kwargs)
         for row in rows:
             row.seal_config()
-        return super().bulk_create(rows, *args, **kwargs)
+        made = super().bulk_create(rows, **kwargs)
+        for row in rows:
+            row.remember_stored()
+        return made
 
     def bulk_update(self, objs: Iterable[PluginInstance], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Validate and encrypt each config if it is among ``fields``, then write.
@@ -173,8 +177,14 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             names = [*dict.fromkeys([*names, "config", "config_version"])]
         writable = self._chain()  # type: ignore[attr-defined]
         writable._writes_sealed_configs = True  # noqa: SLF001 - ours, or documented
-        return super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
+        written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
+        if "config" in names:
+            for row in rows:
+                row.remember_stored()
+        return written
 
+
+_BULK_CREATE_OPTIONS = ("batch_size", "ignore_conflicts", "update_conflicts", "update_fields", "unique_fields")
 
 _SEALED_TOGETHER = {"config", "config_version", "item", "item_id", "id", "pk"}
 """Columns that make sense only together: tokens are bound to the id, configs to the item's schema."""

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_jsonform",
     "django_plugin_system",
+    "tests.apps.preferences",
 ]
 
 MIDDLEWARE = [

@@ -215,4 +215,4 @@ def open_markers(data: Any, binding: Binding, keyring: KeyRing) -> tuple[Any, Se
             return [visit(item, (*path, str(index))) for index, item in enumerate(value)]
         return value
 
-    return visit(data if isinstance(data, dict) else dict(data), ()), secrets
+    return visit(dict(data) if isinstance(data, Mapping) else data, ()), secrets

@@ -1,0 +1,1 @@
+"""The package on a real database: every write path, every selection, every failover."""
