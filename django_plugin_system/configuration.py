@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -11,10 +11,12 @@ from django_plugin_system.config.codec import Codec, Secrets, open_markers
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.tokens import Binding
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
+from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import (
     FieldProblem,
     InvalidConfig,
     NewerConfigVersion,
+    Path,
     PluginNotRegistered,
     SecretError,
 )
@@ -60,12 +62,16 @@ def _get_codec(row: PluginInstance, schema: type[BaseModel]) -> Codec:
     return Codec(schema, get_binding(row), get_keyring(), str(row))
 
 
-@sensitive_variables()
-def read_config(row: PluginInstance) -> BaseModel | None:
-    """Return the validated model that ``row`` stores, brought to the current version; None if its class takes none.
+class _Opened(NamedTuple):
+    """A configuration as it was read: the validated model, the JSON it was made of, the secrets that were encrypted."""
 
-    :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid.
-    """
+    model: BaseModel
+    data: Any
+    secrets: Secrets
+
+
+@sensitive_variables()
+def _open_config(row: PluginInstance) -> _Opened | None:
     plugin_class = require_class(row)
     version = _require_version(row, plugin_class)
     schema = get_config_schema(plugin_class)
@@ -76,7 +82,41 @@ def read_config(row: PluginInstance) -> BaseModel | None:
     if row.config_version < version:
         upgraded = upgrade(plugin_class, wrap_secrets(opened, secrets), row.config_version, version)
         opened, secrets = unwrap_secrets(upgraded)
-    return codec.restore_opened(opened, secrets)
+    return _Opened(codec.restore_opened(opened, secrets), opened, secrets)
+
+
+@sensitive_variables()
+def read_config(row: PluginInstance) -> BaseModel | None:
+    """Return the validated model that ``row`` stores, brought to the current version; None if its class takes none.
+
+    :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid.
+    """
+    opened = _open_config(row)
+    return None if opened is None else opened.model
+
+
+@sensitive_variables()
+def find_plain_secrets(row: PluginInstance) -> list[Path]:
+    """Return where ``row`` holds plain text for what its class, by now, declares a secret.
+
+    :raises ConfigError: if it cannot be read, as ``read_config`` does.
+    """
+    opened = _open_config(row)
+    if opened is None:
+        return []
+    declared = (path for path, _secret in iter_secrets(opened.model))
+    return [path for path in declared if path not in opened.secrets and _is_stored(opened.data, path)]
+
+
+def _is_stored(data: Any, path: Path) -> bool:
+    """Say whether there is a value at ``path``; what is not stored comes from a default."""
+    for step in path:
+        if isinstance(data, list):
+            data = dict(zip(map(str, range(len(data))), data, strict=True))
+        if not isinstance(data, dict) or step not in data:
+            return False
+        data = data[step]
+    return True
 
 
 @sensitive_variables()
