@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models.functions import Coalesce, Greatest, Least
-from django.db.models import F, QuerySet, Value
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_plugin_system.admin.columns import ShortDescription
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LOWEST, HIGHEST = -32768, 32767
 Rows = QuerySet[PluginItem] | QuerySet[PluginInstance]
 
 
-class StatusAndPriorityActions(admin.ModelAdmin):
+class StatusAndPriorityActions(ShortDescription):
     """Adds the actions: mark active, reserved or disabled; raise and lower priority."""
 
     actions = ("mark_active", "mark_reserved", "mark_disabled", "raise_priority", "lower_priority")
@@ -47,9 +47,10 @@ class StatusAndPriorityActions(admin.ModelAdmin):
         self._pick(changed).update(status=status)
         for row in changed:
             self.log_change(request, row, [{"changed": {"fields": [str(_("status"))]}}])
-        text = ngettext(
-            "%(count)d marked as %(status)s.", "%(count)d marked as %(status)s.", len(changed)
-        ) % {"count": len(changed), "status": status.label.lower()}
+        text = ngettext("%(count)d marked as %(status)s.", "%(count)d marked as %(status)s.", len(changed)) % {
+            "count": len(changed),
+            "status": status.label.lower(),
+        }
         if len(changed) < len(rows):
             text = f"{text} {_('The others were so already.')}"
         self.message_user(request, text, messages.SUCCESS)
@@ -72,7 +73,9 @@ class StatusAndPriorityActions(admin.ModelAdmin):
             row.save(update_fields=["priority"])
             self.log_change(request, row, [{"changed": {"fields": [str(_("priority"))]}}])
         listed = ", ".join(f"{row} {row.priority}" for row in rows[:10])
-        text = ngettext("Priority of %(count)d changed: %(rows)s.", "Priorities of %(count)d changed: %(rows)s.", len(rows))
+        text = ngettext(
+            "Priority of %(count)d changed: %(rows)s.", "Priorities of %(count)d changed: %(rows)s.", len(rows)
+        )
         self.message_user(request, text % {"count": len(rows), "rows": listed}, messages.SUCCESS)
 
     def _pick(self, rows: list[Any]) -> Rows:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.db.models import Model
+    from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
 
@@ -22,11 +25,9 @@ def show_state(row: PluginInstance) -> SafeString:
     reason = row.reason_unusable()
     if reason is None:
         return format_html('<span class="dps-state dps-usable">{}</span>', _("Usable"))
-    wanted = row.status == PluginStatus.DISABLED or row.item.status == PluginStatus.DISABLED
+    wanted = PluginStatus.DISABLED in (row.status, row.item.status)
     kind, title = ("dps-off", _("Off")) if wanted else ("dps-attention", _("Needs attention"))
-    return format_html(
-        '<span class="dps-state {}">{}</span> <span class="dps-reason">{}</span>', kind, title, reason
-    )
+    return format_html('<span class="dps-state {}">{}</span> <span class="dps-reason">{}</span>', kind, title, reason)
 
 
 def show_priority(row: PluginInstance) -> str:
@@ -35,11 +36,21 @@ def show_priority(row: PluginInstance) -> str:
     return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority} ({origin})"
 
 
-def show_link(row: Model) -> SafeString:
-    """Return a link to the admin page of ``row``."""
+class ShortDescription(admin.ModelAdmin):
+    """Gives the description a few lines, not a page."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form field of a column."""
+        if db_field.name == "description":
+            kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 3})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+def show_link(row: Model, text: str = "") -> SafeString:
+    """Return a link to the admin page of ``row``, under its name or ``text``."""
     meta = row._meta
     address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
-    return format_html('<a href="{}">{}</a>', address, row)
+    return format_html('<a href="{}" title="{}">{}</a>', address, row, text or row)
 
 
 def find_positions(type_ids: Iterable[object]) -> dict[object, int]:

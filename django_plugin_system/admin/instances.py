@@ -39,9 +39,9 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
 
     form = PluginInstanceForm
     exclude = ("config",)  # the form's field of this name is no column: it goes through set_config
-    list_display = ("name", "item_link", "type_name", "state", "position", "effective", "status", "priority")
+    list_display = ("name", "type_link", "item_link", "state", "position", "status", "priority")
     list_editable = ("status", "priority")
-    list_filter = ("status", "item__plugin_type", "item", "item__status")
+    list_filter = ("status", "item__plugin_type", "item")
     list_select_related = ("item__plugin_type",)
     search_fields = ("name", "description", "item__name", "item__plugin_type__name")
 
@@ -67,25 +67,26 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
             row.admin_position = positions.get(row.pk)
         return changelist
 
+    @admin.display(description=gettext_lazy("type"), ordering="item__plugin_type__name")
+    def type_link(self, row: PluginInstance) -> SafeString:
+        """Return a link to the type."""
+        return show_link(row.item.plugin_type, row.item.plugin_type.name)
+
     @admin.display(description=gettext_lazy("item"), ordering="item__name")
     def item_link(self, row: PluginInstance) -> SafeString:
         """Return a link to the item."""
-        return show_link(row.item)
-
-    @admin.display(description=gettext_lazy("type"), ordering="item__plugin_type__name")
-    def type_name(self, row: PluginInstance) -> str:
-        """Return the type."""
-        return str(row.item.plugin_type)
+        return show_link(row.item, row.item.name)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, row: PluginInstance) -> SafeString:
         """Return whether the row can be used, and why not."""
         return show_state(row)
 
-    @admin.display(description=gettext_lazy("order"))
-    def position(self, row: Any) -> int | None:
-        """Return the row's place in the order of selection of its type."""
-        return getattr(row, "admin_position", None)
+    @admin.display(description=gettext_lazy("order in type"))
+    def position(self, row: Any) -> SafeString:
+        """Return the row's place in the order of selection of its type, with what puts it there."""
+        place = getattr(row, "admin_position", "")
+        return format_html('{} <span class="dps-quiet">{}</span>', place, show_priority(row))
 
     @admin.display(description=gettext_lazy("effective tier and priority"))
     def effective(self, row: PluginInstance) -> str:

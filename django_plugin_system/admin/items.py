@@ -62,5 +62,9 @@ class PluginItemAdmin(StatusAndPriorityActions):
         links = format_html_join("", "<li>{}</li>", ((show_link(instance),) for instance in instances))
         add = reverse("admin:django_plugin_system_plugininstance_add")
         return format_html(
-            '<ul class="dps-links">{}</ul><a class="addlink" href="{}?item={}">{}</a>', links, add, row.pk, _("Add instance")
+            '<ul class="dps-links">{}</ul><a class="addlink" href="{}?item={}">{}</a>',
+            links,
+            add,
+            row.pk,
+            _("Add instance"),
         )

@@ -49,7 +49,9 @@ def look_at(row: PluginInstance) -> RowConfig:
     """Return how the configuration of ``row`` can be edited, if it can."""
     plugin_class = row.item.plugin_class
     if plugin_class is None:
-        return RowConfig(row, None, _("The code of this item is gone, so its configuration can be neither read nor changed."))
+        return RowConfig(
+            row, None, _("The code of this item is gone, so its configuration can be neither read nor changed.")
+        )
     known = get_config_version(plugin_class)
     if not row._state.adding and row.config_version > known:  # noqa: SLF001 - how Django says that a row is new
         text = _("Stored by newer code (version %(stored)s, this code knows %(known)s), so it is read-only here.")

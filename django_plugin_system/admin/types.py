@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Count, Q
 from django.utils.translation import gettext_lazy as _
 
+from django_plugin_system.admin.columns import ShortDescription
 from django_plugin_system.admin.order import show_order
 from django_plugin_system.models import PluginStatus, PluginType
 
@@ -22,7 +23,7 @@ def _count_items(status: PluginStatus) -> Count:
 
 
 @admin.register(PluginType)
-class PluginTypeAdmin(admin.ModelAdmin):
+class PluginTypeAdmin(ShortDescription):
     """Types come from code: they can be looked at and described, not added."""
 
     list_display = (
@@ -50,11 +51,15 @@ class PluginTypeAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginType]:
         """Count in the same query."""
-        return super().get_queryset(request).annotate(
-            active_items=_count_items(PluginStatus.ACTIVE),
-            reserved_items=_count_items(PluginStatus.RESERVED),
-            disabled_items=_count_items(PluginStatus.DISABLED),
-            instance_count=Count("pluginitem__instances", distinct=True),
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                active_items=_count_items(PluginStatus.ACTIVE),
+                reserved_items=_count_items(PluginStatus.RESERVED),
+                disabled_items=_count_items(PluginStatus.DISABLED),
+                instance_count=Count("pluginitem__instances", distinct=True),
+            )
         )
 
     @admin.display(description=_("active"), ordering="active_items")

@@ -116,11 +116,11 @@ class Builder:
         extras = None
         if model.model_config.get("extra") == "allow":
             extras = PairsControl(Label(_("Further values")), value=JsonTextControl())
-        title = label.title or get_model_title(model)
-        group = GroupControl(replace(label, title=title), children=children, extras=extras)
+        own_title = get_model_title(model)
+        label = replace(label, title=label.title or own_title)
+        group = GroupControl(label, children=children, extras=extras, own_title=own_title)
         if model in self._recursive:
-            own = Label(get_model_title(model))
-            self.models[_get_name(model)] = replace(group, label=own)
+            self.models[_get_name(model)] = replace(group, label=Label(own_title))
         return group
 
     def _refer(self, annotation: Any, request: Request) -> Control:
@@ -130,7 +130,8 @@ class Builder:
         ):
             return JsonTextControl(request.label, request.nullable, may_hold_secret=holds_secret(annotation))
         self._recursive.add(annotation)
-        reference = ReferenceControl(request.label, name=_get_name(annotation), models=self.models)
+        name, title = _get_name(annotation), get_model_title(annotation)
+        reference = ReferenceControl(request.label, name=name, own_title=title, models=self.models)
         return _make_optional(reference) if request.nullable else reference
 
     def _build_union(self, annotation: Any, request: Request) -> Control:
@@ -213,7 +214,7 @@ def _make_optional(control: Control) -> Control:
 
 def _get_option_title(control: Control) -> Any:
     if isinstance(control, (GroupControl, ReferenceControl)):
-        return control.label.title
+        return control.own_title
     return _TITLES.get(control.kind, _("Values"))
 
 

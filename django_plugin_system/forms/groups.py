@@ -18,6 +18,7 @@ from django_plugin_system.forms.controls import (
     decode_or_keep,
 )
 from django_plugin_system.forms.jsontext import adapt_or_fall_back
+from django_plugin_system.forms.scalars import ConstantControl
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -40,6 +41,9 @@ class GroupControl(Control):
 
     children: Mapping[str, Control] = field(default_factory=dict)
     extras: PairsControl | None = None
+    own_title: str = ""
+    """The model's title, for where it is one of several possibilities."""
+
     variant: str | None = None
     """Which member of a union this is; travels as a hidden constant."""
 
@@ -52,7 +56,7 @@ class GroupControl(Control):
         schema |= {"type": "object", "description": schema.pop("help_text", "")}
         marker: Schema = {} if self.variant is None else {VARIANT: {"const": self.variant, "widget": "hidden"}}
         drawn = {name: control.describe(collect(seen, name)) for name, control in self._get_all().items()}
-        required = [name for name, control in self.children.items() if control.label.required]
+        required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
         return {**schema, "properties": {**marker, **drawn}, "required": required}
 
     def get_default_form(self) -> Any:
@@ -139,3 +143,8 @@ class GroupControl(Control):
     def iter_children(self) -> Iterable[tuple[str, Control]]:
         """Yield each field."""
         return self._get_all().items()
+
+
+def _is_fillable(control: Control) -> bool:
+    """Say whether it can be seen that ``control`` was left empty: a check box without a tick is an answer."""
+    return control.kind in {"string", "number"} and not isinstance(control, ConstantControl)

@@ -25,7 +25,7 @@ RETYPE = "[type this secret again]"
 
 MASK_PROBLEM = gettext_lazy("This is a mask, not a secret. Type the secret itself.")
 
-_ID = re.compile(r"\[stored secret ([0-9a-f]{32})\]\Z")
+_ID = re.compile(r"\[stored secret ([0-9a-f]{16})\]\Z")
 _OPENING = PLACEHOLDER.partition("{}")[0]
 _MASK = re.compile(r"[\s*\u2022\u25cf\u2219\u00b7\u2024\u2027\uff0a\u30fb]+\Z")
 

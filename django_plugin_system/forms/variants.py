@@ -49,6 +49,7 @@ class ReferenceControl(Control):
     is_reference: ClassVar[bool] = True
 
     name: str = ""
+    own_title: str = ""
     models: dict[str, GroupControl] = field(default_factory=dict, compare=False, repr=False)
     """The controls of all models of the form, by name; filled once they are built."""
 
@@ -60,7 +61,7 @@ class ReferenceControl(Control):
     def describe(self, seen: Seen) -> Schema:
         """Refer to the definition."""
         del seen
-        title = self.label.title or self.target.label.title
+        title = self.label.title or self.own_title
         return {"$ref": f"#/$defs/{self.name}", "title": str(title)}
 
     def get_default_form(self) -> Any:

@@ -124,4 +124,4 @@ def _is_marker(stored: Any) -> bool:
 def _identify(row: str, place: Path, secret: Any) -> str:
     raw = ["bytes", base64.b64encode(secret).decode()] if isinstance(secret, bytes) else ["json", secret]
     message = json.dumps([row, place, raw], sort_keys=True)
-    return salted_hmac("django_plugin_system.forms.vault", message, algorithm="sha256").hexdigest()[:32]
+    return salted_hmac("django_plugin_system.forms.vault", message, algorithm="sha256").hexdigest()[:16]

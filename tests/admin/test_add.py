@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from django.test import Client
-
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from tests.admin.helpers import edit_config, make_user_client, read_form, url
 from tests.admin.sample import SECRET, SID, make_instance
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from django.test import Client
 
 Items = dict[str, PluginItem]
 
@@ -68,7 +68,7 @@ def test_add(admin_client: Client, items: Items) -> None:
 
 
 def test_invalid_value_is_reported_on_its_field(admin_client: Client, items: Items) -> None:
-    """pydantic's errors stand at their fields; what was typed stays, but for the secret, and nothing is saved."""
+    """Pydantic's errors stand at their fields; what was typed stays, but for the secret, and nothing is saved."""
     form = edit_config(
         open_add(admin_client, items["twilio"]),
         account_sid="wrong",

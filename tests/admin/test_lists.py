@@ -115,7 +115,7 @@ def test_instance_list_shows_state_and_order(admin_client: Client, items: Items,
     assert "Usable" in page
     assert "Active, 9 (its own)" in page
     assert "Disabled, 5 (the item&#x27;s)" in page
-    assert '<td class="field-position">2</td>' in page
+    assert '<td class="field-position">2 <span' in page
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]}
     page = admin_client.get(url("changelist")).content.decode()
     assert "Needs attention" in page

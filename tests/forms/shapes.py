@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid  # noqa: TC003 - pydantic reads the types of fields
-from collections import deque  # noqa: TC003
-from datetime import date, datetime, timedelta  # noqa: TC003
-from decimal import Decimal  # noqa: TC003
+import uuid
+from collections import deque
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union
 
@@ -82,8 +82,8 @@ class Tree(BaseModel):
     """A model inside itself."""
 
     name: str
-    left: Optional["Tree"] = None  # noqa: UP045, UP037 - the name is not defined yet
-    others: list["Tree"] = []  # noqa: UP037
+    left: Optional["Tree"] = None
+    others: list["Tree"] = []
 
 
 class Extra(BaseModel):
@@ -129,7 +129,7 @@ SHAPES = [
     Shape("raw_bytes", bytes, ("abc", "")),
     Shape("json_string", Json[dict[str, int]], ('{"a": 1}',)),
     Shape("literal", Literal["a", "b"], ("a", "b")),
-    Shape("literal_mixed", Literal["1", 1, True, None], ("1", 1, True, None)),
+    Shape("literal_mixed", (Literal["1", 1, True] | None), ("1", 1, True, None)),
     Shape("literal_single", Literal["only"], ("only",)),
     Shape("enum", Color, ("red", "green")),
     Shape("enum_optional", Color | None, (None, "red"), None),

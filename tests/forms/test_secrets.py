@@ -208,7 +208,7 @@ def test_new_row_has_nothing_to_keep() -> None:
     """In a new form a typed secret is taken, and an invented placeholder is not."""
     binding = bind(Config)
     assert edit(binding, token=SECRET).config == {"url": "", "token": SECRET, "second": None, "accounts": []}
-    assert edit(binding, token=f"[stored secret {'0' * 32}]").config is None
+    assert edit(binding, token=f"[stored secret {'0' * 16}]").config is None
 
 
 def test_redacted_for_viewers() -> None:

@@ -4,7 +4,7 @@
 
   const JOIN = "\u00a7";
   const INNER = "rjf" + JOIN;
-  const PLACEHOLDER = /^\[(stored secret [0-9a-f]{32}|type this secret again)\]$/;
+  const PLACEHOLDER = /^\[(stored secret [0-9a-f]{16}|type this secret again)\]$/;
   let lastId = 0;
 
   function matches(pattern, name) {

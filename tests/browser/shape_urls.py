@@ -1,0 +1,78 @@
+"""Pages with one shape of configuration each, under a strict Content-Security-Policy."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.http import HttpResponse
+from django.template import Context, Template
+from django.urls import path
+from pydantic import Field, ValidationError, create_model
+
+from django_plugin_system.exceptions import FieldProblem
+from django_plugin_system.forms.binding import ConfigBinding
+from django_plugin_system.forms.field import ConfigField
+from tests.forms.helpers import open_all
+from tests.forms.shapes import SHAPES
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from pydantic import BaseModel
+
+PAGE = Template(
+    """<!doctype html><html lang="en"><head><title>Shape</title>{{ form.media }}</head><body>
+    <pre id="result">{{ result }}</pre>
+    <form method="post" novalidate>{{ form.as_div }}<button>Save</button></form></body></html>"""
+)
+
+
+def make_schema(name: str) -> type[BaseModel]:
+    """Return a model with a shape, and a field to edit beside it."""
+    shape = next(shape for shape in SHAPES if shape.name == name)
+    other = (str, Field("start", pattern="^[a-z]*$"))
+    return create_model("Config", value=(shape.annotation, shape.default), other=other)
+
+
+def validate(schema: type[BaseModel], config: Any, secret: Any) -> list[FieldProblem]:
+    """Return what pydantic says about a configuration with its secrets opened."""
+
+    def reveal(value: Any) -> Any:
+        if isinstance(value, dict):
+            return secret if "$secret" in value else {key: reveal(item) for key, item in value.items()}
+        return [reveal(item) for item in value] if isinstance(value, list) else value
+
+    try:
+        schema.model_validate_json(json.dumps(reveal(config)))
+    except ValidationError as invalid:
+        return [FieldProblem(tuple(map(str, error["loc"])), error["msg"]) for error in invalid.errors()]
+    return []
+
+
+def show_shape(request: HttpRequest, name: str) -> HttpResponse:
+    """Show and read the form of a shape; the result is what would be stored, or ``unchanged``."""
+    schema = make_schema(name)
+    stored = request.GET["stored"]
+    config = None if stored == "new" else {"value": json.loads(stored), "other": "start"}
+    binding = ConfigBinding(schema, config, open_all(config or {}), row="row")
+    fields = {"config": ConfigField(binding)}
+    form_class = type("ShapeForm", (forms.Form,), fields)
+    form = form_class(request.POST) if request.method == "POST" else form_class()
+    result = ""
+    if form.is_bound and form.is_valid():
+        submission = form.cleaned_data["config"]
+        result = json.dumps(submission.config) if submission.changed else "unchanged"
+        problems = (
+            validate(schema, submission.config, {} if name == "secret_model" else "7") if submission.config else []
+        )
+        if problems:
+            field: Any = form.fields["config"]
+            form.add_error("config", field.note_problems(binding.to_form_paths(problems, submission.form)))
+            result = "invalid"
+    answer = HttpResponse(PAGE.render(Context({"form": form, "result": result})))
+    answer["Content-Security-Policy"] = "default-src 'self'"
+    return answer
+
+
+urlpatterns = [path("shape/<str:name>/", show_shape)]
