@@ -44,14 +44,14 @@ class Made:
     lifetime: float = MAX_AGE
 
 
-_entries: dict[tuple[str, Hashable], _Entry] = {}
+_entries: dict[Hashable, _Entry] = {}
 _lock = threading.Lock()
 
 
 def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
-    """Return the value for ``key`` as of now in the database ``using``; ``make`` runs only if it may have changed."""
+    """Return the value for ``key``, which names ``using`` too, as of now; ``make`` runs only if it may have changed."""
     now = time.monotonic()
-    entry = _find_valid((using, key), now)
+    entry = _find_valid(key, now)
     if entry is not None and _is_recent(entry, using, now):
         return entry.value
     token = freshness.read_token(using)
@@ -64,11 +64,11 @@ def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     if token is not None and settled:
         verified, commits = _get_verified(using, now)
         expires = now + min(made.lifetime, MAX_AGE)
-        _store((using, key), _Entry(made.value, token, generation, expires, verified, commits))
+        _store(key, _Entry(made.value, token, generation, expires, verified, commits))
     return made.value
 
 
-def _find_valid(key: tuple[str, Hashable], now: float) -> _Entry | None:
+def _find_valid(key: Hashable, now: float) -> _Entry | None:
     entry = _entries.get(key)
     if entry is None or entry.generation != registry.generation or now >= entry.expires:
         return None
@@ -87,7 +87,7 @@ def _get_verified(using: str, now: float) -> tuple[float, int]:
     return (NEVER if freshness.has_uncommitted_changes(using) else now), freshness.count_commits()
 
 
-def _store(key: tuple[str, Hashable], entry: _Entry) -> None:
+def _store(key: Hashable, entry: _Entry) -> None:
     with _lock:
         _entries.pop(key, None)
         _entries[key] = entry

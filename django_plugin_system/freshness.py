@@ -7,6 +7,7 @@ again by another writer would show the same number for different data.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,8 @@ _READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - names only
 _WRITE = f"UPDATE {TABLE} SET token = %s WHERE id = 1"  # noqa: S608 - names only
 _INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - names only
 
+_thread = threading.local()
+"""``changed``: the databases that this thread has changed in a transaction that may be open still."""
 _changing: ContextVar[frozenset[str]] = ContextVar("_changing", default=frozenset())
 _commits = 0
 
@@ -61,6 +64,7 @@ def announce_change(using: str) -> None:
         _insert_token(token, using)
     if not has_uncommitted_changes(using):
         transaction.on_commit(_count_commit, using=using)
+        _thread.changed = {*_get_changed(), using}
 
 
 def lock_token(using: str) -> None:
@@ -90,10 +94,18 @@ def is_changing(using: str) -> bool:
 
 def has_uncommitted_changes(using: str) -> bool:
     """Say whether the open transaction on ``using`` holds a change that others must not see yet."""
-    connection = connections[using]
-    if not connection.in_atomic_block:
+    if using not in _get_changed():
         return False
-    return any(entry[1] is _count_commit for entry in connection.run_on_commit)
+    connection = connections[using]
+    pending = connection.in_atomic_block and any(entry[1] is _count_commit for entry in connection.run_on_commit)
+    if not pending:
+        _thread.changed = _get_changed() - {using}
+    return pending
+
+
+def _get_changed() -> set[str]:
+    changed: set[str] = getattr(_thread, "changed", set())
+    return changed
 
 
 def _count_commit() -> None:

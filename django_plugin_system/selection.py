@@ -6,7 +6,7 @@ import copy
 import datetime as dt
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import router
@@ -91,8 +91,7 @@ class Ready:
         return build_plugin(self.plugin_class, config, self.instance)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a caller asked for: a type, perhaps a name, in the database ``using``."""
 
     spec: TypeSpec
@@ -178,7 +177,7 @@ def get_best(request: Request) -> Any:
 
 
 def _get_first_ready(request: Request) -> Ready | None:
-    key = ("best", request.spec.key, request.name)
+    key = ("best", request)
     found: Ready | None = cache.remember(request.using, key, lambda: _find_first_ready(request))
     return found
 
@@ -245,9 +244,7 @@ def get_all(request: Request) -> list[Any]:
 
 def get_all_ready(request: Request) -> list[Ready]:
     """Return each usable instance, ready to be built, best first."""
-    ready: list[Ready] = cache.remember(
-        request.using, ("all", request.spec.key, request.name), lambda: _find_all_ready(request)
-    )
+    ready: list[Ready] = cache.remember(request.using, ("all", request), lambda: _find_all_ready(request))
     return ready
 
 
@@ -291,7 +288,7 @@ def get_by_id(request: Request, instance_id: UUID | str) -> Any:
     :raises ConfigError: if its configuration cannot be read.
     :raises PluginBuildError: if the constructor raises.
     """
-    key = ("id", request.spec.key, str(instance_id))
+    key = (str(instance_id), request)
     ready: Ready = cache.remember(request.using, key, lambda: _find_by_id(request, instance_id))
     return ready.build()
 

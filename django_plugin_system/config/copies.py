@@ -45,4 +45,4 @@ def _is_atom(value: Any) -> bool:
 
 def copy_config(config: BaseModel, *, flat: bool) -> BaseModel:
     """Return a copy of ``config`` that shares nothing changeable with it; ``flat`` is what ``is_flat`` said."""
-    return config.model_copy(deep=not flat)
+    return config.__copy__() if flat else config.__deepcopy__()
