@@ -42,7 +42,7 @@ class StatusAndPriorityActions(ShortDescription):
         self._mark(request, queryset, PluginStatus.DISABLED)
 
     def _mark(self, request: HttpRequest, queryset: Rows, status: PluginStatus) -> None:
-        rows = list(queryset)
+        rows: list[Any] = list(queryset)
         changed = [row for row in rows if row.status != status]
         self._pick(changed).update(status=status)
         for row in changed:
@@ -66,7 +66,7 @@ class StatusAndPriorityActions(ShortDescription):
         self._shift(request, queryset, 1)
 
     def _shift(self, request: HttpRequest, queryset: Rows, step: int) -> None:
-        rows = list(queryset)
+        rows: list[Any] = list(queryset)
         for row in rows:
             inherited = row.priority if isinstance(row, PluginItem) else row.effective_priority
             row.priority = min(max(inherited + step, LOWEST), HIGHEST)
@@ -79,4 +79,5 @@ class StatusAndPriorityActions(ShortDescription):
         self.message_user(request, text % {"count": len(rows), "rows": listed}, messages.SUCCESS)
 
     def _pick(self, rows: list[Any]) -> Rows:
-        return self.model._default_manager.filter(pk__in=[row.pk for row in rows])
+        found: Rows = self.model.objects.filter(pk__in=[row.pk for row in rows])
+        return found

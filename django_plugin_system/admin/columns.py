@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
+
 
 def show_state(row: PluginInstance) -> SafeString:
     """Return whether ``row`` can be used now, and why not."""
@@ -36,7 +40,7 @@ def show_priority(row: PluginInstance) -> str:
     return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority} ({origin})"
 
 
-class ShortDescription(admin.ModelAdmin):
+class ShortDescription(ModelAdmin):
     """Gives the description a few lines, not a page."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -48,7 +52,7 @@ class ShortDescription(admin.ModelAdmin):
 
 def show_link(row: Model, text: str = "") -> SafeString:
     """Return a link to the admin page of ``row``, under its name or ``text``."""
-    meta = row._meta
+    meta = row._meta  # noqa: SLF001 - public in all but name
     address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
     return format_html('<a href="{}" title="{}">{}</a>', address, row, text or row)
 

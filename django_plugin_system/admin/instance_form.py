@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from django_plugin_system.forms.binding import ConfigBinding, Submission
     from django_plugin_system.models import PluginItem
 
+    ModelForm = forms.ModelForm[PluginInstance]
+else:
+    ModelForm = forms.ModelForm  # not subscriptable at run time
+
 
 class VersionField(forms.CharField):
     """Which state of the row the form was made from; no edit of the operator's."""
@@ -29,7 +33,7 @@ class VersionField(forms.CharField):
         return False
 
 
-class PluginInstanceForm(forms.ModelForm):
+class PluginInstanceForm(ModelForm):
     """The columns of an instance. ``make_form_class`` adds the configuration."""
 
     item: ClassVar[PluginItem]
@@ -77,7 +81,7 @@ class PluginInstanceForm(forms.ModelForm):
             self._take_config(submission, submission.config)
 
     def _take_config(self, submission: Submission, config: dict[str, Any]) -> None:
-        field = self.fields["config"]
+        field = cast("ConfigField", self.fields["config"])
         try:
             self.instance.set_config(config)
         except InvalidConfig as invalid:
@@ -93,8 +97,10 @@ class PluginInstanceForm(forms.ModelForm):
 
 
 def make_form_class(item: PluginItem, binding: ConfigBinding | None) -> type[PluginInstanceForm]:
-    """Return the form of an instance of ``item``, with the configuration that ``binding`` holds, if it can be edited."""
+    """Return the form of an instance of ``item``, with the configuration of ``binding`` if it can be edited."""
     attributes: dict[str, Any] = {"item": item}
     if binding is not None:
         attributes["config"] = ConfigField(binding)
-    return type(PluginInstanceForm)(PluginInstanceForm.__name__, (PluginInstanceForm,), attributes)
+    metaclass: Any = type(PluginInstanceForm)
+    made: type[PluginInstanceForm] = metaclass(PluginInstanceForm.__name__, (PluginInstanceForm,), attributes)
+    return made

@@ -139,7 +139,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
     def item_summary(self, row: PluginInstance) -> SafeString:
         """Return the item with its type and description."""
         item = row.item
-        return format_html("{} › {}<br>{}", item.plugin_type, show_link(item), item.description or "")
+        return format_html("{} &rsaquo; {}<br>{}", item.plugin_type, show_link(item), item.description or "")
 
     @admin.display(description=gettext_lazy("configuration"))
     def stored_config(self, row: PluginInstance) -> SafeString:
@@ -207,7 +207,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Name the configuration's fields that changed; never a value."""
         message: Any = super().construct_change_message(request, form, formsets, add)
-        titles = getattr(form, "get_changed_config_fields", tuple)()
+        titles: tuple[str, ...] = form.get_changed_config_fields() if isinstance(form, PluginInstanceForm) else ()
         for entry in message:
             names = entry.get("changed", {}).get("fields", [])
             if "Configuration" in names and titles:

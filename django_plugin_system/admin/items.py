@@ -43,7 +43,8 @@ class PluginItemAdmin(StatusAndPriorityActions):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginItem]:
         """Count in the same query."""
-        return super().get_queryset(request).annotate(instance_count=Count("instances"))
+        rows: QuerySet[PluginItem] = super().get_queryset(request).annotate(instance_count=Count("instances"))
+        return rows
 
     @admin.display(description=_("instances"), ordering="instance_count")
     def instance_count(self, row: Any) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def get_version(row: PluginInstance) -> str:
-    """Return a mark of all that an operator can change in ``row``; whatever else changes (its health) leaves it the same."""
+    """Return a mark of all that an operator can change in ``row``; its health leaves the mark the same."""
     state = [str(row.pk), row.name, row.status, row.priority, row.description, row.config, row.config_version]
     message = json.dumps(state, sort_keys=True, default=str)
     return salted_hmac("django_plugin_system.admin.lock", message, algorithm="sha256").hexdigest()

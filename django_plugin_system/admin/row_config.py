@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowConfig:
-    """A row with the schema its configuration can be edited by; ``schema`` is None where it cannot, and ``obstacle`` says why."""
+    """A row with the schema its configuration can be edited by, or None and the ``obstacle`` in words."""
 
     row: PluginInstance
     schema: type[BaseModel] | None
@@ -78,8 +79,6 @@ def _open_readable(row: PluginInstance, stored: dict[str, Any]) -> dict[Path, An
     binding, keyring = get_binding(row), get_keyring()
     opened = {}
     for path, marker in iter_markers(stored):
-        try:
+        with suppress(SecretError):
             opened[path] = tokens.open_marker(marker, binding, path, keyring)
-        except SecretError:
-            continue
     return opened

@@ -51,16 +51,14 @@ class PluginTypeAdmin(ShortDescription):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginType]:
         """Count in the same query."""
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                active_items=_count_items(PluginStatus.ACTIVE),
-                reserved_items=_count_items(PluginStatus.RESERVED),
-                disabled_items=_count_items(PluginStatus.DISABLED),
-                instance_count=Count("pluginitem__instances", distinct=True),
-            )
-        )
+        counts = {
+            "active_items": _count_items(PluginStatus.ACTIVE),
+            "reserved_items": _count_items(PluginStatus.RESERVED),
+            "disabled_items": _count_items(PluginStatus.DISABLED),
+            "instance_count": Count("pluginitem__instances", distinct=True),
+        }
+        rows: QuerySet[PluginType] = super().get_queryset(request).annotate(**counts)
+        return rows
 
     @admin.display(description=_("active"), ordering="active_items")
     def active_items(self, row: Any) -> int:

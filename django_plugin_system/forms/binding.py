@@ -1,4 +1,4 @@
-"""One row's configuration and its form: what is sent, how the answer is read, what is shown again when it is refused."""
+"""One row's configuration and its form: what is sent, how the answer is read, what is shown again after a refusal."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ class Submission:
 class ConfigBinding:
     """The form of one configuration.
 
-    ``schema`` is the class's model, ``stored`` the row's JSON (``{}`` for a new row), ``opened`` the secrets that can be read, ``row`` the row's
-    id. ``generated`` says whether django-jsonform draws the form; without it, the whole configuration is one JSON text, secrets as
-    placeholders.
+    With ``generated`` django-jsonform draws it; without, or where it cannot, the configuration is one JSON text.
     """
 
     def __init__(
@@ -73,6 +71,10 @@ class ConfigBinding:
         row: str = "",
         generated: bool = True,
     ) -> None:
+        """Make the form of ``stored``, None for a new row.
+
+        ``opened`` are the secrets that can be read, by path; ``row`` is the row's id.
+        """
         self._is_new = stored is None
         self._stored = dict(stored or {})
         control, self._models = _build(schema)
@@ -107,7 +109,7 @@ class ConfigBinding:
         return {**schema, "$defs": definitions} if definitions else schema
 
     def get_secret_paths(self) -> list[str]:
-        """Return where in the form secrets are typed, as django-jsonform writes paths; ``*`` stands for any position."""
+        """Return the form paths at which secrets are typed, joined; ``*`` stands for any position."""
         return sorted({key for key, control in iter_controls(self.control) if isinstance(control, SecretControl)})
 
     def read(self, text: str | None) -> Submission:

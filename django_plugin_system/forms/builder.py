@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import NoneType
@@ -27,7 +26,6 @@ from django_plugin_system.forms.scalars import NumberTextControl
 from django_plugin_system.forms.secret import SecretControl
 from django_plugin_system.forms.variants import NothingControl, ReferenceControl, VariantsControl
 
-_LISTS = (list, set, frozenset, tuple, deque, Iterable)
 _TITLES = {"string": _("Text"), "number": _("Number"), "boolean": _("Yes or no"), "array": _("List")}
 
 
@@ -74,31 +72,33 @@ class Builder:
             return SecretControl(label, nullable, structured=structured)
         if is_union(annotation):
             return self._build_union(annotation, request)
-        if typing_extensions.get_origin(annotation) is Literal:
-            return build_choice(typing_extensions.get_args(annotation), label, nullable=nullable)
-        if isinstance(annotation, type) and issubclass(annotation, Enum):
-            return build_choice(annotation, label, nullable=nullable)
-        found = self._build_container(annotation, request)
+        values = _get_choices(annotation)
+        if values is not None:
+            return build_choice(values, label, nullable=nullable)
+        found = self._build_model(annotation, request) or self._build_container(annotation, request)
         if found is not None:
             return _make_optional(found) if nullable else found
         if holds_secret(annotation):
             return JsonTextControl(label, nullable, may_hold_secret=True)
         return build_leaf(annotation, label, request.metadata, nullable=nullable, in_union=request.in_union)
 
+    def _build_model(self, annotation: Any, request: Request) -> Control | None:
+        if not _is_model(annotation):
+            return None
+        if issubclass(annotation, RootModel):
+            return self.build(annotation.__pydantic_fields__["root"].annotation, request.for_part(request.label))
+        return self.build_model(annotation, request.label)
+
     def _build_container(self, annotation: Any, request: Request) -> Control | None:
-        """Return the control of a model, list, dict or tuple; None for any other type."""
+        """Return the control of a list, dict or tuple; None for any other type."""
         origin, args = typing_extensions.get_origin(annotation), typing_extensions.get_args(annotation)
-        if isinstance(annotation, type) and origin is None and issubclass(annotation, BaseModel):
-            if issubclass(annotation, RootModel):
-                return self.build(annotation.__pydantic_fields__["root"].annotation, request.for_part(request.label))
-            return self.build_model(annotation, request.label)
         if not isinstance(origin, type) or not args:
             return None
         if issubclass(origin, Mapping):
             return self._build_dict(args, request)
         if issubclass(origin, tuple) and Ellipsis not in args:
             return TupleControl(request.label, items=tuple(self.build(arg, request.for_part()) for arg in args))
-        if origin in _LISTS or issubclass(origin, (list, set, frozenset, deque, AbstractSet, Iterable)):
+        if issubclass(origin, Iterable):
             item = self.build(args[0], request.for_part())
             return ListControl(request.label, item=item, most=_get_limit(request.metadata))
         return None
@@ -111,7 +111,7 @@ class Builder:
         """Return the control of a model."""
         children = {}
         for name, info in model.__pydantic_fields__.items():
-            request = Request(make_label(name, info, model), _get_metadata(info))
+            request = Request(make_label(name, info, model), tuple(info.metadata))
             children[name] = self.build(info.annotation, request)
         extras = None
         if model.model_config.get("extra") == "allow":
@@ -149,6 +149,18 @@ class Builder:
         return VariantsControl(request.label, nullable, _add_nothing(options) if nullable else tuple(options))
 
 
+def _is_model(annotation: Any) -> bool:
+    is_class = inspect.isclass(annotation) and typing_extensions.get_origin(annotation) is None
+    return is_class and issubclass(annotation, BaseModel)
+
+
+def _get_choices(annotation: Any) -> list[Any] | None:
+    """Return the values of a Literal or the members of an Enum; None for any other type."""
+    if typing_extensions.get_origin(annotation) is Literal:
+        return list(typing_extensions.get_args(annotation))
+    return list(annotation) if inspect.isclass(annotation) and issubclass(annotation, Enum) else None
+
+
 def _peel(annotation: Any, request: Request) -> tuple[Any, Request]:
     """Take off Annotated and aliases, keeping what they say."""
     while True:
@@ -178,10 +190,6 @@ def _add_metadata(request: Request, metadata: list[Any]) -> Request:
         else:
             kept.append(item)
     return replace(request, label=label, metadata=tuple(kept))
-
-
-def _get_metadata(info: FieldInfo) -> tuple[Any, ...]:
-    return tuple(info.metadata)
 
 
 def _get_limit(metadata: tuple[Any, ...]) -> int | None:

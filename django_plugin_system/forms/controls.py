@@ -128,13 +128,13 @@ class Control:
     def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
         """Return the plain value for a posted one, or MISSING to leave the key out. Never raises.
 
-        ``old`` is the plain value that stood here, ``at`` the form path of this control. What pydantic would refuse is passed on
-        for pydantic to refuse.
+        ``old`` is the plain value that stood here, ``at`` the form path of this control. What pydantic would refuse is
+        passed on to it.
         """
         raise NotImplementedError
 
     def conform(self, form: Any, known: Container[str]) -> Any:
-        """Return ``form``, a posted value, as it may be shown again: of this control's shape, and without a typed secret.
+        """Return ``form``, a posted value, as it may be shown again: in the right shape, without a typed secret.
 
         ``known`` are the placeholders of stored secrets.
         """

@@ -77,7 +77,7 @@ class JsonTextControl(Control):
 
 
 def hide_texts(value: Any, known: Container[str]) -> Any:
-    """Return the JSON ``value`` with every text and number that is not in ``known`` replaced by a request to type it again."""
+    """Return JSON with every text and number that is not in ``known`` replaced by a request to type it again."""
     if isinstance(value, dict):
         return {key: hide_texts(item, known) for key, item in value.items()}
     if isinstance(value, list):

@@ -35,7 +35,7 @@ def get_model_title(model: type[BaseModel]) -> str:
 def make_label(name: str, info: FieldInfo, model: type[BaseModel]) -> Label:
     """Return how field ``name`` of ``model`` presents itself.
 
-    ``json_schema_extra`` may hold ``readOnly`` (shown, never taken from the browser) and ``multiline`` (an area of text).
+    ``json_schema_extra`` may hold ``readOnly`` (never taken from the browser) and ``multiline`` (an area of text).
     """
     generate = info.field_title_generator or model.model_config.get("field_title_generator")
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
@@ -56,7 +56,7 @@ def _get_example(info: FieldInfo) -> str:
 
 
 def get_default(info: FieldInfo) -> Any:
-    """Return a field's default as JSON, or MISSING where there is none or it has no JSON form. Secrets are masked in it."""
+    """Return a field's default as JSON, secrets masked; MISSING where there is none, or none that JSON can say."""
     if info.is_required() or info.default_factory_takes_validated_data:
         return MISSING
     try:

@@ -51,7 +51,7 @@ def build_leaf(
     if "enum" in schema or "const" in schema:
         return JsonTextControl(label, nullable)
     if kind == "string":
-        may_be_empty = isinstance(annotation, type) and issubclass(annotation, (str, bytes))
+        may_be_empty = any(base in (str, bytes) for base in getattr(annotation, "__mro__", ()))
         return (TextControl if may_be_empty else FormattedControl)(label, nullable)
     if kind == "boolean":
         return ChoiceControl(label, nullable, _YES_NO) if nullable else BooleanControl(label)

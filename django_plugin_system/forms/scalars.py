@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext as _
 
-from django_plugin_system.forms.controls import MISSING, Control, Reading, Schema, Seen, UnfitError
+from django_plugin_system.forms.controls import MISSING, Control, Reading, Schema, Seen, Text, UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -182,7 +182,7 @@ class BooleanControl(Control):
 class ChoiceControl(Control):
     """A choice of constants. The form value is the constant's JSON text, so that ``1``, ``"1"`` and null stay apart."""
 
-    choices: tuple[tuple[str, Any], ...] = ()
+    choices: tuple[tuple[Text, str], ...] = ()
     """Title and JSON text of each choice."""
 
     def describe(self, seen: Seen) -> Schema:
@@ -191,7 +191,7 @@ class ChoiceControl(Control):
         schema["choices"] = [{"title": str(title), "value": text} for title, text in self._get_all()]
         return schema
 
-    def _get_all(self) -> tuple[tuple[str, Any], ...]:
+    def _get_all(self) -> tuple[tuple[Text, str], ...]:
         return ((_("Not set"), "null"), *self.choices) if self.nullable else self.choices
 
     def _is_choice(self, form: Any) -> bool:
@@ -254,7 +254,7 @@ class ConstantControl(Control):
         return plain
 
     def adapt(self, plain: Any) -> Control:
-        """Offer the constant and a stored value that differs from it as a choice, so that opening the form changes nothing."""
+        """Offer a stored value that is not the constant beside it, so that opening the form changes nothing."""
         if plain == self.value or not isinstance(plain, (str, int, float)):
             return super().adapt(plain)
         return ChoiceControl(self.label, choices=((str(self.value), json.dumps(self.value)),)).adapt(plain)

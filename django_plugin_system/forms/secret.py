@@ -54,7 +54,7 @@ def is_mask(text: str) -> bool:
 
 @dataclass(frozen=True)
 class SecretControl(Control):
-    """A secret. Drawn as an area of text, since a line would drop the line breaks of a PEM key; the style sheet masks it."""
+    """A secret. Drawn as a masked area of text, since a password input would drop the line breaks of a PEM key."""
 
     structured: bool = False
     """The secret is no text (``Secret[int]``, ``Secret[Model]``): it is typed as JSON."""

@@ -35,7 +35,7 @@ def _outline_field(control: Control) -> Any:
 
 
 def take_text(control: Control | None, plain: Any, reading: Reading, at: Path) -> Any:
-    """Return typed JSON without the fields that were left empty although they must be filled; refuse masks in the place of secrets."""
+    """Return typed JSON without empty fields that must be filled; refuse masks in the place of secrets."""
     control = _resolve(control, plain)
     if isinstance(plain, dict):
         taken = {key: (_get_child(control, key, plain), value) for key, value in plain.items()}
@@ -62,7 +62,7 @@ def _is_unfilled(control: Control | None, value: Any) -> bool:
 
 
 def hide_typed(control: Control, plain: Any, known: Container[str]) -> Any:
-    """Return typed JSON as it may be shown again: without what stands where a secret belongs, or where nothing is known to belong."""
+    """Return typed JSON as it may be shown again: nothing that was typed where a secret or nothing belongs."""
     return _hide(control, plain, known) if holds_secret(control) else plain
 
 

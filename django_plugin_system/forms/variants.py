@@ -126,7 +126,7 @@ class VariantsControl(Control):
         if isinstance(form, dict):
             options = [option for option in self.options if option.kind == "object"]
             marked = [option for option in options if _get_variant(option) == form.get(VARIANT)]
-            return (marked or options or [None])[0]
+            return next(iter(marked or options), None)
         kind = _get_kind(form)
         return next((option for option in self.options if option.kind == kind), None)
 
@@ -134,11 +134,11 @@ class VariantsControl(Control):
         """Return the option that a stored or plain value belongs to, or None."""
         if plain is None:
             nothing = [option for option in self.options if isinstance(option, NothingControl) or option.nullable]
-            return (nothing or [None])[0]
+            return next(iter(nothing), None)
         fitting = [option for option in self.options if option.try_encode(plain) is not MISSING]
         if isinstance(plain, dict):
             fitting.sort(key=lambda option: -_count_agreeing(option, plain))
-        return (fitting or [None])[0]
+        return next(iter(fitting), None)
 
     def encode(self, plain: Any) -> Any:
         """Show the value in the option it belongs to.

@@ -1,7 +1,7 @@
 """Stored secrets as placeholders: what the browser gets in their place, and what comes back for it.
 
-A placeholder's id is an HMAC of the row, the place (without list positions, so that items may be reordered) and the secret. Whoever sees
-it learns nothing, and it opens nothing in another field or row.
+A placeholder's id is an HMAC of the row, the place (without list positions, so that items may be reordered) and the
+secret. Whoever sees it learns nothing, and it opens nothing in another field or row.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Vault:
     row: str = ""
     opened: Mapping[Path, Any] = field(default_factory=dict, repr=False)
     exposed: Container[str] = field(default=(), repr=False)
-    """Texts that stand, not encrypted, where the schema declares a secret; they are hidden where no control says what is one."""
+    """Texts that stand, not encrypted, where the schema declares a secret; hidden where no control says so."""
 
     kept: dict[str, list[Kept]] = field(default_factory=dict, repr=False)
 
@@ -87,7 +87,7 @@ class Vault:
         return PLACEHOLDER.format(identifier)
 
     def reveal(self, plain: Any, problems: list[FieldProblem], path: Path = (), place: Path = ()) -> Any:
-        """Return posted plain JSON with each placeholder replaced by what it stands for; note those that do not belong where they are.
+        """Return posted JSON with each placeholder replaced by what it stands for; note those that are out of place.
 
         A secret that did not move stands in the result as it is stored, so that it need not be readable.
         """

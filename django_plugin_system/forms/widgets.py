@@ -18,8 +18,8 @@ def is_jsonform_installed() -> bool:
     return apps.is_installed("django_jsonform")
 
 
-class GeneratedConfigWidget(JSONFormWidget):
-    """A form generated from the schema. Without JavaScript, or should it crash, the form's JSON is there to edit as text."""
+class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships no types
+    """A form generated from the schema. Without JavaScript, or should it crash, the form is there as JSON text."""
 
     template_name = "django_plugin_system/widgets/config.html"
 
@@ -46,7 +46,8 @@ class GeneratedConfigWidget(JSONFormWidget):
         own = forms.Media(
             css={"all": ["django_plugin_system/config-form.css"]}, js=["django_plugin_system/config-form.js"]
         )
-        return super().media + own
+        media: forms.Media = super().media + own
+        return media
 
 
 class TextConfigWidget(forms.Textarea):

@@ -19,7 +19,7 @@ Items = dict[str, PluginItem]
 
 def open_add(client: Client, item: PluginItem) -> dict[str, str]:
     """Return the form of a new instance of ``item``."""
-    return read_form(client.get(url("add"), {"item": item.pk}))
+    return read_form(client.get(url("add"), {"item": str(item.pk)}))
 
 
 def test_choose_page_lists_items_by_type(admin_client: Client, items: Items) -> None:
@@ -50,7 +50,7 @@ def test_choose_page_marks_disabled_items(admin_client: Client, items: Items) ->
 def test_item_that_cannot_be_configured(admin_client: Client, items: Items) -> None:
     """An id of no item, of an item without code, or no id at all leads back to the choice, with a message."""
     for wrong in (items["gone"].pk, "nonsense", "00000000-0000-0000-0000-000000000000"):
-        response = admin_client.get(url("add"), {"item": wrong})
+        response = admin_client.get(url("add"), {"item": str(wrong)})
         assert "cannot be configured" in response.content.decode()
 
 
@@ -124,7 +124,7 @@ def test_add_needs_permission(items: Items) -> None:
     """Both steps are closed to users who may only look."""
     client = make_user_client("view_plugininstance", "change_plugininstance")
     assert client.get(url("add")).status_code == 403
-    assert client.get(url("add"), {"item": items["twilio"].pk}).status_code == 403
+    assert client.get(url("add"), {"item": str(items["twilio"].pk)}).status_code == 403
 
 
 def test_add_with_add_permission_only(items: Items) -> None:
@@ -136,7 +136,7 @@ def test_add_with_add_permission_only(items: Items) -> None:
 def test_without_jsonform(admin_client: Client, items: Items, settings: Any) -> None:
     """Without django_jsonform the configuration is one JSON text, and works."""
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_jsonform"]
-    response = admin_client.get(url("add"), {"item": items["twilio"].pk})
+    response = admin_client.get(url("add"), {"item": str(items["twilio"].pk)})
     assert "data-django-jsonform" not in response.content.decode()
     form = edit_config(read_form(response), account_sid=SID, auth_token=SECRET)
     admin_client.post(f"{url('add')}?item={items['twilio'].pk}", {**form, "name": "text"})

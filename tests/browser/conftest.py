@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: sample plugins, a user who is logged in, and a watch on every page for the planted secret."""
+"""Fixtures of the browser tests: sample plugins, a logged-in user, a watch on every page for the planted secret."""
 
 from __future__ import annotations
 

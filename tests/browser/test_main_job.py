@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from django_plugin_system.models import PluginItem
 
+    Shoot = Callable[..., Any]
+
 pytestmark = pytest.mark.browser
 
 LIST = "/admin/django_plugin_system/plugininstance/"
-Shoot = "Callable[..., Any]"
 
 
 def field(page: Page, path: str) -> Any:

@@ -14,13 +14,12 @@ from tests.forms.shapes import MARKER, SHAPES, Shape
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(autouse=True)
-def shape_pages(settings: SettingsWrapper, db: None) -> None:
+def shape_pages(settings: Any, db: None) -> None:
     """Serve the pages of the shapes."""
     del db
     settings.ROOT_URLCONF = "tests.browser.shape_urls"
@@ -217,7 +216,7 @@ def test_inner_inputs_are_not_posted(page: Page) -> None:
 
 
 def test_labels_and_keyboard(page: Page) -> None:
-    """Every input has a name for assistive technology; Enter in a secret posts the form, Shift+Enter breaks the line."""
+    """Every input has a label; in a secret Enter posts the form and Shift+Enter breaks the line."""
     open_shape(page, "models", [{"user": "a", "token": MARKER, "active": False}])
     expect(page.get_by_label("User")).to_have_value("a")
     expect(page.get_by_label("Token")).to_be_visible()

@@ -17,9 +17,9 @@ SECRET = "hunter2-planted-Secret"
 OPENED = "opened-planted-Secret"
 
 
-def make_schema(annotation: Any, default: Any = ..., name: str = "Config", **config: Any) -> type[BaseModel]:
+def make_schema(annotation: Any, default: Any = ...) -> type[BaseModel]:
     """Return a model with one field, ``value``."""
-    return create_model(name, __config__=config or None, value=(annotation, default))
+    return create_model("Config", value=(annotation, default))
 
 
 def open_all(stored: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:

@@ -98,7 +98,7 @@ def test_deeply_nested_text_is_a_problem() -> None:
 
 
 def test_cleared_values() -> None:
-    """An emptied field is None where it may be, left out where it must be filled, and empty text where text may be empty."""
+    """An emptied field is None, or left out where it must be filled, or empty text where that is a value."""
     assert edit(bind(make_schema(str | None, None), {"value": "x"}), value="").config == {"value": None}
     assert edit(bind(make_schema(str), {"value": "x"}), value="").config == {}
     assert edit(bind(make_schema(str, "d"), {"value": "x"}), value="").config == {"value": ""}
