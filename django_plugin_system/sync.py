@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.apps import apps
 from django.conf import settings
-from django.db import models, router
+from django.db import connections, models, router
 from django.db.models import Exists, OuterRef, Q
 
 from django_plugin_system.bulk import insert_rows, update_rows
@@ -51,7 +51,8 @@ class _Plan:
     new_items: list[PluginItem] = field(default_factory=list)
     changed_items: list[PluginItem] = field(default_factory=list)
     new_instances: list[PluginInstance] = field(default_factory=list)
-    outdated: list[PluginInstance] = field(default_factory=list)
+    upgraded: list[PluginInstance] = field(default_factory=list)
+    not_upgradable: list[PluginInstance] = field(default_factory=list)
     lost_items: list[PluginItem] = field(default_factory=list)
     lost_types: list[PluginType] = field(default_factory=list)
     types_found: int = 0
@@ -86,7 +87,8 @@ def _make_plan(mode: Mode, alias: str, *, prune: bool) -> _Plan:
     for key, spec in registry.items.items():
         _plan_item(plan, items.get(key), spec, types[key[2]], mode)
     if mode == "update":
-        plan.outdated = _find_outdated(alias)
+        for outdated in _find_outdated(alias):
+            (plan.upgraded if _upgrade(outdated) else plan.not_upgradable).append(outdated)
     if prune:
         plan.lost_items = _find_lost_items(items.values(), alias)
         plan.lost_types = _find_lost_types(types.values(), plan, items.values(), alias)
@@ -181,17 +183,35 @@ def _keep_unused(
     """Return those of ``rows`` that no row of any model points at; an untouched default instance does not count."""
     if not rows:
         return []
-    unused = model.objects.using(alias).all()
-    for relation in model._meta.get_fields(include_hidden=True):  # noqa: SLF001 - ours, or documented
-        if not (relation.auto_created and not relation.concrete and relation.field.concrete) or relation.many_to_many:
-            continue
-        if relation.related_model is not ignore:
-            pointing = relation.related_model._base_manager.using(alias)  # noqa: SLF001 - ours, or documented
-            if relation.related_model is PluginInstance:
-                pointing = pointing.exclude(name=DEFAULT_NAME, config={})
-            unused = unused.exclude(pk__in=pointing.values(relation.field.attname))
+    tables = set(connections[alias].introspection.table_names(include_views=True))
+    unused = _leave_out_used(model.objects.using(alias).all(), tables, ignore)
     keys = set(unused.values_list("pk", flat=True))
     return [row for row in rows if row.pk in keys]
+
+
+def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | None = None) -> Any:
+    """Return the queryset ``rows`` without those that a row of another model points at.
+
+    Nothing is left of it while the table of such a model is not there yet: its migrations are still to come.
+    """
+    for key in _find_pointing_fields(rows.model):
+        if key.model is ignore:
+            continue
+        if key.model._meta.db_table not in tables:  # noqa: SLF001 - ours, or documented
+            return rows.none()
+        pointing = key.model._base_manager.using(rows.db).filter(**{f"{key.name}__isnull": False})  # noqa: SLF001 - ours, or documented
+        if key.model is PluginInstance:
+            idle = _leave_out_used(pointing.filter(name=DEFAULT_NAME, config={}), tables)
+            pointing = pointing.exclude(pk__in=idle.values("pk"))
+        rows = rows.exclude(pk__in=pointing.values(key.attname))
+    return rows
+
+
+def _find_pointing_fields(model: type[models.Model]) -> list[Any]:
+    """Return the foreign keys, of any model, that point at ``model``; those behind many-to-many fields, too."""
+    relations: list[Any] = model._meta.get_fields(include_hidden=True)  # noqa: SLF001 - ours, or documented
+    reverse = [relation for relation in relations if relation.auto_created and not relation.concrete]
+    return [relation.field for relation in reverse if relation.field.concrete and not relation.many_to_many]
 
 
 def _apply(plan: _Plan, alias: str) -> SyncResult:
@@ -200,14 +220,15 @@ def _apply(plan: _Plan, alias: str) -> SyncResult:
     insert_rows(plan.new_instances, alias)
     update_rows(plan.changed_types, ("description",), alias)
     update_rows(plan.changed_items, ("description", "priority"), alias)
-    failed = [row for row in plan.outdated if not _upgrade(row)]
+    for row in plan.upgraded:
+        row.save(using=alias, update_fields=["config"])
     for model, rows in ((PluginItem, plan.lost_items), (PluginType, plan.lost_types)):
         if rows:
             model.objects.using(alias).filter(pk__in=[row.pk for row in rows]).delete()
-    return _count(plan, failed=len(failed))
+    return _count(plan)
 
 
-def _count(plan: _Plan, failed: int = 0) -> SyncResult:
+def _count(plan: _Plan) -> SyncResult:
     return SyncResult(
         types_created=len(plan.new_types),
         types_found=plan.types_found,
@@ -218,15 +239,15 @@ def _count(plan: _Plan, failed: int = 0) -> SyncResult:
         types_updated=len(plan.changed_types),
         items_updated=len(plan.changed_items),
         instances_created=len(plan.new_instances),
-        configs_upgraded=len(plan.outdated) - failed,
-        configs_failed=failed,
+        configs_upgraded=len(plan.upgraded),
+        configs_failed=len(plan.not_upgradable),
     )
 
 
 def _upgrade(row: PluginInstance) -> bool:
+    """Bring the config of ``row`` into its new form, without saving it; say whether that was possible."""
     try:
         row.set_config(row.load_config() or {})
     except ConfigError:
         return False
-    row.save(update_fields=["config"])
     return True

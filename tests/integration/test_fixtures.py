@@ -1,4 +1,4 @@
-"""dumpdata writes no plain secret; loaddata validates and encrypts, or loads nothing."""
+"""A dump holds no plain secret; loaddata validates and encrypts, or loads nothing."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_typed_fixture_is_encrypted(provider: PluginItem, tmp_path: Path) -> N
     "config", [{"account": "AC1"}, {**VALID, "extra": SECRET}, {**VALID, "retries": SECRET}, [SECRET]]
 )
 def test_an_invalid_fixture_loads_nothing(provider: PluginItem, tmp_path: Path, config: Any) -> None:
-    """loaddata refuses an invalid config, and quotes no secret."""
+    """The command loaddata refuses an invalid config, and quotes no secret."""
     with pytest.raises((InvalidConfig, DeserializationError)) as refused:
         load(write_fixture(tmp_path, provider, config=config))
     assert SECRET not in str(refused.value)

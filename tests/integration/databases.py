@@ -1,0 +1,69 @@
+"""Further databases, of the kind that the test run uses, for as long as a test needs them."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, connections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLES_OF_110 = Path(__file__).with_name("tables_of_110")
+
+
+@contextmanager
+def new_database(folder: Path, alias: str = "fresh") -> Iterator[str]:
+    """Yield the alias of a new, empty database."""
+    with _made(folder) as name:
+        connections.settings[alias] = {**connection.settings_dict, "NAME": name}
+        try:
+            yield alias
+        finally:
+            connections[alias].close()
+            del connections.settings[alias]
+            del connections[alias]
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[str]:
+    if connection.vendor == "sqlite":
+        yield str(folder / f"{uuid.uuid4().hex}.sqlite3")
+        return
+    name = f"fresh_{uuid.uuid4().hex}"
+    with closing(connection.copy()) as server:
+        with server.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        yield name
+        with server.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def make_tables_of_110(alias: str) -> None:
+    """Create the tables as 1.1.0 had them."""
+    statements = (TABLES_OF_110 / f"{connections[alias].vendor}.sql").read_text().splitlines()
+    with connections[alias].cursor() as cursor:
+        for statement in statements[1:]:
+            cursor.execute(statement)
+
+
+def describe_tables(alias: str, *names: str) -> dict[str, Any]:
+    """Return all that the database knows of the columns, constraints and indexes of tables."""
+    connection = connections[alias]
+    described = {}
+    with connection.cursor() as cursor:
+        for name in names:
+            columns = connection.introspection.get_table_description(cursor, name)
+            constraints = connection.introspection.get_constraints(cursor, name)
+            described[name] = ([tuple(column) for column in columns], constraints)
+    return described
+
+
+def fetch_rows(alias: str, table: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a table as they are."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id")  # noqa: S608 - our tables
+        return cursor.fetchall()
