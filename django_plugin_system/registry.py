@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import NotRequired, TypedDict
 
-from django_plugin_system.config.declared import find_unstorable
+from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.exceptions import (
     AmbiguousPluginType,
     InvalidConfigSchema,
@@ -53,7 +53,7 @@ class PluginItemRegistry(TypedDict):
     priority: NotRequired[int | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TypeSpec:
     """A registered plugin type: a named interface. ``get_plugin`` overrides the choice, as in 1.1.0."""
 
@@ -158,6 +158,8 @@ class Registry:
     items: dict[ItemKey, ItemSpec] = field(default_factory=dict)
     waiting: list[ItemSpec] = field(default_factory=list)
     generation: int = 0
+    _found: dict[tuple[object, str | None], tuple[int, TypeSpec]] = field(default_factory=dict)
+    """What ``get_type`` found, and in which generation: it is asked at every selection."""
 
     def add_type(self, spec: TypeSpec) -> None:
         """Register a type, and the items that waited for it; registering the same again is fine.
@@ -220,6 +222,13 @@ class Registry:
         :raises PluginTypeNotFound: with the closest names.
         :raises AmbiguousPluginType: if several types share the interface.
         """
+        generation, spec = self._found.get((ref, manager), (None, None))
+        if spec is None or generation != self.generation:
+            spec = self._find_type(ref, manager)
+            self._found[ref, manager] = (self.generation, spec)
+        return spec
+
+    def _find_type(self, ref: object, manager: str | None) -> TypeSpec:
         if isinstance(ref, str) and manager is not None:
             found = [self.types[ref, manager]] if (ref, manager) in self.types else []
         elif isinstance(ref, type):

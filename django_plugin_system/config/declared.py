@@ -1,4 +1,4 @@
-"""What a pydantic model declares: where its secrets are, and which of them could not be stored safely.
+"""What a pydantic model declares: where its secrets are, and what its fields are called.
 
 Decided from the Python types, since a JSON schema marks neither ``Secret[int]`` nor ``Secret[Model]``.
 """
@@ -10,15 +10,14 @@ import dataclasses
 import types
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union
 
 import typing_extensions
-from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Secret, SecretBytes, SecretStr
+from pydantic import AliasChoices, AliasPath, BaseModel, RootModel, Secret, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pydantic.fields import FieldInfo
+    from collections.abc import Iterator
 
 SECRET_TYPES: tuple[type[Any], ...] = (SecretStr, SecretBytes, Secret)
 """The types whose values are encrypted."""
@@ -35,7 +34,10 @@ class Step(Enum):
 
 
 class Inner(NamedTuple):
-    """A type inside another one. ``names`` are the field's name and its aliases, or the position in a tuple."""
+    """A type inside another one. ``names`` are the key it is stored under, then others that input may use.
+
+    The key is the field's name, or the position in a tuple.
+    """
 
     step: Step
     annotation: Any
@@ -64,7 +66,7 @@ def holds_secret(annotation: Any) -> bool:
 
 def find_models(annotation: Any) -> list[type]:
     """Return every class with fields (models, dataclasses, typed dicts) that this type is made of."""
-    return [inner for inner in _walk(annotation, set()) if isinstance(inner, type) and _iter_fields(inner)]
+    return [inner for inner in _walk(annotation, set()) if isinstance(inner, type) and iter_fields(inner)]
 
 
 def _walk(annotation: Any, seen: set[int]) -> Iterator[Any]:
@@ -85,12 +87,27 @@ def iter_inner(annotation: Any) -> list[Inner]:
         return [Inner(Step.SAME, args[0])]
     if is_union(annotation):
         return [Inner(Step.SAME, arg) for arg in args]
+    if isinstance(annotation, TypeVar):
+        return [Inner(Step.SAME, bound) for bound in (annotation.__bound__, *annotation.__constraints__) if bound]
     alias = getattr(origin or annotation, "__value__", None) or getattr(annotation, "__supertype__", None)
     if alias is not None:  # type X = ..., NewType("X", ...)
-        return [Inner(Step.SAME, alias)]
+        return [Inner(Step.SAME, _fill_in(alias, _get_given(origin, args)))]
     if isinstance(annotation, type) and origin is None:
-        return _iter_fields(annotation)
+        return iter_fields(annotation)
     return _iter_container(origin, args)
+
+
+def _get_given(origin: Any, args: tuple[Any, ...]) -> dict[Any, Any]:
+    """Return what the brackets of ``origin[args]`` say for each type variable of ``origin``."""
+    parameters = getattr(origin, "__parameters__", None) or getattr(origin, "__type_params__", None)
+    return dict(zip(parameters or (), args, strict=False))
+
+
+def _fill_in(annotation: Any, given: dict[Any, Any]) -> Any:
+    if isinstance(annotation, TypeVar):
+        return given.get(annotation, annotation)
+    parameters = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
+    return annotation[tuple(given.get(parameter, parameter) for parameter in parameters)] if parameters else annotation
 
 
 def is_union(annotation: Any) -> bool:
@@ -101,25 +118,42 @@ def is_union(annotation: Any) -> bool:
 def _iter_container(origin: Any, args: tuple[Any, ...]) -> list[Inner]:
     if not isinstance(origin, type):
         return []
+    if fields := iter_fields(origin):
+        given = _get_given(origin, args)
+        return [inner._replace(annotation=_fill_in(inner.annotation, given)) for inner in fields]
     if issubclass(origin, collections.abc.Mapping):
         return [Inner(Step.KEY, args[0]), *(Inner(Step.VALUE, arg) for arg in args[1:])]
     if issubclass(origin, tuple) and Ellipsis not in args:
         return [Inner(Step.FIELD, arg, (str(position),)) for position, arg in enumerate(args)]
     if issubclass(origin, collections.abc.Iterable):
         return [Inner(Step.ITEM, arg) for arg in args if arg is not Ellipsis]
-    return _iter_fields(origin)
+    return []
 
 
-def _iter_fields(cls: type) -> list[Inner]:
+def iter_fields(cls: type) -> list[Inner]:
+    """Return the fields that a class declares (a model, dataclass, typed dict, named tuple); none for any other."""
     infos = getattr(cls, "__pydantic_fields__", None)
     if isinstance(infos, dict):
         if issubclass(cls, RootModel):
             return [Inner(Step.SAME, infos["root"].annotation, (), infos["root"])]
         return [Inner(Step.FIELD, info.annotation, (name, *iter_aliases(info)), info) for name, info in infos.items()]
-    if dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls) or hasattr(cls, "_fields"):
-        hints = typing_extensions.get_type_hints(cls, include_extras=True)
-        return [Inner(Step.FIELD, _strip_qualifier(hint), (name,)) for name, hint in hints.items()]
+    if dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls):
+        return [Inner(Step.FIELD, hint, (name, *_iter_hint_aliases(hint))) for name, hint in _get_hints(cls).items()]
+    if hasattr(cls, "_fields"):  # a named tuple is stored as a list
+        fields = enumerate(_get_hints(cls).items())
+        return [Inner(Step.FIELD, hint, (str(position), name)) for position, (name, hint) in fields]
     return []
+
+
+def _get_hints(cls: type) -> dict[str, Any]:
+    hints = typing_extensions.get_type_hints(cls, include_extras=True)
+    return {name: _strip_qualifier(hint) for name, hint in hints.items()}
+
+
+def _iter_hint_aliases(hint: Any) -> Iterator[str]:
+    for item in getattr(hint, "__metadata__", ()):
+        if isinstance(item, FieldInfo):
+            yield from iter_aliases(item)
 
 
 def _strip_qualifier(hint: Any) -> Any:
@@ -133,94 +167,37 @@ _QUALIFIERS = (typing_extensions.Required, typing_extensions.NotRequired, typing
 
 def iter_aliases(info: FieldInfo) -> Iterator[str]:
     """Yield each key, other than the field's name, that a field may be given by."""
+    for path in iter_alias_paths(info):
+        if isinstance(path[0], str):
+            yield path[0]
+
+
+def iter_alias_paths(info: FieldInfo) -> Iterator[tuple[str | int, ...]]:
+    """Yield each place, other than under the field's name, where a field may be given."""
     for alias in (info.alias, info.validation_alias):
-        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-        for choice in choices:
-            key = choice.path[0] if isinstance(choice, AliasPath) else choice
-            if isinstance(key, str):
-                yield key
-
-
-def find_unstorable(schema: type[BaseModel]) -> list[str]:
-    """Return what keeps secrets of ``schema`` from being stored safely: one sentence each, with its path."""
-    problems: list[str] = []
-    for cls in find_models(schema):
-        for inner in _iter_fields(cls):
-            where = f"{cls.__qualname__}.{inner.names[0] if inner.names else 'root'}"
-            if holds_secret(inner.annotation):
-                problems += [f"{where}: {problem}" for problem in _find_problems(inner.annotation, inner.field)]
-                if problem := _find_default_problem(inner):
-                    problems.append(f"{where}: {problem}")
-    return problems
-
-
-def _find_problems(annotation: Any, field: FieldInfo | None) -> Iterator[str]:
-    """Look at one field's type, down to (not into) the models it names."""
-    metadata = [*(field.metadata if field else ()), *getattr(annotation, "__metadata__", ())]
-    if any(item is Json or isinstance(item, Json) for item in metadata):  # type: ignore[misc] # a class at run time
-        yield "a JSON string cannot hold a secret: declare the model itself"
-    origin = typing_extensions.get_origin(annotation)
-    if isinstance(origin, type) and issubclass(origin, collections.abc.Set):
-        yield "a set cannot hold secrets: use a list"
-    if is_union(annotation) and not _is_discriminated(metadata, field):
-        yield from _find_union_problem(typing_extensions.get_args(annotation))
-    for inner in iter_inner(annotation):
-        if not holds_secret(inner.annotation):
-            continue
-        if inner.step is Step.KEY:
-            yield "a secret cannot be the key of a dict"
-        elif not (isinstance(annotation, type) and _iter_fields(annotation)) and not is_secret_type(annotation):
-            yield from _find_problems(inner.annotation, None)
-
-
-def _is_discriminated(metadata: Sequence[Any], field: FieldInfo | None) -> bool:
-    if field is not None and field.discriminator is not None:
-        return True
-    return any(isinstance(item, Discriminator) or getattr(item, "discriminator", None) for item in metadata)
-
-
-def _find_union_problem(members: Sequence[Any]) -> Iterator[str]:
-    plain = [member for member in members if member is not types.NoneType and not holds_secret(member)]
-    if plain:
-        yield "a union of a secret and a plain type cannot be told apart once stored: use a discriminator"
-
-
-def _find_default_problem(inner: Inner) -> str | None:
-    field = inner.field
-    if field is None or field.is_required() or field.default_factory is not None or field.validate_default:
-        return None
-    if _holds_plain_secret(inner.annotation, field.default):
-        return "the default of a secret is plain text: wrap it, as in SecretStr(...)"
-    return None
-
-
-def _holds_plain_secret(annotation: Any, default: Any) -> bool:
-    if isinstance(default, SECRET_TYPES):
-        return False
-    if is_secret_type(annotation):
-        return isinstance(default, (str, bytes, int, float))
-    return any(
-        _holds_plain_secret(inner.annotation, value)
-        for inner in (iter_inner(annotation) if holds_secret(annotation) else ())
-        for value in _reach(inner, default)
-    )
+        for choice in alias.choices if isinstance(alias, AliasChoices) else [alias]:
+            if isinstance(choice, AliasPath):
+                yield tuple(choice.path)
+            elif choice is not None:
+                yield (choice,)
 
 
 def collect_secret_texts(annotation: Any, data: Any) -> set[str]:
     """Return every text in ``data``, input that may not fit, that stands where ``annotation`` declares a secret."""
     if isinstance(data, SECRET_TYPES):
-        return set(_iter_texts(data.get_secret_value()))
+        return set(iter_secret_texts(data.get_secret_value()))
     if is_secret_type(annotation):
-        return set(_iter_texts(data))
+        return set(iter_secret_texts(data))
     found: set[str] = set()
     if holds_secret(annotation):
         for inner in iter_inner(annotation):
-            for value in _reach(inner, data):
+            for value in reach(inner, data):
                 found |= collect_secret_texts(inner.annotation, value)
     return found
 
 
-def _reach(inner: Inner, data: Any) -> list[Any]:
+def reach(inner: Inner, data: Any) -> list[Any]:
+    """Return the values inside ``data`` that ``inner`` speaks of; ``data`` may be of any shape."""
     if inner.step is Step.SAME:
         return [data]
     if isinstance(data, BaseModel):
@@ -236,25 +213,27 @@ def _reach(inner: Inner, data: Any) -> list[Any]:
     return list(data)
 
 
-def _iter_texts(value: Any) -> Iterator[str]:
+def iter_secret_texts(value: Any) -> Iterator[str]:
+    """Yield every text inside a secret's value, at any depth, as a message might quote it."""
     if isinstance(value, BaseModel):
         value = value.__dict__
     if isinstance(value, SECRET_TYPES):
-        yield from _iter_texts(value.get_secret_value())
+        yield from iter_secret_texts(value.get_secret_value())
     elif isinstance(value, collections.abc.Mapping):
         for item in value.values():
-            yield from _iter_texts(item)
+            yield from iter_secret_texts(item)
     elif isinstance(value, (list, tuple, set, frozenset)):
         for item in value:
-            yield from _iter_texts(item)
+            yield from iter_secret_texts(item)
     elif isinstance(value, bytes):
         yield value.decode(errors="replace")
+        yield repr(value)[2:-1]
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 
 
-def find_names_by_alias(schema: type[BaseModel]) -> dict[str, str]:
-    """Return the field name for each alias that ``schema`` and the models inside it use."""
-    return {
-        alias: inner.names[0] for cls in find_models(schema) for inner in _iter_fields(cls) for alias in inner.names[1:]
-    }
+def collect_default_texts(schema: type[BaseModel]) -> set[str]:
+    """Return the text of every secret that ``schema``, or a model inside it, has as a default."""
+    inners = [inner for cls in find_models(schema) for inner in iter_fields(cls)]
+    defaults = [(inner.annotation, inner.field.default) for inner in inners if inner.field is not None]
+    return {text for annotation, default in defaults for text in collect_secret_texts(annotation, default)}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, get_args
 
-from django_plugin_system.config.declared import collect_secret_texts, find_names_by_alias
-from django_plugin_system.exceptions import FieldProblem, Path
+from pydantic_core.core_schema import ErrorType
+
+from django_plugin_system.config.declared import collect_default_texts, collect_secret_texts
+from django_plugin_system.config.location import locate
+from django_plugin_system.exceptions import FieldProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pydantic import BaseModel, ValidationError
 
 WITHHELD = "Invalid value (the message is withheld because it quotes a secret)."
-_AUTHORED = {"value_error", "assertion_error"}
+_OWN = set(get_args(ErrorType)) - {"value_error", "assertion_error"}
+"""The kinds of error whose text is pydantic's own."""
 _SHORT = 4
 
 
@@ -25,12 +30,12 @@ def describe_validation_error(
 
     ``data`` is the input; ``secrets`` are further texts that must not be quoted.
     """
-    texts = {text for text in (*secrets, *collect_secret_texts(schema, data)) if text}
-    names = find_names_by_alias(schema)
-    return [
-        FieldProblem(locate(item["loc"], data, names), scrub(item["msg"], texts, authored=item["type"] in _AUTHORED))
+    texts = {text for text in (*secrets, *collect_secret_texts(schema, data), *collect_default_texts(schema)) if text}
+    found = [
+        FieldProblem(locate(item["loc"], schema, data), scrub(item["msg"], texts, authored=item["type"] not in _OWN))
         for item in error.errors(include_input=False, include_context=False, include_url=False)
     ]
+    return list(dict.fromkeys(found))  # the members of a union may say the same
 
 
 def scrub(message: str, secrets: Iterable[str], *, authored: bool = True) -> str:
@@ -45,22 +50,13 @@ def scrub(message: str, secrets: Iterable[str], *, authored: bool = True) -> str
     return message
 
 
-def _written_forms(secret: str) -> tuple[str, ...]:
-    return (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], secret.strip() or secret)
-
-
-def locate(loc: tuple[int | str, ...], data: Any, names_by_alias: dict[str, str]) -> Path:
-    """Return the stored path for pydantic's ``loc``: field names for aliases, and no union tags."""
-    path: list[str] = []
-    for position, part in enumerate(loc):
-        last = position == len(loc) - 1
-        if isinstance(data, dict):
-            name = names_by_alias.get(str(part), str(part))
-            key = str(part) if str(part) in data else name
-            if key in data or last:
-                path.append(name)
-                data = data.get(key)
-        elif isinstance(data, (list, tuple)) and isinstance(part, int):
-            path.append(str(part))
-            data = data[part] if part < len(data) else None
-    return tuple(path)
+def _written_forms(secret: str) -> Iterator[str]:
+    """Yield the ways in which a message may quote ``secret``: as it is, escaped, stripped, as the number it means."""
+    yield secret
+    yield repr(secret)[1:-1]
+    yield json.dumps(secret)[1:-1]
+    yield secret.strip() or secret
+    with suppress(ValueError):
+        yield str(int(secret))
+    with suppress(ValueError):
+        yield str(float(secret))
