@@ -43,9 +43,10 @@ class Story:
     in_admin: Callable[[str], None] = field(default=ignore)
     """What the reader does while the server runs; it is given the address."""
 
-    def tell(self, page: Path) -> None:
-        """Do everything that ``page`` says."""
-        for kind, blocks in groupby(code_blocks(page), _get_kind):
+    def tell(self, page: Path, section: str = "") -> None:
+        """Do everything that ``page`` says, or only what stands under the heading ``section``."""
+        lines = _find_section(page, section)
+        for kind, blocks in groupby((block for block in code_blocks(page) if block.line in lines), _get_kind):
             if kind == "session":
                 self._type(blocks)
             else:
@@ -90,6 +91,16 @@ def _get_kind(block: Block) -> str:
     if block.title:
         return "file"
     return "session" if block.language in {"python", "pycon"} else block.language
+
+
+def _find_section(page: Path, title: str) -> range:
+    """Return the lines of the section of the second level with this ``title``; all lines where there is no title."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    if not title:
+        return range(len(lines) + 1)
+    first = lines.index(f"## {title}") + 1
+    rest = (number for number, line in enumerate(lines[first:], first) if line.startswith("## "))
+    return range(first, next(rest, len(lines) + 1))
 
 
 def list_commands(page: Path) -> Iterator[str]:
