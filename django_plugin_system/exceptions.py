@@ -283,7 +283,7 @@ class SecretError(ConfigError):
 
 
 class ConfigShapeError(SecretError):
-    """``$secret`` stands where no stored secret can stand, or together with other keys."""
+    """``$secret`` stands where no stored secret can stand, or together with other keys; or the nesting is too deep."""
 
 
 class UnknownKey(SecretError, LookupError):

@@ -10,6 +10,7 @@ from django.db import DatabaseError, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from django_plugin_system.config.declared import iter_secret_texts
 from django_plugin_system.config.problems import scrub
 from django_plugin_system.exceptions import SecretError
 from django_plugin_system.freshness import announce_change, lock_token
@@ -51,7 +52,7 @@ def record_success(instance: PluginInstance) -> None:
 def describe_error(instance: PluginInstance, error: BaseException) -> str:
     """Return the type and text of ``error``, fit to be stored and shown: no secret of ``instance``, no great length."""
     try:
-        secrets = [str(secret) for secret in instance.open_secrets().values()]
+        secrets = list(iter_secret_texts(list(instance.open_secrets().values())))
     except SecretError:
         return type(error).__name__
     text = f"{type(error).__name__}: {scrub(str(error), filter(None, secrets))}"

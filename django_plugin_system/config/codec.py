@@ -5,16 +5,28 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from django_plugin_system.config import tokens
+from django_plugin_system.config.declared import iter_secret_texts
 from django_plugin_system.config.problems import describe_validation_error
 from django_plugin_system.config.unknown import find_unknown_keys
-from django_plugin_system.config.walk import MISSING, check_storable, encode, get_fields, is_same, iter_secrets, refuse
+from django_plugin_system.config.walk import (
+    MAX_DEPTH,
+    MISSING,
+    check_storable,
+    encode,
+    get_fields,
+    is_same,
+    iter_secrets,
+    refuse,
+)
 from django_plugin_system.exceptions import (
+    ConfigShapeError,
     FieldProblem,
     InvalidConfig,
     Path,
@@ -59,8 +71,8 @@ class Codec:
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
         opened, secrets = open_markers(data, self.binding, self.keyring)
         model = self._validate(opened, secrets, InvalidConfig, by_alias=True)
-        if unknown := find_unknown_keys(model, opened):
-            raise InvalidConfig(self.subject, unknown)
+        if problems := [*find_unknown_keys(model, opened), *_find_exposed(model, secrets)]:
+            raise InvalidConfig(self.subject, problems)
         return model
 
     def _parse_model(self, model: BaseModel) -> BaseModel:
@@ -114,8 +126,8 @@ class Codec:
                 return copy.copy(marker)
             try:
                 return tokens.seal(value, self.binding, path, self.keyring)
-            except ValueError:  # JSON has no infinity and no NaN
-                raise refuse(path, "not a finite number") from None
+            except ValueError:  # infinity, NaN, thousands of digits
+                raise refuse(path, "a number that JSON cannot write") from None
 
         return seal
 
@@ -145,10 +157,8 @@ class Codec:
         :raises StoredConfigInvalid: as ``restore`` does.
         """
         model = self._validate(opened, secrets, StoredConfigInvalid, by_alias=False)
-        declared = {path for path, _secret in iter_secrets(model)}
-        if exposed := [path for path in secrets if path not in declared]:
-            reason = "is stored as a secret, but the schema declares no secret here; write a config migration"
-            raise StoredConfigInvalid(self.subject, [FieldProblem(path, reason) for path in exposed])
+        if exposed := _find_exposed(model, secrets):
+            raise StoredConfigInvalid(self.subject, exposed)
         return model
 
     def _validate(self, data: Any, secrets: Secrets, error: type[InvalidConfig], *, by_alias: bool) -> BaseModel:
@@ -159,10 +169,17 @@ class Codec:
             strict = None if by_alias else False
             return self.schema.model_validate(data, strict=strict, by_name=True, by_alias=by_alias)
         except ValidationError as invalid:
-            problems = describe_validation_error(invalid, self.schema, data, map(str, secrets.values()))
+            problems = describe_validation_error(invalid, self.schema, data, iter_secret_texts(list(secrets.values())))
         except Exception as foreign:  # noqa: BLE001 - foreign code
             problems = [FieldProblem((), f"validation raised {type(foreign).__name__}")]
         raise error(self.subject, problems)
+
+
+def _find_exposed(model: BaseModel, secrets: Secrets) -> list[FieldProblem]:
+    """Return where a stored secret came out as a plain value."""
+    declared = {path for path, _secret in iter_secrets(model)}
+    reason = "is stored as a secret, but the schema declares no secret here; write a config migration"
+    return [FieldProblem(path, reason) for path in secrets if path not in declared]
 
 
 def _dump(model: BaseModel) -> Any:
@@ -172,9 +189,11 @@ def _dump(model: BaseModel) -> Any:
         return MISSING
 
 
-def _as_json(data: Any) -> str | None:
-    """Return ``data`` as JSON text; None if there are Python objects or raw bytes in it."""
-    return json.dumps(data) if _is_json(data) else None
+def _as_json(data: Any) -> bytes | None:
+    """Return ``data`` as JSON; None if there is something in it that JSON cannot say."""
+    with suppress(ValueError):  # half a surrogate pair, thousands of digits
+        return json.dumps(data, ensure_ascii=False).encode() if _is_json(data) else None
+    return None
 
 
 def _is_json(data: Any) -> bool:
@@ -206,6 +225,8 @@ def open_markers(data: Any, binding: Binding, keyring: KeyRing) -> tuple[Any, Se
     secrets: Secrets = {}
 
     def visit(value: Any, path: Path) -> Any:
+        if len(path) > MAX_DEPTH:
+            raise ConfigShapeError(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
         if isinstance(value, dict) and tokens.is_marker(value):
             secrets[path] = tokens.open_marker(value, binding, path, keyring)
             return secrets[path]

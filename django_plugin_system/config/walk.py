@@ -19,6 +19,11 @@ from django_plugin_system.exceptions import FieldProblem, Path, UnstorableConfig
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
+MAX_DEPTH = 100
+"""How many containers may stand inside one another; half of what pydantic's JSON parser takes."""
+MAX_BITS = 14_000
+"""How long a whole number may be: Python's own limit is 4,300 digits."""
+
 MISSING: Any = object()
 """No dump of this value is at hand."""
 
@@ -34,10 +39,14 @@ def encode(value: Any, dump: Any, path: Path, emit: EmitSecret) -> Any:
 
     :raises UnstorableConfig: if a value has no JSON form, or a set or a dict's keys hold a secret.
     """
+    if len(path) > MAX_DEPTH:
+        raise refuse(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
+    while isinstance(value, RootModel):
+        value = value.root
     if isinstance(value, SECRET_TYPES):
         return emit(path, _encode_plain(value.get_secret_value(), path))
-    if isinstance(value, RootModel):
-        return encode(value.root, dump, path, emit)
+    if isinstance(dump, str) and not isinstance(value, str) and not any(True for _secret in iter_secrets(value)):
+        return dump  # a value that is written as text, as Json[...] is
     named = get_fields(value)
     if named is not None:
         by_name = dump if isinstance(dump, dict) else {}
@@ -120,6 +129,8 @@ def check_storable(value: Any, path: Path = ()) -> None:
             check_storable(item, (*path, str(index)))
     elif isinstance(value, float) and not math.isfinite(value):
         raise refuse(path, "not a finite number")
+    elif isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise refuse(path, "a number of more than 4,200 digits")
     elif isinstance(value, str) and _UNSTORABLE_TEXT.search(value):
         raise refuse(path, "text with a NUL character or half a surrogate pair cannot be stored in every database")
 
@@ -135,11 +146,19 @@ def refuse(path: Path, reason: str) -> UnstorableConfig:
 def get_fields(value: Any) -> dict[str, Any] | None:
     """Return the fields (and extra values) of a model or dataclass by name; None for any other value."""
     if isinstance(value, BaseModel):
-        names = type(value).__pydantic_fields__
-        return {**{name: getattr(value, name) for name in names}, **(value.model_extra or {})}
+        names = [name for name in type(value).__pydantic_fields__ if name in value.__dict__]  # others were never set
+        return {**{name: value.__dict__[name] for name in names}, **(value.model_extra or {})}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+        fields = {field.name: field.init for field in dataclasses.fields(value)}
+        extra = _find_dataclass_extra(value, fields)
+        return {**{name: getattr(value, name) for name, init in fields.items() if init}, **extra}
     return None
+
+
+def _find_dataclass_extra(value: Any, fields: Mapping[str, bool]) -> dict[str, Any]:
+    if getattr(value, "__pydantic_config__", {}).get("extra") != "allow":
+        return {}
+    return {name: item for name, item in value.__dict__.items() if name not in fields}
 
 
 def is_sequence(value: Any) -> TypeIs[list[Any] | tuple[Any, ...] | collections.deque[Any]]:
