@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Tags
+from django.db import connections, router
 
-from django_plugin_system.conf import NAME, find_setting_problems
-from django_plugin_system.config.keyring import get_keyring, uses_derived_keys
+from django_plugin_system.conf import find_setting_problems
+from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.exceptions import InvalidSetting, PluginSystemError
+from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.registry import registry
+from django_plugin_system.survey import TABLE, count_rows_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +29,7 @@ def register_checks() -> None:
     checks.register(check_waiting_items, TAG)
     checks.register(check_form_renderer, TAG)
     checks.register(check_own_key, Tags.security, deploy=True)
+    checks.register(check_needed_keys, Tags.database)
 
 
 def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[CheckMessage]:
@@ -81,7 +85,45 @@ def check_own_key(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Che
     return [
         checks.Warning(
             "Plugin secrets are encrypted with a key derived from SECRET_KEY.",
-            hint=f"Set {NAME}['ENCRYPTION_KEYS'] to a key of its own; manage.py pluginkey prints one.",
+            hint=f"Put a key of your own into {SETTING}, as manage.py pluginkey prints it. "
+            "If secrets are stored already, list after it what manage.py pluginkey --derived prints, "
+            "and run manage.py pluginrotate.",
             id="django_plugin_system.W003",
         )
     ]
+
+
+def check_needed_keys(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """W004: rows hold secrets of a key that is not configured. Runs with ``check --database`` and with ``migrate``."""
+    del app_configs
+    try:
+        configured = get_keyring().key_ids
+    except InvalidSetting:
+        return []  # E001 or E002 says so already
+    return [
+        checks.Warning(
+            f'{count} plugin instances in database "{alias}" need key {key_id}, which is not configured.',
+            hint=_say_where_to_find(key_id),
+            id="django_plugin_system.W004",
+        )
+        for alias in databases or ()
+        if _has_instances(alias)
+        for key_id, count in sorted(count_rows_by_key(alias).items())
+        if key_id not in configured
+    ]
+
+
+def _has_instances(alias: str) -> bool:
+    if not router.allow_migrate_model(alias, PluginInstance):
+        return False
+    return TABLE in connections[alias].introspection.table_names()
+
+
+def _say_where_to_find(key_id: str) -> str:
+    if uses_derived_keys():
+        return "If SECRET_KEY was changed, list the former one in SECRET_KEY_FALLBACKS."
+    if key_id in map(get_key_id, get_derived_keys()):
+        return f"It is derived from SECRET_KEY: add what manage.py pluginkey --derived prints to the end of {SETTING}."
+    return f"Put that key back into {SETTING}; manage.py pluginrotate tells which rows need it."

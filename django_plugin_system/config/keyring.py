@@ -70,7 +70,12 @@ def get_key_id(key: bytes) -> str:
 
 def make_key() -> str:
     """Return a new random key as ``ENCRYPTION_KEYS`` takes it."""
-    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+    return show_key(os.urandom(KEY_BYTES))
+
+
+def show_key(key: bytes) -> str:
+    """Return ``key`` as ``ENCRYPTION_KEYS`` takes it."""
+    return base64.urlsafe_b64encode(key).decode()
 
 
 def parse_key(text: str, position: int = 0) -> bytes:
@@ -99,6 +104,12 @@ def uses_derived_keys() -> bool:
     return not get_settings().ENCRYPTION_KEYS
 
 
+def get_derived_keys() -> list[bytes]:
+    """Return the keys that count while none are configured: those of ``SECRET_KEY`` and of each fallback."""
+    secrets = dict.fromkeys([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
+    return [derive_key(secret) for secret in secrets]
+
+
 @lru_cache(maxsize=1)
 def get_keyring() -> KeyRing:
     """Return the key ring in force; it is rebuilt when a setting that it depends on changes.
@@ -106,6 +117,5 @@ def get_keyring() -> KeyRing:
     :raises InvalidSetting: if a key is malformed or given twice.
     """
     if uses_derived_keys():
-        secrets = dict.fromkeys([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
-        return KeyRing([derive_key(secret) for secret in secrets])
+        return KeyRing(get_derived_keys())
     return KeyRing([parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)])

@@ -19,7 +19,7 @@ FLOORS = (
     ("usability",),
     ("compat",),
     ("cache", "discovery", "models", "register", "storage"),
-    ("failover", "health", "rotation", "selection", "sync"),
+    ("failover", "health", "rotation", "selection", "survey", "sync"),
     ("helpers", "services"),
     ("forms",),
     ("admin", "apps", "checks", "management", "receivers", "testing"),

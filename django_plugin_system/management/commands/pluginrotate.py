@@ -1,0 +1,123 @@
+"""``manage.py pluginrotate``: re-encrypt every secret with the first key, or prove that none needs another one."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections, router
+
+from django_plugin_system.config.keyring import SETTING, uses_derived_keys
+from django_plugin_system.management.progress import Progress
+from django_plugin_system.models import PluginInstance
+from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
+from django_plugin_system.survey import BATCH_SIZE
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+LARGEST_BATCH = 10_000
+"""More ids than this in one statement are more than some databases take."""
+
+
+def parse_batch_size(text: str) -> int:
+    """Return the number of rows that ``text`` gives.
+
+    :raises ArgumentTypeError: if it is no number that makes sense.
+    """
+    if text.isdecimal() and 1 <= int(text) <= LARGEST_BATCH:
+        return int(text)
+    raise ArgumentTypeError(f"must be a number from 1 to {LARGEST_BATCH}")
+
+
+class Command(BaseCommand):
+    """Rotate or verify, show the progress, and end with an error if a row needs attention."""
+
+    help = (
+        "Re-encrypt every plugin secret with the first key. Rows that cannot be read stay as they are. "
+        "An interrupted run is resumed by starting it again. Ends with an error if a row has a problem."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--verify",
+            action="store_true",
+            help="Open every secret, write nothing, and say which keys may be removed; "
+            "ends with an error unless all old keys may be.",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would be re-encrypted.")
+        parser.add_argument(
+            "--batch-size",
+            type=parse_batch_size,
+            default=BATCH_SIZE,
+            help="Rows written in one transaction (default: %(default)s).",
+        )
+        parser.add_argument(
+            "--database", choices=tuple(connections), help="The database to use; the router's choice by default."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, and say what was found and done.
+
+        :raises CommandError: if a row has a problem, or, with ``--verify``, needs another key than the first.
+        """
+        del args
+        alias = options["database"] or router.db_for_write(PluginInstance)
+        report = self._run(alias, options)
+        self._show_counts(report)
+        self._show_problems(report)
+        if options["verify"]:
+            self._end_verification(report)
+        else:
+            self._end_rotation(report, dry_run=options["dry_run"])
+
+    def _run(self, alias: str, options: dict[str, Any]) -> RotationReport:
+        progress = Progress(self.stdout, PluginInstance.objects.using(alias).count()) if options["verbosity"] else None
+
+        def show(report: RotationReport) -> None:
+            if progress:
+                progress.show(report.rows)
+
+        if options["verify"]:
+            report = verify_secrets(alias, batch_size=options["batch_size"], on_batch=show)
+        else:
+            report = rotate_secrets(alias, batch_size=options["batch_size"], dry_run=options["dry_run"], on_batch=show)
+        if progress:
+            progress.end()
+        return report
+
+    def _show_counts(self, report: RotationReport) -> None:
+        self.stdout.write(f"{report.rows:,} rows with {report.secrets.total():,} secrets:")
+        for key_id in dict.fromkeys([*report.key_ids, *report.outdated]):
+            role = "first" if key_id == report.key_ids[0] else "old" if key_id in report.key_ids else "not configured"
+            self.stdout.write(f"- key {key_id} ({role}): {report.secrets[key_id]:,}")
+
+    def _show_problems(self, report: RotationReport) -> None:
+        for problem in report.problems:
+            self.stderr.write(f"- {problem}")
+        if report.failed > len(report.problems):
+            self.stderr.write(f"- and {report.failed - len(report.problems):,} more rows")
+
+    def _end_rotation(self, report: RotationReport, *, dry_run: bool) -> None:
+        done = "would be written" if dry_run else "written"
+        self.stdout.write(
+            f"{report.rewritten:,} rows {done} with key {report.key_ids[0]}; {report.plain:,} held plain text."
+        )
+        if report.failed:
+            raise CommandError(f"{report.failed:,} rows have a problem; see above.")
+        if not dry_run:
+            self.stdout.write(self.style.SUCCESS("Done. Run pluginrotate --verify before you remove an old key."))
+
+    def _end_verification(self, report: RotationReport) -> None:
+        where = "SECRET_KEY_FALLBACKS" if uses_derived_keys() else SETTING
+        for key_id in report.unused:
+            self.stdout.write(f"Key {key_id} may be removed from {where}: no secret needs it.")
+        for key_id, count in report.outdated.items():
+            self.stdout.write(f"Key {key_id} is still needed, by {count:,} secrets.")
+        if report.failed:
+            raise CommandError(f"{report.failed:,} rows have a problem; see above.")
+        if report.outdated:
+            raise CommandError("Not every secret uses the first key: run pluginrotate.")
+        self.stdout.write(self.style.SUCCESS(f"Every secret opens with key {report.key_ids[0]}."))

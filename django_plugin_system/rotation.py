@@ -1,0 +1,208 @@
+"""Re-encrypt every stored secret with the first key, and prove that none needs another one.
+
+Rows are read in batches by id and re-encrypted by path, so the code behind them need not be there. Nothing in a config
+changes but its tokens, and a row is written only if it still is as it was read: a concurrent edit wins, and the row is
+looked at again. What was written needs no second look, so an interrupted run is resumed by starting it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections, router
+from django.views.decorators.debug import sensitive_variables
+
+from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.configuration import find_plain_secrets
+from django_plugin_system.exceptions import ConfigError, Path, show_path
+from django_plugin_system.freshness import changing
+from django_plugin_system.models import PluginInstance
+from django_plugin_system.survey import BATCH_SIZE, TABLE, Finding, Row, examine, iter_findings, read_range
+from django_plugin_system.usability import describe_config_error
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from django.db.models import QuerySet
+
+LISTED = 100
+"""A report names so many rows with problems, and counts the others."""
+ATTEMPTS = 5
+"""How often a row is tried that others keep changing between the look and the write."""
+
+
+@dataclass
+class RotationReport:
+    """What a run found and did. ``key_ids`` are those configured; the first one encrypts."""
+
+    key_ids: tuple[str, ...]
+    rows: int = 0
+    """Rows looked at."""
+    secrets: Counter[str] = field(default_factory=Counter)
+    """Secrets found, by the id of the key that they were encrypted with when the run came by."""
+    rewritten: int = 0
+    """Rows written; in a dry run, rows that would be."""
+    plain: int = 0
+    """Rows found with plain text where their class, by now, declares a secret."""
+    failed: int = 0
+    """Rows with a problem."""
+    problems: list[str] = field(default_factory=list)
+    """What is wrong with the first of them: one line for a row, and no secret in it."""
+
+    @property
+    def outdated(self) -> dict[str, int]:
+        """How many secrets were encrypted with each key that is not the first."""
+        return {key_id: count for key_id, count in sorted(self.secrets.items()) if key_id != self.key_ids[0]}
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The configured keys, other than the first, that no secret was encrypted with."""
+        return tuple(key_id for key_id in self.key_ids[1:] if not self.secrets[key_id])
+
+    def add_problem(self, row: object, reason: str) -> None:
+        """Count a row among those with a problem, and name it while there are few."""
+        self.failed += 1
+        if len(self.problems) < LISTED:
+            self.problems.append(f"{row}: {reason}")
+
+
+def rotate_secrets(
+    using: str | None = None,
+    *,
+    batch_size: int = BATCH_SIZE,
+    dry_run: bool = False,
+    on_batch: Callable[[RotationReport], object] | None = None,
+) -> RotationReport:
+    """Encrypt every secret with the first key, batch by batch; ``on_batch`` gets the growing report after each.
+
+    A row with a secret that cannot be opened is reported and stays as it is, byte by byte. ``dry_run`` only counts.
+    """
+    alias = using or router.db_for_write(PluginInstance)
+    report = RotationReport(get_keyring().key_ids)
+    for findings in iter_findings(alias, batch_size):
+        plain = _add_findings(findings, alias, report)
+        if dry_run:
+            report.rewritten += sum(finding.is_outdated or finding.row.pk in plain for finding in findings)
+        else:
+            encrypted = _encrypt_plain(plain, alias, report)
+            _write([one for one in findings if one.is_outdated and one.row.pk not in encrypted], alias, report)
+        if on_batch:
+            on_batch(report)
+    return report
+
+
+def verify_secrets(
+    using: str | None = None,
+    *,
+    batch_size: int = BATCH_SIZE,
+    on_batch: Callable[[RotationReport], object] | None = None,
+) -> RotationReport:
+    """Open every secret and write nothing. ``outdated`` of the report tells which keys are still needed.
+
+    A secret in plain text counts as a problem here.
+    """
+    alias = using or router.db_for_write(PluginInstance)
+    report = RotationReport(get_keyring().key_ids)
+    for findings in iter_findings(alias, batch_size):
+        plain = _add_findings(findings, alias, report)
+        for row in (finding.row for finding in findings if finding.row.pk in plain):
+            places = ", ".join(show_path(path) for path in plain[row.pk])
+            report.add_problem(row, f"{places}: a secret in plain text; pluginrotate encrypts it")
+        if on_batch:
+            on_batch(report)
+    return report
+
+
+def _add_findings(findings: Sequence[Finding], using: str, report: RotationReport) -> dict[uuid.UUID, list[Path]]:
+    """Add what was found to ``report``; return the ids of the rows that hold plain text, with the places."""
+    report.rows += len(findings)
+    for finding in findings:
+        report.secrets.update(finding.key_ids)
+        if finding.problems:
+            report.add_problem(finding.row, "; ".join(finding.problems))
+    suspects = {finding.row.pk: finding.row for finding in findings if finding.may_be_plain and not finding.problems}
+    plain = {}
+    for row in _load(suspects, using):
+        if paths := _find_plain(row, suspects[row.pk], report):
+            plain[row.pk] = paths
+    report.plain += len(plain)
+    return plain
+
+
+def _find_plain(row: PluginInstance, label: Row, report: RotationReport) -> list[Path]:
+    try:
+        return find_plain_secrets(row)
+    except ConfigError as error:
+        report.add_problem(
+            label, f"cannot tell whether it holds a secret in plain text: {describe_config_error(error)}"
+        )
+    return []
+
+
+def _load(ids: Collection[uuid.UUID], using: str) -> QuerySet[PluginInstance]:
+    return PluginInstance.objects.using(using).select_related("item__plugin_type").filter(pk__in=ids)
+
+
+def _encrypt_plain(plain: Mapping[uuid.UUID, object], using: str, report: RotationReport) -> set[uuid.UUID]:
+    """Store the rows anew, in the ordinary way; return the ids of those that were written."""
+    if not plain:
+        return set()
+    with changing(using):  # from here on no other writer can come between the look and the write
+        written = {row.pk for row in _load(plain, using).select_for_update() if _store_again(row, using, report)}
+    report.rewritten += len(written)
+    return written
+
+
+@sensitive_variables()
+def _store_again(row: PluginInstance, using: str, report: RotationReport) -> bool:
+    try:
+        row.set_config(row.load_config() or {})
+    except ConfigError as error:
+        report.add_problem(f"{row} {row.pk}", f"holds a secret in plain text: {describe_config_error(error)}")
+        return False
+    row.save(update_fields=["config"], using=using)
+    return True
+
+
+def _write(findings: Sequence[Finding], using: str, report: RotationReport) -> None:
+    """Write the new tokens; look again at rows that were changed meanwhile."""
+    pending = {finding.row.id: finding for finding in findings}
+    for _attempt in range(ATTEMPTS):
+        if _swap(pending.values(), using) == len(pending):
+            report.rewritten += len(pending)
+            return
+        pending = _look_again(pending, using, report)
+    for finding in pending.values():
+        report.add_problem(finding.row, "was changed again and again meanwhile: rotate once more")
+
+
+def _swap(findings: Collection[Finding], using: str) -> int:
+    """Write each new text whose row still holds the old one; return how many rows the database says were written."""
+    if not findings:
+        return 0
+    config = "CAST(%s AS jsonb)" if connections[using].vendor == "postgresql" else "%s"
+    statement = f"UPDATE {TABLE} SET config = {config} WHERE id = %s AND config = {config}"  # noqa: S608 - names only
+    with changing(using), connections[using].cursor() as cursor:
+        cursor.executemany(statement, [(found.config, found.row.id, found.row.config) for found in findings])
+        return int(cursor.rowcount)
+
+
+def _look_again(pending: Mapping[Any, Finding], using: str, report: RotationReport) -> dict[Any, Finding]:
+    """Return what is left to do for rows of which not all were written."""
+    ids = list(pending)
+    left = {}
+    for row in read_range(using, ids[0], ids[-1]):
+        if row.id not in pending:
+            continue
+        if row.config == pending[row.id].config:
+            report.rewritten += 1
+            continue
+        found = examine(row, get_keyring())
+        if found.problems:
+            report.add_problem(row, "; ".join(found.problems))
+        elif found.is_outdated:
+            left[row.id] = found
+    return left
