@@ -7,7 +7,7 @@ built from its best instance, although they know nothing of instances.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -191,10 +191,14 @@ def _iter_usable(item: PluginItem) -> Iterator[PluginInstance]:
 
 
 def _build_best(item: PluginItem) -> object:
-    for instance in _iter_usable(item):
+    return _build_first(_iter_usable(item), f"plugin item {item}", item.instances.in_order())
+
+
+def _build_first(usable: Iterable[PluginInstance], wanted: str, all_rows: Iterable[PluginInstance]) -> object:
+    for instance in usable:
         with suppress(ConfigError, PluginBuildError):
             return instance.load_plugin()
-    raise NoPluginAvailable(f"plugin item {item}", [])
+    raise NoPluginAvailable(wanted, [f"{row}: {find_reason(row) or 'could not be built'}" for row in all_rows])
 
 
 # django_plugin_system.helpers
@@ -239,7 +243,7 @@ def _find_instance_class(instance: PluginInstance) -> type | None:
     plugin_class = instance.item.plugin_class
     if plugin_class is None or find_reason(instance) is not None:
         return None
-    return _bind_class(plugin_class, instance.load_plugin)
+    return _bind_class(plugin_class, lambda: _build_first([instance], f"plugin instance {instance}", [instance]))
 
 
 # django_plugin_system.services
