@@ -97,6 +97,16 @@ def iter_inner(annotation: Any) -> list[Inner]:
     return _iter_container(origin, args)
 
 
+def flatten(annotation: Any, seen: frozenset[int] = frozenset()) -> Iterator[Any]:
+    """Yield what ``annotation`` may be, once unions, aliases and root models are looked through."""
+    same = [inner.annotation for inner in iter_inner(annotation) if inner.step is Step.SAME]
+    if not same or id(annotation) in seen:
+        yield annotation
+        return
+    for inner in same:
+        yield from flatten(inner, seen | {id(annotation)})
+
+
 def _get_given(origin: Any, args: tuple[Any, ...]) -> dict[Any, Any]:
     """Return what the brackets of ``origin[args]`` say for each type variable of ``origin``."""
     parameters = getattr(origin, "__parameters__", None) or getattr(origin, "__type_params__", None)

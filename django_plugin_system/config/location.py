@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django_plugin_system.config.declared import Inner, Step, is_secret_type, iter_alias_paths, iter_inner
+from django_plugin_system.config.declared import Inner, Step, flatten, is_secret_type, iter_alias_paths, iter_inner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django_plugin_system.exceptions import Path
 
 Loc = tuple["int | str", ...]
@@ -43,7 +41,7 @@ def locate(loc: Loc, annotation: Any, data: Any) -> Path:
 
 
 def _find_move(kinds: list[Any], loc: Loc, data: Any) -> _Move | None:
-    flat = [plain for kind in kinds for plain in _flatten(kind, set())]
+    flat = [plain for kind in kinds for plain in flatten(kind)]
     inners = [inner for kind in flat for inner in iter_inner(kind)]
     found = [(_count_parts(inner, loc, data, in_union=len(flat) > 1), inner) for inner in inners]
     taken = max((count for count, _inner in found), default=0)
@@ -53,16 +51,6 @@ def _find_move(kinds: list[Any], loc: Loc, data: Any) -> _Move | None:
         return _Move(key, taken, [inner.annotation for inner in best if _get_key(inner, loc) == key])
     undeclared = _has(data, loc[0]) and not any(map(is_secret_type, flat))
     return _Move(str(loc[0]), 1, []) if undeclared else None
-
-
-def _flatten(annotation: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield what ``annotation`` is once unions, aliases and root models are looked through."""
-    same = [inner.annotation for inner in iter_inner(annotation) if inner.step is Step.SAME]
-    if id(annotation) in seen or not same:
-        yield annotation
-        return
-    for inner in same:
-        yield from _flatten(inner, seen | {id(annotation)})
 
 
 def _count_parts(inner: Inner, loc: Loc, data: Any, *, in_union: bool) -> int:
