@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.http import HttpResponse
-from django.template import Context, Template
+from django.template import RequestContext, Template
 from django.urls import path
 from pydantic import Field, ValidationError, create_model
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAGE = Template(
     """<!doctype html><html lang="en"><head><title>Shape</title>{{ form.media }}</head><body>
     <pre id="result">{{ result }}</pre>
-    <form method="post" novalidate>{{ form.as_div }}<button>Save</button></form></body></html>"""
+    <form method="post" novalidate>{% csrf_token %}{{ form.as_div }}<button>Save</button></form></body></html>"""
 )
 
 
@@ -70,7 +70,7 @@ def show_shape(request: HttpRequest, name: str) -> HttpResponse:
             field: Any = form.fields["config"]
             form.add_error("config", field.note_problems(binding.to_form_paths(problems, submission.form)))
             result = "invalid"
-    answer = HttpResponse(PAGE.render(Context({"form": form, "result": result})))
+    answer = HttpResponse(PAGE.render(RequestContext(request, {"form": form, "result": result})))
     answer["Content-Security-Policy"] = "default-src 'self'"
     return answer
 
