@@ -70,7 +70,8 @@ class Terminal:
 
     def start(self, command: str, **options: object) -> subprocess.Popen[str]:
         """Start ``command`` where the last one ended."""
-        script = f'. "$STATE/variables"; cd "$(cat "$STATE/folder")"; {command}'
+        # set -a: a variable that a command sets must be there for the next one, which another shell runs
+        script = f'set -a; . "$STATE/variables"; cd "$(cat "$STATE/folder")"; {command}'
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
         environment = self.environment | {"STATE": str(self.state)}
         return subprocess.Popen(["/usr/bin/env", "bash", "-c", script], env=environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
