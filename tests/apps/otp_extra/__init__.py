@@ -1,0 +1,1 @@
+"""An app of today: its plugins.py is found by itself, and its plugin is configurable."""
