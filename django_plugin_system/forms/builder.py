@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typing_extensions
 from django.utils.translation import gettext_lazy as _
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, Json, RootModel
 from pydantic.fields import FieldInfo
 
 from django_plugin_system.config.declared import holds_secret, is_secret_type, is_union
@@ -22,10 +22,11 @@ from django_plugin_system.forms.groups import GroupControl
 from django_plugin_system.forms.jsontext import JsonTextControl
 from django_plugin_system.forms.labels import get_model_title, make_label
 from django_plugin_system.forms.leaves import build_choice, build_leaf, get_json_schema
-from django_plugin_system.forms.scalars import NumberTextControl
+from django_plugin_system.forms.scalars import FormattedControl, NumberTextControl
 from django_plugin_system.forms.secret import SecretControl
 from django_plugin_system.forms.variants import NothingControl, ReferenceControl, VariantsControl
 
+_JSON: Any = Json
 _TITLES = {"string": _("Text"), "number": _("Number"), "boolean": _("Yes or no"), "array": _("List")}
 
 
@@ -67,20 +68,17 @@ class Builder:
 
     def _build(self, annotation: Any, request: Request) -> Control:
         label, nullable = request.label, request.nullable
+        if any(item is _JSON or isinstance(item, _JSON) for item in request.metadata):
+            return FormattedControl(label, nullable)
         if is_secret_type(annotation):
             structured = get_json_schema(annotation).get("type") != "string"
             return SecretControl(label, nullable, structured=structured)
         if is_union(annotation):
             return self._build_union(annotation, request)
-        values = _get_choices(annotation)
-        if values is not None:
-            return build_choice(values, label, nullable=nullable)
         found = self._build_model(annotation, request) or self._build_container(annotation, request)
         if found is not None:
             return _make_optional(found) if nullable else found
-        if holds_secret(annotation):
-            return JsonTextControl(label, nullable, may_hold_secret=True)
-        return build_leaf(annotation, label, request.metadata, nullable=nullable, in_union=request.in_union)
+        return _build_value(annotation, request)
 
     def _build_model(self, annotation: Any, request: Request) -> Control | None:
         if not _is_model(annotation):
@@ -125,9 +123,7 @@ class Builder:
 
     def _refer(self, annotation: Any, request: Request) -> Control:
         """Return a reference to a model that is just being built; JSON text for other types inside themselves."""
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)) or issubclass(
-            annotation, RootModel
-        ):
+        if not _is_model(annotation) or issubclass(annotation, RootModel):
             return JsonTextControl(request.label, request.nullable, may_hold_secret=holds_secret(annotation))
         self._recursive.add(annotation)
         name, title = _get_name(annotation), get_model_title(annotation)
@@ -144,9 +140,23 @@ class Builder:
             return NumberTextControl(request.label, nullable, whole=False)
         part = replace(request, label=Label(help_text=request.label.help_text), nullable=False, in_union=True)
         options = [_make_option(self.build(member, part), index) for index, member in enumerate(members)]
+        options.sort(
+            key=lambda option: option.is_reference
+        )  # a new form starts with the first, and must come to an end
         if not _is_unambiguous(options):
             return JsonTextControl(request.label, nullable, may_hold_secret=holds_secret(annotation))
         return VariantsControl(request.label, nullable, _add_nothing(options) if nullable else tuple(options))
+
+
+def _build_value(annotation: Any, request: Request) -> Control:
+    """Return the control of a type that holds no other that we know how to draw."""
+    label, nullable = request.label, request.nullable
+    values = _get_choices(annotation)
+    if values is not None:
+        return build_choice(values, label, nullable=nullable)
+    if holds_secret(annotation):
+        return JsonTextControl(label, nullable, may_hold_secret=True)
+    return build_leaf(annotation, label, request.metadata, nullable=nullable, in_union=request.in_union)
 
 
 def _is_model(annotation: Any) -> bool:
@@ -169,14 +179,10 @@ def _peel(annotation: Any, request: Request) -> tuple[Any, Request]:
         if origin is Annotated:
             annotation, *metadata = typing_extensions.get_args(annotation)
             request = _add_metadata(request, metadata)
-        elif alias is not None and not _is_recursive_alias(alias):
+        elif alias is not None:
             annotation = alias
         else:
             return annotation, request
-
-
-def _is_recursive_alias(alias: Any) -> bool:
-    return isinstance(alias, str)
 
 
 def _add_metadata(request: Request, metadata: list[Any]) -> Request:

@@ -195,10 +195,6 @@ class TupleControl(Control):
             drawn[f"item_{index}"] = {"title": title, **item.describe(collect(seen, f"item_{index}"))}
         return {**schema, "properties": drawn}
 
-    def get_default_form(self) -> Any:
-        """Leave defaults out: the renderer does not read those of an object."""
-        return MISSING
-
     def get_blank(self) -> Any:
         """Start with every position blank."""
         return {f"item_{index}": item.get_blank() for index, item in enumerate(self.items)}

@@ -33,9 +33,6 @@ class _Missing:
     def __repr__(self) -> str:
         return "MISSING"
 
-    def __deepcopy__(self, memo: object) -> _Missing:
-        return self
-
 
 MISSING: Final[Any] = _Missing()
 """No value: a key that is not there."""

@@ -33,6 +33,12 @@ class ConfigField(forms.Field):
         kwargs = {"label": _("Configuration"), "required": False, "initial": binding.get_text(), **kwargs}
         super().__init__(widget=widget, **kwargs)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> ConfigField:
+        """Return a copy for one form, without the problems of another."""
+        copied: ConfigField = super().__deepcopy__(memo)
+        copied.widget.error_map = {}
+        return copied
+
     def clean(self, value: Any) -> Submission:
         """Read what was posted.
 

@@ -59,10 +59,6 @@ class GroupControl(Control):
         required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
         return {**schema, "properties": {**marker, **drawn}, "required": required}
 
-    def get_default_form(self) -> Any:
-        """Leave defaults to the fields: the renderer does not read those of an object."""
-        return MISSING
-
     def get_blank(self) -> Any:
         """Start with the default of each field."""
         return self.encode({})

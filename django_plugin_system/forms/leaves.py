@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
 from django.utils.translation import gettext_lazy as _
-from pydantic import Json, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from django_plugin_system.forms.jsontext import JsonTextControl
@@ -44,8 +44,6 @@ def build_leaf(
     annotation: Any, label: Label, metadata: tuple[Any, ...], *, nullable: bool, in_union: bool = False
 ) -> Control:
     """Return the control of a single value. ``in_union`` asks for one that the browser can tell from a text."""
-    if any(item is Json or isinstance(item, Json) for item in metadata):
-        return FormattedControl(label, nullable)
     schema = get_json_schema(annotation, metadata)
     kind = schema.get("type")
     if "enum" in schema or "const" in schema:

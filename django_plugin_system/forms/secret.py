@@ -73,10 +73,6 @@ class SecretControl(Control):
             "help_text": f"{text} {hint}" if text else hint,
         }
 
-    def get_default_form(self) -> Any:
-        """Never show a default."""
-        return MISSING
-
     def encode(self, plain: Any) -> str:
         """Show a placeholder, or nothing where nothing is stored. Anything else would be a secret."""
         if isinstance(plain, list) or (isinstance(plain, dict) and MARKER not in plain):

@@ -64,14 +64,6 @@ class ReferenceControl(Control):
         title = self.label.title or self.own_title
         return {"$ref": f"#/$defs/{self.name}", "title": str(title)}
 
-    def get_default_form(self) -> Any:
-        """Leave defaults to the fields."""
-        return MISSING
-
-    def get_blank(self) -> Any:
-        """Start as the target does."""
-        return self.target.get_blank()
-
     def encode(self, plain: Any) -> Any:
         """Show what the target shows."""
         return self.target.encode(plain)
@@ -113,10 +105,6 @@ class VariantsControl(Control):
         ]
         return {"title": str(self.label.title), "oneOf": drawn}
 
-    def get_default_form(self) -> Any:
-        """Start with the first option: the renderer takes no default here."""
-        return MISSING
-
     def get_blank(self) -> Any:
         """Start with the first option."""
         return self.options[0].get_blank()
@@ -141,17 +129,11 @@ class VariantsControl(Control):
         return next(iter(fitting), None)
 
     def encode(self, plain: Any) -> Any:
-        """Show the value in the option it belongs to.
-
-        The browser tells options apart by shape, so the value must lead back to the same option.
-        """
+        """Show the value in the option it belongs to."""
         option = self.pick_plain(plain)
         if option is None:
             raise UnfitError
-        form = option.encode(plain)
-        if self.pick_form(form) is not option:
-            raise UnfitError
-        return form
+        return option.encode(plain)
 
     def adapt(self, plain: Any) -> VariantsControl:
         """Adapt the option that the value belongs to."""
@@ -182,11 +164,6 @@ class VariantsControl(Control):
         """Follow the path in the chosen option."""
         option = self.pick_form(form)
         return option.locate(path, form) if option else ()
-
-    def get_child(self, key: str, plain: Any) -> Control | None:
-        """Return the control in the option that ``plain`` belongs to."""
-        option = self.pick_plain(plain)
-        return option.get_child(key, plain) if option else None
 
     def iter_children(self) -> Iterable[tuple[str, Control]]:
         """Yield each option, without a key: an option has no place of its own in the form."""

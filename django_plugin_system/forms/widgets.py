@@ -42,9 +42,10 @@ class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships n
 
     @property
     def media(self) -> forms.Media:
-        """Add our own style and script to django-jsonform's."""
+        """Add our own style and script, after django-jsonform's."""
         own = forms.Media(
-            css={"all": ["django_plugin_system/config-form.css"]}, js=["django_plugin_system/config-form.js"]
+            css={"all": ["django_jsonform/style.css", "django_plugin_system/config-form.css"]},
+            js=["django_jsonform/index.js", "django_plugin_system/config-form.js"],
         )
         media: forms.Media = super().media + own
         return media

@@ -6,15 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 
 from django_plugin_system.models import PluginInstance, PluginStatus
 from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, read_form, url
-from tests.admin.sample import CONFIG, SECRET, make_instance
+from tests.admin.sample import CONFIG, SECRET, TwilioSms, make_instance
 
 if TYPE_CHECKING:
-    from django.test import Client
+    from django.contrib.auth.models import User
+    from django.test import Client, RequestFactory
 
     from django_plugin_system.models import PluginItem
 
@@ -189,3 +191,50 @@ def test_default_instance_of_an_item_without_config(admin_client: Client, items:
     form = {**open_change(admin_client, row), "priority": "4"}
     assert save(admin_client, row, form).status_code == 302
     assert get_row(row).priority == 4
+
+
+def test_change_during_the_save(admin_client: Client, instance: PluginInstance) -> None:
+    """A config that changes between the check and the write is not overwritten; the page says so."""
+    form = edit_config(open_change(admin_client, instance), timeout=20)
+    other = get_row(instance)
+
+    def interfere(execute: Any, sql: str, *args: Any) -> Any:
+        if ' AS "a" FROM "django_plugin_system_plugininstance"' in sql:
+            with connection.cursor() as cursor:
+                changed = {**other.config, "timeout": 5.0}
+                cursor.execute("UPDATE django_plugin_system_plugininstance SET config = %s", [json.dumps(changed)])
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(interfere):
+        response = admin_client.post(url("change", instance.pk), form)
+    assert response.status_code == 302
+    assert "changed by someone else" in admin_client.get(response["Location"]).content.decode()
+    assert get_row(instance).load_config().timeout != 20
+
+
+def test_config_of_an_older_version(
+    admin_client: Client, instance: PluginInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form shows the configuration in the code's version, or as it is stored where that fails."""
+
+    def migrate(_cls: type, config: dict[str, Any], from_version: int) -> dict[str, Any]:
+        assert from_version == 1
+        return {**config, "timeout": config["timeout"] * 2}
+
+    monkeypatch.setattr(TwilioSms, "config_version", 2)
+    monkeypatch.setattr(TwilioSms, "migrate_config", classmethod(migrate))
+    form = open_change(admin_client, instance)
+    assert json.loads(form["config"])["timeout"] == 20
+    save(admin_client, instance, edit_config(form, region='"eu"'))
+    row = get_row(instance)
+    assert (row.config_version, row.load_config().timeout, row.load_config().region) == (2, 20, "eu")
+    monkeypatch.setattr(TwilioSms, "config_version", 3)
+    assert json.loads(open_change(admin_client, instance)["config"])["timeout"] == 20
+
+
+def test_form_without_a_row(rf: RequestFactory, admin_user: User) -> None:
+    """Other code may ask the admin for a form of no row at all: it has no configuration."""
+    request = rf.get("/")
+    request.user = admin_user
+    form = site.get_model_admin(PluginInstance).get_form(request)
+    assert "config" not in form.base_fields

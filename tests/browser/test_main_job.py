@@ -11,6 +11,8 @@ from django_plugin_system.models import PluginInstance
 from tests.admin.sample import SECRET, SID, make_instance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Page
 
     from django_plugin_system.models import PluginItem

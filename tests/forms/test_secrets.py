@@ -168,6 +168,15 @@ def test_secret_in_json_text() -> None:
     assert json.loads(shown) == {"token": RETYPE, "port": 1}
     assert json.loads(binding.get_again(json.dumps({"value": SECRET})))["value"] == ""
     assert edit(binding, value='{"token": "****"}').config is None
+    listed = json.dumps({"value": json.dumps({"token": [SECRET, None]})})
+    assert SECRET not in binding.get_again(listed)
+
+
+def test_secret_or_a_list() -> None:
+    """A secret that may also be something else keeps to its own kind of value."""
+    binding = bind(make_schema(SecretStr | list[Account]), {"value": []})
+    assert get_form(binding)["value"] == []
+    assert edit(binding, value=SECRET).config == {"value": SECRET}
 
 
 def test_structured_secret_is_typed_as_json() -> None:

@@ -1,0 +1,152 @@
+"""Problems find their place in the form: paths by stored keys become paths by form keys, and titles for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from django_plugin_system.exceptions import FieldProblem
+from django_plugin_system.forms.binding import make_error_map
+from tests.forms.helpers import bind_shape, edit, get_form, post
+from tests.forms.shapes import MARKER, SHAPES
+
+if TYPE_CHECKING:
+    from django_plugin_system.forms.binding import ConfigBinding
+
+BY_NAME = {shape.name: shape for shape in SHAPES}
+ACCOUNT = {"user": "a", "token": MARKER, "active": True}
+LEAF: dict[str, Any] = {"name": "b", "left": None, "others": []}
+
+
+def bind_value(name: str, value: Any, **options: Any) -> ConfigBinding:
+    """Return the form of a stored value of a shape."""
+    return bind_shape(BY_NAME[name], value, **options)
+
+
+PLACES: list[tuple[str, Any, str, str, str]] = [
+    ("text", "a", "value", "value", "Value"),
+    ("models", [ACCOUNT], "value.0.token", "value.0.token", "Value > 1 > Token"),
+    ("models", [ACCOUNT], "value.7.token", "value", "Value"),
+    ("models", [ACCOUNT], "value.x", "value", "Value"),
+    ("nested_lists", [[1, 2]], "value.0.1", "value.0.1", "Value > 1 > 2"),
+    ("headers", {"X": "1", "7": "2"}, "value.7", "value.1.value", "Value > 2"),
+    ("headers", {"X": "1"}, "value.Y", "value", "Value"),
+    ("dict_of_models", {"main": ACCOUNT}, "value.main.user", "value.0.value.user", "Value > 1 > User"),
+    ("fixed_tuple", ["a", 1, True], "value.1", "value.item_1", "Value > item_1"),
+    ("fixed_tuple", ["a", 1, True], "value.9", "value", "Value"),
+    ("fixed_tuple", ["a", 1, True], "value.x", "value", "Value"),
+    ("model_optional", {"host": "h", "port": 1, "password": None}, "value.port", "value.port", "Value > Port"),
+    ("model_optional", None, "value.port", "value", "Value"),
+    ("discriminated", {"kind": "bank", "iban": "", "limit": 1}, "value.limit", "value.limit", "Value > Limit"),
+    ("tree", {**LEAF, "left": LEAF}, "value.left.name", "value.left.name", "Value > Left > Name"),
+    ("tree", {**LEAF, "others": [LEAF]}, "value.others.0.name", "value.others.0.name", "Value > Others > 1 > Name"),
+    ("extra", {"name": "x", "more": 1}, "value.more", "value._extras.0.value", "Value > Further values > 1"),
+    ("model", {"host": "h", "port": 1, "password": None}, "value.unknown", "value", "Value"),
+    ("dict_of_any", {"a": {"b": 1}}, "value.a.b", "value", "Value"),
+    ("text", "a", "unknown", "", ""),
+    ("text", "a", "", "", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "stored", "form", "title"), PLACES)
+def test_places(name: str, value: Any, stored: str, form: str, title: str) -> None:
+    """Each stored path leads to its input, or to the nearest one around it."""
+    binding = bind_value(name, value)
+    path = tuple(stored.split(".")) if stored else ()
+    found = binding.to_form_paths([FieldProblem(path, "wrong")], get_form(binding))
+    assert found == [FieldProblem(tuple(form.split(".")) if form else (), "wrong")]
+    assert binding.get_title(found[0].path) == title
+
+
+def test_places_in_a_form_of_another_shape() -> None:
+    """A posted form that lost its shape still gets its problems."""
+    for name, value in (("model", None), ("headers", 1), ("models", 1), ("int_or_text", [])):
+        binding = bind_value(name, BY_NAME[name].values[0])
+        assert binding.to_form_paths([FieldProblem(("value", "0"), "x")], {"value": value})[0].path == ("value",)
+        assert binding.to_form_paths([FieldProblem(("value",), "x")], None)[0].path == ("value",)
+
+
+def test_titles_of_unknown_parts() -> None:
+    """A path that leads nowhere is shown as it is."""
+    binding = bind_value("headers", {"a": "1"})
+    assert binding.get_title(("value", "0", "key")) == "Value > 1 > key"
+    assert bind_value("union_optional", {"radius": 1.0}).get_title(("value", "gone")) == "Value > gone"
+
+
+def test_text_mode_keeps_stored_paths() -> None:
+    """In the JSON text a problem is named by its stored path."""
+    problem = FieldProblem(("value", "x"), "wrong")
+    assert bind_value("headers", {}, generated=False).to_form_paths([problem], {}) == [problem]
+
+
+def test_error_map() -> None:
+    """The renderer takes messages by joined path; the root's path is empty."""
+    problems = [FieldProblem(("a", "0"), "x"), FieldProblem(("a", "0"), "y"), FieldProblem((), "z")]
+    assert make_error_map(problems) == {"a§0": ["x", "y"], "": ["z"]}
+
+
+REFUSED = [
+    ("headers", {}, [{"key": "", "value": "1"}], ("value", "0", "key"), "needs a key"),
+    ("headers", {}, [{"key": "a", "value": "1"}] * 2, ("value", "1", "key"), "twice"),
+    ("headers", {}, ["x"], ("value", "0", "key"), "needs a key"),
+    ("models", [], "text", ("value",), "did not send a list"),
+    ("model", BY_NAME["model"].values[0], "text", ("value",), "did not send these fields"),
+    ("literal", "a", '"c"', ("value",), "Choose one"),
+    ("dict_of_any", {}, "{", ("value",), "not valid JSON"),
+    ("int_or_text", 1, True, ("value",), "no type that is possible"),
+    ("int_or_text", 1, 2**60, ("value",), "too many digits"),
+    (
+        "extra",
+        {"name": "x"},
+        {"name": "y", "_extras": [{"key": "name", "value": "1"}]},
+        ("value", "_extras"),
+        "of its own",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "typed", "path", "message"), REFUSED)
+def test_refused(name: str, value: Any, typed: Any, path: tuple[str, ...], message: str) -> None:
+    """What the form itself cannot take is reported at its place, and nothing is stored."""
+    submission = edit(bind_value(name, value), value=typed)
+    assert submission.config is None
+    assert [(problem.path, message in problem.message) for problem in submission.problems] == [(path, True)]
+
+
+TAKEN = [
+    ("headers", {"a": "1"}, [{"key": "b", "value": "2"}], {"b": "2"}),
+    ("whole", 1, "abc", "abc"),
+    ("whole", 1, 5, 5),
+    ("int_or_float", 1, "abc", "abc"),
+    ("int_or_float", 1, "2.50", 2.5),
+    ("literal_mixed", "1", "", None),
+    ("int_or_text_or_none", 1, "", None),
+    ("model_optional", None, {"host": "h", "port": 1, "password": ""}, {"host": "h", "port": 1, "password": None}),
+    ("fixed_tuple", ["a", 1, True], {"item_0": "b", "item_1": "", "item_2": False}, ["b", None, False]),
+    ("fixed_tuple_optional", None, {"item_0": "1", "item_1": "2"}, [1, 2]),
+    ("texts_optional", None, [], []),
+    ("date", "2026-01-31", "2026-02-28", "2026-02-28"),
+    ("anything", 1, "[1, null]", [1, None]),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "typed", "wanted"), TAKEN)
+def test_taken(name: str, value: Any, typed: Any, wanted: Any) -> None:
+    """What is typed arrives as the JSON that pydantic is to look at."""
+    submission = edit(bind_value(name, value), value=typed)
+    assert submission.problems == ()
+    assert submission.config == {"value": wanted}
+
+
+def test_cleared_texts_that_cannot_be_empty() -> None:
+    """An emptied date, choice, number or JSON text counts as not filled in."""
+    for name in ("date", "literal", "whole_bounded", "dict_of_any", "int_or_text"):
+        typed = None if name == "int_or_text" else ""
+        assert edit(bind_value(name, BY_NAME[name].values[0]), value=typed).config == {}
+
+
+def test_not_an_object() -> None:
+    """A posted form that is no object is refused as a whole."""
+    for generated in (True, False):
+        assert "in braces" in post(bind_value("text", "a", generated=generated), [1]).problems[0].message
