@@ -159,7 +159,7 @@ def examine(row: Row, keyring: KeyRing) -> Finding:
         found.may_be_plain = _may_hold_plain(row, stored)
     except (ValueError, RecursionError):
         found.key_ids += _CLAIM_IN_TEXT.findall(row.config)
-        found.problems.append("the config is no JSON, or nested too deeply")
+        found.problems.append("the config is JSON that cannot be read: nested too deeply, or a number too long")
         return found
     binding = Binding(SCOPE, str(row.pk))
     for path, marker in markers:
@@ -185,7 +185,7 @@ def _replace_token(found: Finding, path: Path, marker: dict[str, Any], binding: 
     token = marker[MARKER]
     if get_token_key_id(token) == keyring.primary_id:
         return found.config
-    if found.config.count(token) != 1:
+    if token not in found.config:
         raise MalformedToken(path)
     return found.config.replace(token, seal(plain, binding, path, keyring)[MARKER])
 

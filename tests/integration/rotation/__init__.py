@@ -1,0 +1,1 @@
+"""Rotation: every secret ends up with the first key, and nothing is lost on the way."""
