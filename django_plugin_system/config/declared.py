@@ -53,7 +53,7 @@ def is_secret_type(annotation: Any) -> bool:
 
 @lru_cache(maxsize=1024)
 def _holds_secret_cached(annotation: Any) -> bool:
-    return any(is_secret_type(inner) for inner in _walk(annotation, set()))
+    return any(is_secret_type(inner) for inner in _walk(annotation, {}))
 
 
 def holds_secret(annotation: Any) -> bool:
@@ -61,18 +61,19 @@ def holds_secret(annotation: Any) -> bool:
     try:
         return _holds_secret_cached(annotation)
     except TypeError:  # an annotation with unhashable metadata
-        return any(is_secret_type(inner) for inner in _walk(annotation, set()))
+        return any(is_secret_type(inner) for inner in _walk(annotation, {}))
 
 
 def find_models(annotation: Any) -> list[type]:
     """Return every class with fields (models, dataclasses, typed dicts) that this type is made of."""
-    return [inner for inner in _walk(annotation, set()) if isinstance(inner, type) and iter_fields(inner)]
+    return [inner for inner in _walk(annotation, {}) if isinstance(inner, type) and iter_fields(inner)]
 
 
-def _walk(annotation: Any, seen: set[int]) -> Iterator[Any]:
+def _walk(annotation: Any, seen: dict[int, Any]) -> Iterator[Any]:
+    """Yield every type inside ``annotation`` once; ``seen`` keeps them alive, so that no id is used again."""
     if id(annotation) in seen:
         return
-    seen.add(id(annotation))
+    seen[id(annotation)] = annotation
     yield annotation
     if not is_secret_type(annotation):
         for inner in iter_inner(annotation):
