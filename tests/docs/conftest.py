@@ -6,16 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import README, ROOT
 from tests.docs.story import Story
 from tests.docs.terminal import Terminal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CREATE = """
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -32,9 +29,9 @@ PluginInstance.objects.update(unavailable_until=None)
 """
 
 
-def in_shell(project: Path, code: str) -> None:
+def in_shell(project: Path, code: str, python: Path = Path(sys.executable)) -> None:
     """Run ``code`` in the shell of ``project``."""
-    command = [sys.executable, "manage.py", "shell", "-c", code]
+    command: list[Path | str] = [python, "manage.py", "shell", "-c", code]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
     subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
 

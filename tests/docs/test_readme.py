@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.docs.conftest import CREATE, in_shell, open_terminal
+from tests.docs.pages import README
+from tests.docs.story import Story
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,3 +19,15 @@ pytestmark = pytest.mark.sqlite
 def test_the_tutorial_runs_as_written(followed_readme: Path) -> None:
     """Every file and command of the README's tutorial does, in order, what the text says."""
     assert followed_readme.joinpath("db.sqlite3").exists()
+
+
+@pytest.mark.packaging
+def test_the_tutorial_runs_in_an_environment_of_its_own(tmp_path: Path) -> None:
+    """With the reader's own environment, into which the clone was installed as the README says, it does so too."""
+    terminal = open_terminal(tmp_path)
+
+    def use_admin(_address: str) -> None:
+        in_shell(terminal.place, CREATE, python=terminal.place / ".venv/bin/python")
+
+    Story(terminal, own_environment=True, in_admin=use_admin).tell(README)
+    assert terminal.place.joinpath(".venv").is_dir()
