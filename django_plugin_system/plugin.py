@@ -90,8 +90,14 @@ def _substitute(origin: type, args: tuple[Any, ...]) -> object:
     for base in get_original_bases(origin):
         parent = getattr(base, "__origin__", None)
         if isinstance(parent, type) and issubclass(parent, ConfigurablePlugin):
-            return _substitute(parent, tuple(given.get(arg, arg) for arg in base.__args__))
+            return _substitute(parent, tuple(_fill_in(arg, given) for arg in base.__args__))
     return None
+
+
+def _fill_in(arg: Any, given: dict[Any, Any]) -> Any:
+    """Return a type variable, or a generic model, with what is ``given`` for the variables."""
+    parameters = getattr(arg, "__pydantic_generic_metadata__", {}).get("parameters")
+    return arg[tuple(given.get(one, one) for one in parameters)] if parameters else given.get(arg, arg)
 
 
 def get_config_schema(plugin_class: type) -> type[BaseModel] | None:

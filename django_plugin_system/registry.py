@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -10,17 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import NotRequired, TypedDict
 
-from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.exceptions import (
     AmbiguousPluginType,
-    InvalidConfigSchema,
-    InvalidInterface,
-    InvalidPluginClass,
     PluginItemNotFound,
     PluginTypeNotFound,
     RegistrationConflict,
 )
-from django_plugin_system.plugin import get_config_schema, takes_config
+from django_plugin_system.requirements import check_implements, check_interface, check_plugin_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,59 +92,6 @@ class ItemSpec:
         return "with the interface " + (self.interface.__qualname__ if self.interface else "?")
 
 
-def check_interface(spec: TypeSpec) -> None:
-    """Check that the interface can be implemented.
-
-    :raises InvalidInterface: unless it is an abstract base class with at least one abstract method.
-    """
-    interface: Any = spec.interface
-    if not isinstance(interface, type) or not inspect.isabstract(interface):
-        name = getattr(interface, "__qualname__", repr(interface))
-        message = f"The interface {name} of plugin type {spec} must be an ABC with at least one @abstractmethod."
-        raise InvalidInterface(message, registered=interface)
-
-
-def check_plugin_class(spec: ItemSpec) -> None:
-    """Check that the class can be built and, if it is configurable, that its secrets can be stored.
-
-    :raises InvalidPluginClass, InvalidConfigSchema: if not.
-    """
-    cls: Any = spec.plugin_class
-    if not isinstance(cls, type):
-        message = f"The plugin_class of plugin item {spec} must be a class, not {cls!r}."
-        raise InvalidPluginClass(message, registered=cls)
-    schema = get_config_schema(cls)
-    if schema is None:
-        return
-    if problems := find_unstorable(schema):
-        detail = "; ".join(problems)
-        message = f"{cls.__qualname__} of plugin item {spec} has a config_schema that cannot be stored: {detail}."
-        raise InvalidConfigSchema(message, registered=cls)
-    if not takes_config(cls):
-        message = (
-            f"{cls.__qualname__} of plugin item {spec} has a config_schema, but cannot be called with one argument: "
-            "derive from ConfigurablePlugin, or give __init__ exactly one required argument."
-        )
-        raise InvalidPluginClass(message, registered=cls)
-
-
-def check_implements(spec: ItemSpec, interface: type) -> None:
-    """Check that the item's class implements ``interface``, all of it.
-
-    :raises InvalidPluginClass: naming the class, the interface and the missing methods.
-    """
-    cls = spec.plugin_class
-    missing = sorted(getattr(cls, "__abstractmethods__", ()))
-    if issubclass(cls, interface) and not missing:
-        return
-    fault = f"does not implement {', '.join(missing)} of" if missing else "is no subclass of"
-    message = (
-        f"{cls.__qualname__} of plugin item {spec} {fault} {interface.__qualname__}, "
-        f"the interface of plugin type {spec.describe_type()}."
-    )
-    raise InvalidPluginClass(message, registered=cls)
-
-
 @dataclass
 class Registry:
     """All that is registered in this process. ``generation`` grows with every change."""
@@ -164,12 +106,14 @@ class Registry:
     def add_type(self, spec: TypeSpec) -> None:
         """Register a type, and the items that waited for it; registering the same again is fine.
 
-        :raises InvalidInterface, RegistrationConflict, InvalidPluginClass: the registry stays as it was.
+        :raises InvalidInterface, RegistrationConflict, AmbiguousPluginType, InvalidPluginClass: the registry stays as
+        it was.
         """
         check_interface(spec)
         known = self.types.get(spec.key)
         if known is not None and known.interface is not spec.interface:
             raise _conflict(f"Plugin type {spec}", known.interface, spec.interface)
+        self._check_told_apart(spec)
         arrived = [item for item in self.waiting if _belongs(item, spec)]
         items = dict(self.items)
         for item in arrived:
@@ -179,6 +123,12 @@ class Registry:
         self.items = items
         self.waiting = [item for item in self.waiting if item not in arrived]
         self.generation += 1
+
+    def _check_told_apart(self, spec: TypeSpec) -> None:
+        """Refuse a second type for an interface that names the type of some item: which came first must not matter."""
+        types = [other for other in self.find_types_of_interface(spec.interface) if other.key != spec.key]
+        if types and any(item.interface is spec.interface for item in self.items.values()):
+            raise AmbiguousPluginType(spec.interface, [str(known) for known in (*types, spec)])
 
     def add_item(self, spec: ItemSpec) -> None:
         """Register an item, or let it wait for its type; registering the same again is fine.

@@ -13,6 +13,7 @@ FLOORS = (
     ("conf",),
     ("config",),
     ("bulk", "fields", "freshness", "plugin", "signals"),
+    ("requirements",),
     ("registry",),
     ("querysets",),
     ("configuration",),
