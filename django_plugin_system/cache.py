@@ -54,17 +54,17 @@ def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     entry = _find_valid(key, now)
     if entry is not None and _is_recent(entry, using, now):
         return entry.value
+    commits = freshness.count_commits()  # before the token: a commit after it may be missing from what is read now
     token = freshness.read_token(using)
     settled = not freshness.is_changing(using)
     if entry is not None and settled and entry.token == token:
-        entry.verified, entry.commits = _get_verified(using, now)
+        entry.verified, entry.commits = _get_verified(using, now), commits
         return entry.value
     generation = registry.generation
     made = make()
     if token is not None and settled:
-        verified, commits = _get_verified(using, now)
         expires = now + min(made.lifetime, MAX_AGE)
-        _store(key, _Entry(made.value, token, generation, expires, verified, commits))
+        _store(key, _Entry(made.value, token, generation, expires, _get_verified(using, now), commits))
     return made.value
 
 
@@ -82,9 +82,9 @@ def _is_recent(entry: _Entry, using: str, now: float) -> bool:
     return entry.commits == freshness.count_commits() and not freshness.has_uncommitted_changes(using)
 
 
-def _get_verified(using: str, now: float) -> tuple[float, int]:
+def _get_verified(using: str, now: float) -> float:
     """Return when a value counts as checked: never, while it rests on a change that others must not see."""
-    return (NEVER if freshness.has_uncommitted_changes(using) else now), freshness.count_commits()
+    return NEVER if freshness.has_uncommitted_changes(using) else now
 
 
 def _store(key: Hashable, entry: _Entry) -> None:

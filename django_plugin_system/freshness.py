@@ -96,8 +96,7 @@ def has_uncommitted_changes(using: str) -> bool:
     """Say whether the open transaction on ``using`` holds a change that others must not see yet."""
     if using not in _get_changed():
         return False
-    connection = connections[using]
-    pending = connection.in_atomic_block and any(entry[1] is _count_commit for entry in connection.run_on_commit)
+    pending = any(entry[1] is _count_commit for entry in connections[using].run_on_commit)
     if not pending:
         _thread.changed = _get_changed() - {using}
     return pending

@@ -10,7 +10,7 @@ from django.db import router
 from django_plugin_system import selection
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.failover import failover
-from django_plugin_system.freshness import announce_change
+from django_plugin_system.freshness import changing
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.selection import Selection, make_request
 
@@ -130,4 +130,5 @@ async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -
 
 def refresh_plugins(using: str | None = None) -> None:
     """Let every process look again at its next selection: for changes made with raw SQL, which set no change token."""
-    announce_change(using or router.db_for_write(PluginInstance))
+    with changing(using or router.db_for_write(PluginInstance)):
+        pass

@@ -1,0 +1,91 @@
+"""What a test and its worker process both can do: select, explain, write, fail over. Arguments and results are JSON."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from django.db import transaction
+from django.test.utils import override_settings
+
+from django_plugin_system import NoPluginAvailable, failover, get_plugin, get_plugin_instance, get_plugins
+from django_plugin_system.exceptions import AllPluginsFailed, PluginUnavailable
+from django_plugin_system.models import PluginInstance
+from tests.integration.plugins import AbstractSms, ProviderSms, declare_item, declare_type
+from tests.integration.rows import add_instance
+
+_held: list[Any] = []
+_overrides: list[Any] = []
+
+
+def declare() -> None:
+    """Register the plugins that the tests of freshness use."""
+    declare_type()
+    declare_item(ProviderSms)
+    declare_item(ProviderSms, "other", priority=5)
+
+
+def choose(name: str | None = None) -> str | None:
+    """Return account and row of what is selected now, or None."""
+    try:
+        plugin: Any = get_plugin(AbstractSms, name=name)
+    except NoPluginAvailable:
+        return None
+    row = plugin.plugin_instance
+    return f"{row.item.name}/{row.name}/{plugin.config.account}"
+
+
+def choose_in_all_ways() -> list[str | None]:
+    """Return what each function selects."""
+    every: list[Any] = get_plugins(AbstractSms)
+    legacy = get_plugin_instance("sms", "apps.sms")
+    return [choose(), every[0].config.account if every else None, legacy.config.account if legacy else None]
+
+
+def rename(old: str, new: str) -> None:
+    """Write a row."""
+    PluginInstance.objects.filter(name=old).update(name=new)
+
+
+def add(name: str, priority: int) -> None:
+    """Insert a row."""
+    add_instance(name, priority=priority)
+
+
+def begin(old: str, new: str) -> None:
+    """Write a row in a transaction that stays open."""
+    block = transaction.atomic()
+    block.__enter__()
+    _held.append(block)
+    rename(old, new)
+
+
+def roll_back() -> None:
+    """Undo what ``begin`` wrote."""
+    transaction.set_rollback(True)
+    _held.pop().__exit__(None, None, None)
+
+
+def commit() -> None:
+    """Keep what ``begin`` wrote."""
+    _held.pop().__exit__(None, None, None)
+
+
+def fail(cooldown: float) -> list[str]:
+    """Let every provider fail; return who was tried."""
+    tried = []
+    with suppress(AllPluginsFailed):
+        for attempt in failover(AbstractSms, cooldown=cooldown):
+            with attempt:
+                tried.append(attempt.instance.name)
+                raise PluginUnavailable
+    return tried
+
+
+def allow_staleness(seconds: float) -> None:
+    """Set MAX_STALENESS in this process; 0 takes it back."""
+    if seconds:
+        _overrides.append(override_settings(PLUGIN_SYSTEM={"MAX_STALENESS": seconds}))
+        _overrides[-1].enable()
+    else:
+        _overrides.pop().disable()
