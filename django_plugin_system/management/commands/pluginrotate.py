@@ -89,7 +89,7 @@ class Command(BaseCommand):
         return report
 
     def _show_counts(self, report: RotationReport) -> None:
-        self.stdout.write(f"{report.rows:,} rows with {report.secrets.total():,} secrets:")
+        self.stdout.write(f"Rows: {report.rows:,}. Secrets: {report.secrets.total():,}.")
         for key_id in dict.fromkeys([*report.key_ids, *report.outdated]):
             role = "first" if key_id == report.key_ids[0] else "old" if key_id in report.key_ids else "not configured"
             self.stdout.write(f"- key {key_id} ({role}): {report.secrets[key_id]:,}")
@@ -98,15 +98,15 @@ class Command(BaseCommand):
         for problem in report.problems:
             self.stderr.write(f"- {problem}")
         if report.failed > len(report.problems):
-            self.stderr.write(f"- and {report.failed - len(report.problems):,} more rows")
+            self.stderr.write(f"- and {report.failed - len(report.problems):,} more")
 
     def _end_rotation(self, report: RotationReport, *, dry_run: bool) -> None:
-        done = "would be written" if dry_run else "written"
-        self.stdout.write(
-            f"{report.rewritten:,} rows {done} with key {report.key_ids[0]}; {report.plain:,} held plain text."
-        )
+        done = "to write" if dry_run else "written"
+        self.stdout.write(f"Rows {done} with key {report.key_ids[0]}: {report.rewritten:,}.")
+        if report.plain:
+            self.stdout.write(f"Rows found with a secret in plain text: {report.plain:,}.")
         if report.failed:
-            raise CommandError(f"{report.failed:,} rows have a problem; see above.")
+            raise CommandError(f"Rows with a problem: {report.failed:,}; see above.")
         if not dry_run:
             self.stdout.write(self.style.SUCCESS("Done. Run pluginrotate --verify before you remove an old key."))
 
@@ -115,9 +115,9 @@ class Command(BaseCommand):
         for key_id in report.unused:
             self.stdout.write(f"Key {key_id} may be removed from {where}: no secret needs it.")
         for key_id, count in report.outdated.items():
-            self.stdout.write(f"Key {key_id} is still needed, by {count:,} secrets.")
+            self.stdout.write(f"Key {key_id} is still needed; secrets encrypted with it: {count:,}.")
         if report.failed:
-            raise CommandError(f"{report.failed:,} rows have a problem; see above.")
+            raise CommandError(f"Rows with a problem: {report.failed:,}; see above.")
         if report.outdated:
             raise CommandError("Not every secret uses the first key: run pluginrotate.")
         self.stdout.write(self.style.SUCCESS(f"Every secret opens with key {report.key_ids[0]}."))

@@ -58,7 +58,7 @@ def test_one_database_is_rotated(settings: SettingsWrapper) -> None:
     declare_type()
     declare_item(ProviderSms)
     here, there = fill(HERE, settings), fill(THERE, settings)
-    assert "1 rows with 1 secrets" in pluginrotate("--database", THERE).out
+    assert "Rows: 1. Secrets: 1." in pluginrotate("--database", THERE).out
     assert (find_ids(here, HERE), find_ids(there, THERE)) == ([OLD_ID], [NEW_ID])
     assert not pluginrotate("--database", THERE, "--verify").error
     assert pluginrotate("--database", HERE, "--verify").error

@@ -168,5 +168,5 @@ def test_a_derived_key_is_left_behind(provider: PluginItem, settings: SettingsWr
 @pytest.mark.usefixtures("provider")
 def test_an_empty_table_is_fine() -> None:
     """There may be nothing to rotate."""
-    assert "0 rows with 0 secrets" in pluginrotate().out
+    assert "Rows: 0. Secrets: 0." in pluginrotate().out
     assert not pluginrotate("--verify").error

@@ -107,7 +107,7 @@ def test_a_spoilt_row_is_reported_and_left_alone(
     before = read_all()
     ran = pluginrotate(*option)
     assert f"- {victim.name} (provider) {victim.pk}: {reason}" in ran.err
-    assert ran.error == "1 rows have a problem; see above."
+    assert ran.error == "Rows with a problem: 1; see above."
     assert read_raw(victim.pk) == before[victim.pk]
     others = [row.pk for row in rows if row != victim]
     assert {key_id for pk in others for key_id in find_row_key_ids(pk)} == {OLD_ID if option else NEW_ID}
@@ -133,7 +133,7 @@ def test_a_key_that_is_not_configured(
     ran = pluginrotate()
     assert f"- key {OTHER_ID} (not configured): 1" in ran.out
     assert f"lost (provider) {lost.pk}: token: encrypted with key {OTHER_ID}, which is not configured" in ran.err
-    assert f"Key {OTHER_ID} is still needed, by 1 secrets." in pluginrotate("--verify").out
+    assert f"Key {OTHER_ID} is still needed; secrets encrypted with it: 1." in pluginrotate("--verify").out
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [NEW, OLD, OTHER]}
     assert not pluginrotate().error
     assert find_row_key_ids(lost.pk) == find_row_key_ids(rows[0].pk)[:1] == [NEW_ID]
@@ -179,5 +179,5 @@ def test_many_problems_are_counted_not_listed(provider: PluginItem, settings: Se
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [NEW, OLD]}
     ran = pluginrotate()
     assert ran.err.count("which is not configured") == LISTED
-    assert ran.err.endswith("- and 3 more rows\n")
-    assert ran.error == f"{LISTED + 3} rows have a problem; see above."
+    assert ran.err.endswith("- and 3 more\n")
+    assert ran.error == f"Rows with a problem: {LISTED + 3}; see above."
