@@ -93,6 +93,7 @@ def test_a_rollback_without_atomic_is_forgotten(settings: Settings) -> None:
         transaction.commit()
         assert choose() == "provider/kept/AC1"
     finally:
+        transaction.rollback()
         transaction.set_autocommit(True)
     assert choose() == "provider/kept/AC1"
 
