@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import NoneType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ForwardRef, Literal
 
 import typing_extensions
 from django.utils.translation import gettext_lazy as _
@@ -154,7 +154,7 @@ def _build_value(annotation: Any, request: Request) -> Control:
     values = _get_choices(annotation)
     if values is not None:
         return build_choice(values, label, nullable=nullable)
-    if holds_secret(annotation):
+    if holds_secret(annotation) or isinstance(annotation, (str, ForwardRef)):  # Python 3.10 leaves "T" in list["T"]
         return JsonTextControl(label, nullable, may_hold_secret=True)
     return build_leaf(annotation, label, request.metadata, nullable=nullable, in_union=request.in_union)
 

@@ -7,7 +7,7 @@ from collections import deque
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union
+from typing import Annotated, Any, Literal, NamedTuple, NewType, Union
 
 import typing_extensions
 from pydantic import BaseModel, ConfigDict, Field, Json, Secret, SecretBytes, SecretStr
@@ -82,8 +82,8 @@ class Tree(BaseModel):
     """A model inside itself."""
 
     name: str
-    left: Optional["Tree"] = None
-    others: list["Tree"] = []
+    left: Tree | None = None
+    others: list[Tree] = []
 
 
 class Extra(BaseModel):

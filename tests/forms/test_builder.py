@@ -14,6 +14,7 @@ from pydantic_core import core_schema
 
 from django_plugin_system.exceptions import Path  # noqa: TC001 - as short as the rest
 from django_plugin_system.forms.binding import ConfigBinding, redact
+from django_plugin_system.forms.builder import Builder, Request
 from django_plugin_system.forms.controls import Control, Reading, UnfitError
 from django_plugin_system.forms.jsontext import JsonTextControl
 from django_plugin_system.forms.labels import get_model_title
@@ -256,6 +257,13 @@ def test_arbitrary_type() -> None:
     """A type that has no JSON form at all gets JSON text, too."""
     schema = create_model("Config", __config__=ConfigDict(arbitrary_types_allowed=True), value=(Opaque, ...))
     assert bind(schema).get_schema("{}")["properties"]["value"]["widget"] == "textarea"
+
+
+def test_name_that_is_not_resolved() -> None:
+    """What stands behind a name that Python left as text may be a secret, so what is typed is not shown again."""
+    control = Builder().build("Account", Request())
+    assert isinstance(control, JsonTextControl)
+    assert control.may_hold_secret
 
 
 def test_unions() -> None:

@@ -36,7 +36,7 @@ def make_form(data: dict[str, str] | None = None, **options: Any) -> forms.Form:
 
 def test_drawn_form_holds_no_secret() -> None:
     """The page has the container, the text for browsers without JavaScript, and where secrets are typed."""
-    page = str(make_form())
+    page = make_form().as_p()
     assert 'data-django-jsonform-container="true"' in page
     assert "stored secret" in page
     assert 'data-dps-secrets="[&quot;token&quot;]"' in page
@@ -57,7 +57,7 @@ def test_refused_form_shows_problems_and_no_secret() -> None:
     """Problems stand in the widget and in the field's errors; a typed secret is nowhere."""
     form = make_form({"config": json.dumps({"url": "x", "token": f"[stored secret {SECRET}"})})
     assert not form.is_valid()
-    page = str(form)
+    page = form.as_p()
     assert SECRET not in page
     assert "Token: Text was added" in page
     assert "errorMap" in page
@@ -102,5 +102,5 @@ def test_widgets() -> None:
     assert isinstance(make_form().fields["config"].widget, GeneratedConfigWidget)
     form = make_form(generated=False)
     assert isinstance(form.fields["config"].widget, TextConfigWidget)
-    assert OPENED not in str(form)
-    assert "data-django-jsonform" not in str(form)
+    assert OPENED not in form.as_p()
+    assert "data-django-jsonform" not in form.as_p()
