@@ -11,13 +11,13 @@ from tests.integration.rotation.running import NEW, OLD
 from tests.integration.rows import add_instance, reload
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from django_plugin_system.models import PluginInstance, PluginItem
 
 
 @pytest.fixture
-def rows(provider: PluginItem, settings: SettingsWrapper) -> list[PluginInstance]:
+def rows(provider: PluginItem, settings: Settings) -> list[PluginInstance]:
     """Return five rows with an old key's secrets, in the order of their ids; a new key is the first one by now."""
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [OLD]}
     config = {"account": "AC1", "token": SECRET, "spare": [f"{SECRET}-1", f"{SECRET}-2"]}

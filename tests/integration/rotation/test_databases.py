@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_django import DjangoDbBlocker
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import DjangoDbBlocker, Settings
 
 HERE, THERE = "here", "there"
 
 
 @pytest.fixture(autouse=True)
 def databases(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path: Path, settings: SettingsWrapper
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path: Path, settings: Settings
 ) -> Iterator[None]:
     """Make two empty databases; a new key is the first one."""
     del django_db_setup
@@ -38,7 +37,7 @@ def databases(
         yield
 
 
-def fill(alias: str, settings: SettingsWrapper) -> PluginInstance:
+def fill(alias: str, settings: Settings) -> PluginInstance:
     """Make the tables, and store one row with the old key's secret."""
     call_command("migrate", "django_plugin_system", database=alias, verbosity=0)
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [OLD]}
@@ -53,7 +52,7 @@ def find_ids(row: PluginInstance, alias: str) -> Any:
     return TOKEN.findall(read_raw(row.pk, alias))
 
 
-def test_one_database_is_rotated(settings: SettingsWrapper) -> None:
+def test_one_database_is_rotated(settings: Settings) -> None:
     """--database names the database; the others stay as they are."""
     declare_type()
     declare_item(ProviderSms)
@@ -72,7 +71,7 @@ class NothingHere:
         return False if (db, app_label) == (HERE, "django_plugin_system") else None
 
 
-def test_the_check_looks_at_the_databases_it_is_given(settings: SettingsWrapper) -> None:
+def test_the_check_looks_at_the_databases_it_is_given(settings: Settings) -> None:
     """W004 names the database; one that is not migrated, or does not hold the tables, is passed over."""
     declare_type()
     declare_item(ProviderSms)

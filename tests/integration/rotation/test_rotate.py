@@ -30,7 +30,7 @@ from tests.integration.rotation.running import (
 from tests.integration.rows import add_instance, get_item, reload, write_raw
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from django_plugin_system.registry import Registry
 
@@ -58,7 +58,7 @@ def test_nothing_but_tokens_changes(rows: list[PluginInstance]) -> None:
     assert list(PluginInstance.objects.order_by("pk").values(*columns)) == others
 
 
-def test_old_keys_can_be_dropped_afterwards(rows: list[PluginInstance], settings: SettingsWrapper) -> None:
+def test_old_keys_can_be_dropped_afterwards(rows: list[PluginInstance], settings: Settings) -> None:
     """With the new key alone, verification finds nothing wrong and plugins are built."""
     assert not pluginrotate().error
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [NEW]}
@@ -132,7 +132,7 @@ class OddSms(ConfigurablePlugin[OddConfig], AbstractSms):
 
 
 @pytest.mark.usefixtures("provider")
-def test_secrets_of_every_kind_survive(settings: SettingsWrapper) -> None:
+def test_secrets_of_every_kind_survive(settings: Settings) -> None:
     """Raw bytes, numbers and secrets under any key come back as they were."""
     declare_item(OddSms, "odd")
     sync_registered_plugins_to_db()
@@ -148,7 +148,7 @@ def test_secrets_of_every_kind_survive(settings: SettingsWrapper) -> None:
     assert reload(odd).load_plugin().send("hi") == "hi by 7"
 
 
-def test_a_derived_key_is_left_behind(provider: PluginItem, settings: SettingsWrapper) -> None:
+def test_a_derived_key_is_left_behind(provider: PluginItem, settings: Settings) -> None:
     """Secrets of the key derived from SECRET_KEY move to a configured key, and to that of a new SECRET_KEY."""
     add_instance("main", provider)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]

@@ -27,7 +27,7 @@ from tests.integration.rows import TABLE, add_instance, read_raw, to_db_id, writ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from django_plugin_system.models import PluginItem
 
@@ -123,9 +123,7 @@ def test_every_unreadable_secret_of_a_row_is_named(rows: list[PluginInstance]) -
     assert f"spare.0: {MALFORMED}" in line
 
 
-def test_a_key_that_is_not_configured(
-    rows: list[PluginInstance], provider: PluginItem, settings: SettingsWrapper
-) -> None:
+def test_a_key_that_is_not_configured(rows: list[PluginInstance], provider: PluginItem, settings: Settings) -> None:
     """Rows of a lost key are counted and named with its id; they are rotated once the key is back."""
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [OTHER]}
     lost = add_instance("lost", provider)
@@ -169,7 +167,7 @@ def write_text(row: PluginInstance, text: str) -> None:
         cursor.execute(statement, [text, to_db_id(row.pk, "default")])
 
 
-def test_many_problems_are_counted_not_listed(provider: PluginItem, settings: SettingsWrapper) -> None:
+def test_many_problems_are_counted_not_listed(provider: PluginItem, settings: Settings) -> None:
     """The report names the first rows and counts the rest, so that a lost key does not fill memory and screen."""
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [OTHER]}
     PluginInstance.objects.bulk_create(
