@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -15,10 +16,25 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm  # not subscriptable at run time
+
 LOWEST, HIGHEST = -32768, 32767
 """What the priority column holds."""
 
 Rows = QuerySet[PluginItem] | QuerySet[PluginInstance]
+
+
+class NamedInputs(ModelForm):
+    """The inputs of one row of a list. They have no label there, so they say themselves what they are."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Name each input by its column and the row."""
+        super().__init__(*args, **kwargs)
+        for name in ("status", "priority"):
+            field = self.fields[name]
+            field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
 
 
 class StatusAndPriorityActions(ShortDescription):
@@ -40,6 +56,10 @@ class StatusAndPriorityActions(ShortDescription):
     def mark_disabled(self, request: HttpRequest, queryset: Rows) -> None:
         """Take the rows out."""
         self._mark(request, queryset, PluginStatus.DISABLED)
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form of one row of the list."""
+        return super().get_changelist_form(request, **{"form": NamedInputs, **kwargs})
 
     def _mark(self, request: HttpRequest, queryset: Rows, status: PluginStatus) -> None:
         rows: list[Any] = list(queryset)

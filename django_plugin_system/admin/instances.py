@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -166,6 +167,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
 
     def _choose_item(self, request: HttpRequest) -> HttpResponse:
         search = request.GET.get("q", "")
+        kept = {key: value for key, value in request.GET.items() if key not in {"q", "item"}}
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -173,7 +175,8 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
             "title": _("Choose what to configure"),
             "groups": group_items(search),
             "search": search,
-            "preserved": request.GET.get("_changelist_filters", ""),
+            "kept": kept,
+            "kept_query": urlencode(kept),
         }
         return TemplateResponse(request, "admin/django_plugin_system/plugininstance/choose_item.html", context)
 

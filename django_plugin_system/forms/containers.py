@@ -172,6 +172,10 @@ class PairsControl(Control):
 
 
 def _iter_entries(form: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each key and value; a person without JavaScript may have typed a plain object."""
+    if isinstance(form, dict):
+        yield from form.items()
+        return
     for entry in form if isinstance(form, list) else []:
         given = entry if isinstance(entry, dict) else {}
         yield given.get("key"), given.get("value")
@@ -207,7 +211,7 @@ class TupleControl(Control):
 
     def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
         """Read each position."""
-        given = form if isinstance(form, dict) else {}
+        given = _get_items(form)
         stored = old if isinstance(old, list) and len(old) == len(self.items) else [MISSING] * len(self.items)
         keys = [f"item_{index}" for index in range(len(self.items))]
         return [
@@ -217,14 +221,14 @@ class TupleControl(Control):
 
     def conform(self, form: Any, known: Container[str]) -> Any:
         """Show each position again."""
-        given = form if isinstance(form, dict) else {}
+        given = _get_items(form)
         return {
             f"item_{index}": item.conform(given.get(f"item_{index}"), known) for index, item in enumerate(self.items)
         }
 
     def locate(self, path: Path, form: Any) -> Path:
         """Follow the position."""
-        given = form if isinstance(form, dict) else {}
+        given = _get_items(form)
         if not path or not path[0].isdigit() or int(path[0]) >= len(self.items):
             return ()
         key = f"item_{path[0]}"
@@ -238,3 +242,10 @@ class TupleControl(Control):
     def iter_children(self) -> Iterable[tuple[str, Control]]:
         """Yield each position."""
         return [(f"item_{index}", item) for index, item in enumerate(self.items)]
+
+
+def _get_items(form: Any) -> dict[str, Any]:
+    """Return a tuple's values by form key; a person without JavaScript may have typed a plain list."""
+    if isinstance(form, list):
+        return {f"item_{index}": item for index, item in enumerate(form)}
+    return form if isinstance(form, dict) else {}

@@ -90,17 +90,18 @@ class GroupControl(Control):
         return replace(self, children=children)
 
     def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-        """Read each field."""
+        """Read each field. Of the whole configuration, some fields may be left out: they stay as they are."""
         if not isinstance(form, dict):
             reading.refuse(at, _("The form did not send these fields."))
             return MISSING
         stored = old if isinstance(old, dict) else {}
         plain = {}
         for name, control in self.children.items():
-            if name not in form:
+            past = stored.get(name, MISSING)
+            if name not in form and (at or not form):
                 reading.refuse((*at, name), _("The form did not send this field."))
                 continue
-            value = decode_or_keep(control, form[name], stored.get(name, MISSING), reading, (*at, name))
+            value = decode_or_keep(control, form[name], past, reading, (*at, name)) if name in form else past
             if value is not MISSING:
                 plain[name] = value
         if self.extras:

@@ -52,11 +52,10 @@ class JsonTextControl(Control):
     def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
         """Read the text, or refuse it saying where it stops being JSON. No text at all is no value."""
         del old
-        text = form if isinstance(form, str) else ""
-        if not text.strip():
+        if form is None or (isinstance(form, str) and not form.strip()):
             return None if self.nullable else MISSING
         try:
-            plain = parse_json(text)
+            plain = parse_json(form) if isinstance(form, str) else form
         except ValueError as error:
             reading.refuse(at, _("This is not valid JSON: %(reason)s.") % {"reason": error})
             return MISSING
@@ -67,7 +66,7 @@ class JsonTextControl(Control):
     def conform(self, form: Any, known: Container[str]) -> str:
         """Show the text again; where it may hold a secret, without anything that is not a known placeholder."""
         if not isinstance(form, str):
-            return ""
+            return self.conform(show_json(form), known)
         if not self.may_hold_secret:
             return form
         try:

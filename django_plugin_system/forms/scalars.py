@@ -221,15 +221,21 @@ class ChoiceControl(Control):
         del old
         if form in ("", None):
             return None if self.nullable else MISSING
-        if not self._is_choice(form):
+        text = self._find_text(form)
+        if text is None:
             reading.refuse(at, _("Choose one of the values offered."))
             return MISSING
-        return json.loads(form)
+        return json.loads(text)
+
+    def _find_text(self, form: Any) -> str | None:
+        """Return the JSON text of the choice that was sent; a person without JavaScript may have typed the value."""
+        texts = (form, json.dumps(form))
+        return next((text for text in texts if isinstance(text, str) and self._is_choice(text)), None)
 
     def conform(self, form: Any, known: Container[str]) -> str:
         """Show the choice again if it is one."""
         del known
-        return form if isinstance(form, str) and self._is_choice(form) else self.get_blank()
+        return self._find_text(form) or self.get_blank()
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,8 @@ class VariantsControl(Control):
             marked = [option for option in options if _get_variant(option) == form.get(VARIANT)]
             return next(iter(marked or options), None)
         kind = _get_kind(form)
-        return next((option for option in self.options if option.kind == kind), None)
+        found = next((option for option in self.options if option.kind == kind), None)
+        return self.pick_plain(None) if found is None and form is None else found
 
     def pick_plain(self, plain: Any) -> Control | None:
         """Return the option that a stored or plain value belongs to, or None."""

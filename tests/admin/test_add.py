@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
+
+from django.core.signals import got_request_exception
+from django.db.models.signals import pre_save
+from django.views.debug import ExceptionReporter
 
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from tests.admin.helpers import edit_config, make_user_client, read_form, url
 from tests.admin.sample import SECRET, SID, make_instance
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from django.test import Client
 
 Items = dict[str, PluginItem]
@@ -141,3 +144,30 @@ def test_without_jsonform(admin_client: Client, items: Items, settings: Any) -> 
     form = edit_config(read_form(response), account_sid=SID, auth_token=SECRET)
     admin_client.post(f"{url('add')}?item={items['twilio'].pk}", {**form, "name": "text"})
     assert PluginInstance.objects.get().name == "text"
+
+
+def test_error_report_holds_no_secret(admin_client: Client, items: Items) -> None:
+    """When saving crashes, neither the mail to the admins nor its page of variables holds what was typed."""
+    reports: list[str] = []
+
+    def crash(**_signal: Any) -> None:
+        raise RuntimeError
+
+    def report(request: Any, **_signal: Any) -> None:
+        kind, error, trace = sys.exc_info()
+        reporter = ExceptionReporter(request, kind, error, trace, is_email=True)
+        reports.extend([reporter.get_traceback_html(), reporter.get_traceback_text()])
+
+    form = edit_config(open_add(admin_client, items["twilio"]), account_sid=SID, auth_token=SECRET)
+    admin_client.raise_request_exception = False
+    pre_save.connect(crash, sender=PluginInstance)
+    got_request_exception.connect(report)
+    try:
+        address = f"{url('add')}?item={items['twilio'].pk}"
+        assert admin_client.post(address, {**form, "name": "x"}).status_code == 500
+    finally:
+        pre_save.disconnect(crash, sender=PluginInstance)
+        got_request_exception.disconnect(report)
+    assert len(reports) == 2
+    assert "RuntimeError" in reports[0]
+    assert not [text for text in reports if SECRET in text]

@@ -49,7 +49,8 @@ def test_adding_to_a_type_of_1000_instances(admin_client: Client, items: Items) 
     """The pages that add and change take as many queries with 1,000 instances as with one."""
     row = make_instance(items["twilio"])
     pages = [url("add"), f"{url('add')}?item={items['twilio'].pk}", url("change", row.pk)]
-    before = [count_queries(admin_client, page) for page in pages]
+    for _warm_caches_first in range(2):
+        before = [count_queries(admin_client, page) for page in pages]
     PluginInstance.objects.bulk_create(PluginInstance(item=items["console"], name=f"i{i}") for i in range(1000))
     assert [count_queries(admin_client, page) for page in pages] == before
 

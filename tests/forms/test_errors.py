@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr, create_model
 
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.binding import make_error_map
-from tests.forms.helpers import bind_shape, edit, get_form, post
-from tests.forms.shapes import MARKER, SHAPES
+from tests.forms.helpers import bind, bind_shape, edit, get_form, post
+from tests.forms.shapes import MARKER, SHAPES, Smtp
 
 if TYPE_CHECKING:
     from django_plugin_system.forms.binding import ConfigBinding
@@ -115,6 +117,11 @@ def test_refused(name: str, value: Any, typed: Any, path: tuple[str, ...], messa
 
 
 TAKEN = [
+    ("literal", "a", "b", "b"),
+    ("headers", {"a": "1"}, {"b": "2"}, {"b": "2"}),
+    ("fixed_tuple", ["a", 1, True], ["b", "2", False], ["b", 2, False]),
+    ("model_optional", {"host": "h", "port": 1, "password": None}, None, None),
+    ("dict_of_any", {}, {"a": 1}, {"a": 1}),
     ("headers", {"a": "1"}, [{"key": "b", "value": "2"}], {"b": "2"}),
     ("whole", 1, "abc", "abc"),
     ("whole", 1, 5, 5),
@@ -150,3 +157,26 @@ def test_not_an_object() -> None:
     """A posted form that is no object is refused as a whole."""
     for generated in (True, False):
         assert "in braces" in post(bind_value("text", "a", generated=generated), [1]).problems[0].message
+
+
+def test_plain_json_is_shown_again_as_a_form() -> None:
+    """What was typed as plain JSON, without JavaScript, comes back in the shape of the form."""
+    for name, typed, shown in (
+        ("literal", "b", '"b"'),
+        ("headers", {"b": "2"}, [{"key": "b", "value": "2"}]),
+        ("fixed_tuple", ["b", "2", False], {"item_0": "b", "item_1": "2", "item_2": False}),
+        ("dict_of_any", {"a": 1}, '{\n  "a": 1\n}'),
+        ("model_optional", None, ""),
+    ):
+        binding = bind_value(name, BY_NAME[name].values[0])
+        assert json.loads(binding.get_again(json.dumps({"value": typed})))["value"] == shown
+
+
+def test_fields_left_out() -> None:
+    """Of the whole configuration some fields may be left out, and stay as they are; of a part of it none."""
+    schema = create_model("Config", name=(str, "n"), token=(SecretStr, ...), smtp=(Smtp, Smtp()))
+    stored = {"name": "stored", "token": MARKER, "smtp": {"host": "h", "port": 1, "password": None}}
+    assert post(bind(schema, stored), {"name": "new"}).config == {**stored, "name": "new"}
+    assert post(bind(schema), {"token": "t"}).config == {"token": "t"}
+    assert post(bind(schema, stored), {"smtp": {"host": "x"}}).config is None
+    assert post(bind(schema, stored), {}).config is None
