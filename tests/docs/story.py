@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import doctest
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -27,11 +27,6 @@ ENVIRONMENT_COMMANDS = ("python3 -m venv", ". .venv/bin/activate", "python -m pi
 """What makes an environment; left out where the one that runs the tests serves."""
 
 
-def ignore(address: str) -> None:
-    """Do nothing with a server that runs at ``address``."""
-    del address
-
-
 @dataclass
 class Story:
     """A reader with a terminal. ``settings`` is the settings module of the project that the document makes."""
@@ -40,7 +35,7 @@ class Story:
     settings: str = "shop.settings"
     own_environment: bool = False
     """Whether the commands that make an environment are run, too."""
-    in_admin: Callable[[str], None] = field(default=ignore)
+    in_admin: Callable[[str], None] | None = None
     """What the reader does while the server runs; it is given the address."""
 
     def tell(self, page: Path, section: str = "") -> None:
@@ -78,6 +73,7 @@ class Story:
         if command.text.startswith(ENVIRONMENT_COMMANDS) and not self.own_environment:
             return
         if "manage.py runserver" in command.text:
+            assert self.in_admin, f"{block.path}:{block.line}: nobody uses this server"
             with self.terminal.serve(command.text) as address:
                 self.in_admin(address)
             return

@@ -31,14 +31,10 @@ class Command:
 
 
 def parse_console(text: str) -> Iterator[Command]:
-    """Yield the commands of a ``console`` block: lines that start with ``$``, continued with ``>``."""
+    """Yield the commands of a ``console`` block: the lines that start with ``$``."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        lines = part.splitlines(keepends=True)
-        count = 1
-        while count < len(lines) and lines[count].startswith("> "):
-            count += 1
-        command = lines[0] + "".join(line[2:] for line in lines[1:count])
-        yield Command(command.strip(), "".join(lines[count:]))
+        command, _, output = part.partition("\n")
+        yield Command(command.strip(), output)
 
 
 def _make_environment() -> dict[str, str]:
