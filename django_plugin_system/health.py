@@ -61,7 +61,7 @@ def describe_error(instance: PluginInstance, error: BaseException) -> str:
 
 def _write(instance: PluginInstance, condition: Q, values: Mapping[str, object]) -> bool:
     """Write ``values`` if the row still meets ``condition``; the change token is set only if it did."""
-    using = instance._state.db or router.db_for_write(PluginInstance, instance=instance)  # noqa: SLF001 - ours, or documented
+    using = router.db_for_write(PluginInstance, instance=instance)  # not where it was read: that may be a replica
     rows = PluginInstance.objects.using(using).filter(condition, pk=instance.pk)
     try:
         if not rows.exists():

@@ -18,14 +18,20 @@ TABLES_OF_110 = Path(__file__).with_name("tables_of_110")
 @contextmanager
 def new_database(folder: Path, alias: str = "fresh") -> Iterator[str]:
     """Yield the alias of a new, empty database."""
-    with _made(folder) as name:
-        connections.settings[alias] = {**connection.settings_dict, "NAME": name}
-        try:
-            yield alias
-        finally:
-            connections[alias].close()
-            del connections.settings[alias]
-            del connections[alias]
+    with _made(folder) as name, new_alias(alias, name):
+        yield alias
+
+
+@contextmanager
+def new_alias(alias: str, name: str) -> Iterator[None]:
+    """Let ``alias`` stand for the database ``name``."""
+    connections.settings[alias] = {**connection.settings_dict, "NAME": name}
+    try:
+        yield
+    finally:
+        connections[alias].close()
+        del connections.settings[alias]
+        del connections[alias]
 
 
 @contextmanager

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_django import DjangoDbBlocker
+    from pytest_django import DjangoDbBlocker, Settings
 
 APP = "django_plugin_system"
 TYPES, ITEMS, INSTANCES = (f"{APP}_{name}" for name in ("plugintype", "pluginitem", "plugininstance"))
@@ -143,6 +143,23 @@ def test_only_untouched_instances_go_with_a_migration_back(empty: str) -> None:
     migrate(empty, APP, "0001")
     migrate(empty)
     assert [str(row) for row in PluginInstance.objects.using(empty)] == ["default (console)"]
+
+
+class ElsewhereRouter:
+    """Keeps the package out of every database but "default"."""
+
+    def allow_migrate(self, db: str, app_label: str, **_hints: Any) -> bool:
+        """Say no to the package elsewhere."""
+        return db == "default" or app_label not in {APP, "preferences"}
+
+
+def test_a_database_without_the_package_is_left_alone(empty: str, settings: Settings) -> None:
+    """Where a router keeps the package out, migrations of other apps sync nothing."""
+    settings.DATABASE_ROUTERS = [f"{__name__}.ElsewhereRouter"]
+    declare_type()
+    migrate(empty, "sessions")
+    migrate(empty, APP)
+    assert TYPES not in connections[empty].introspection.table_names()
 
 
 def test_no_migration_is_missing(django_db_blocker: DjangoDbBlocker) -> None:
