@@ -32,7 +32,8 @@ class Everything(BaseModel):
 
     plain: str = ""
     token: SecretStr = SecretStr("")
-    raw: Annotated[SecretBytes, ["metadata that has no hash"]] = SecretBytes(b"")
+    raw: SecretBytes = SecretBytes(b"")
+    odd: list[Annotated[SecretBytes, ["metadata that has no hash"]]] = []
     number: Secret[int] = Secret[int](0)
     login: Login = Login()
     logins: dict[str, Login] = {}
@@ -59,6 +60,7 @@ SUSPICIOUS: list[Any] = [
     {"token": ""},
     {"token": {"secret": "x"}},
     {"raw": "x"},
+    {"odd": ["x"]},
     {"number": 0},
     {"login": {"password": "x"}},
     {"login": {"children": [{"children": [{"password": "x"}]}]}},

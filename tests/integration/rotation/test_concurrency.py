@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, connections
 
 from django_plugin_system.freshness import TABLE as TOKENS
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import ATTEMPTS, RotationReport, rotate_secrets, verify_secrets
 from tests.integration.plugins import SECRET
 from tests.integration.rotation.running import (
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from pytest_django import Settings
 
-    from django_plugin_system.models import PluginItem
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,11 +48,14 @@ def run_elsewhere(*tasks: Callable[[], Any]) -> list[Any]:
 
 
 @contextmanager
-def before_each_write(edit: Callable[[], Any]) -> Iterator[None]:
-    """Let somebody else run ``edit`` after the rotation has read rows, right before its transaction writes."""
+def before_each_write(edit: Callable[[], Any], start: str = f"UPDATE {TOKENS}") -> Iterator[None]:
+    """Let somebody else run ``edit`` after the rotation has read rows, right before its transaction writes.
+
+    Or before any other statement that starts with ``start``.
+    """
 
     def wrap(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
-        if sql.startswith(f"UPDATE {TOKENS}"):
+        if sql.startswith(start):
             run_elsewhere(edit)
         return execute(sql, params, many, context)
 
@@ -142,6 +144,18 @@ def test_rows_that_go_and_come_meanwhile(rows: list[PluginInstance]) -> None:
     assert (report.rows, report.rewritten, report.failed) == (5 + 1, 4, 0)
     assert PluginInstance.objects.count() == 9
     assert find_key_ids() == {NEW_ID}
+
+
+def test_rows_that_go_together_with_their_item(rows: list[PluginInstance]) -> None:
+    """Rows whose item is deleted right after they were read are no problem: there is nothing to write any more."""
+
+    def delete_all() -> None:
+        PluginInstance.objects.all().delete()
+        PluginItem.objects.all().delete()
+
+    with before_each_write(delete_all, 'SELECT "django_plugin_system_pluginitem"'):
+        report = rotate_secrets()
+    assert (report.rows, report.rewritten, report.failed) == (len(rows), 0, 0)
 
 
 def test_a_row_that_never_rests_is_given_up(rows: list[PluginInstance], settings: Settings) -> None:

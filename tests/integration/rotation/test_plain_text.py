@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
+from django_plugin_system.configuration import find_plain_secrets
 from django_plugin_system.freshness import read_token
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import ConfigurablePlugin
@@ -176,9 +177,11 @@ def test_what_is_rightly_plain(provider: PluginItem, declared: Registry) -> None
     write_raw(made[1].pk, config={"way": {"kind": "closed", "value": SECRET}})
     assert rotate_secrets().plain == 1
     assert_sealed(made[1])
+    assert reload(made[1]).load_plugin().send("hi") == "hi by closed"
 
 
 def test_items_that_take_no_secrets(all_kinds: dict[str, PluginItem]) -> None:
     """Rows of classes without secrets, or without a configuration, are looked at and left alone."""
     report = rotate_secrets()
     assert (report.rows, report.plain, report.rewritten, report.failed) == (len(all_kinds) - 1, 0, 0, 0)
+    assert find_plain_secrets(PluginInstance.objects.get(item=all_kinds["console"])) == []
