@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import sys
 import types
 from enum import Enum
 from functools import lru_cache
@@ -53,7 +54,7 @@ def is_secret_type(annotation: Any) -> bool:
 
 @lru_cache(maxsize=1024)
 def _holds_secret_cached(annotation: Any) -> bool:
-    return any(is_secret_type(inner) for inner in _walk(annotation, {}))
+    return any(is_secret_type(inner) for inner in _walk(annotation, []))
 
 
 def holds_secret(annotation: Any) -> bool:
@@ -61,19 +62,19 @@ def holds_secret(annotation: Any) -> bool:
     try:
         return _holds_secret_cached(annotation)
     except TypeError:  # an annotation with unhashable metadata
-        return any(is_secret_type(inner) for inner in _walk(annotation, {}))
+        return any(is_secret_type(inner) for inner in _walk(annotation, []))
 
 
 def find_models(annotation: Any) -> list[type]:
     """Return every class with fields (models, dataclasses, typed dicts) that this type is made of."""
-    return [inner for inner in _walk(annotation, {}) if isinstance(inner, type) and iter_fields(inner)]
+    return [inner for inner in _walk(annotation, []) if isinstance(inner, type) and iter_fields(inner)]
 
 
-def _walk(annotation: Any, seen: dict[int, Any]) -> Iterator[Any]:
-    """Yield every type inside ``annotation`` once; ``seen`` keeps them alive, so that no id is used again."""
-    if id(annotation) in seen:
+def _walk(annotation: Any, seen: list[Any]) -> Iterator[Any]:
+    """Yield every type inside ``annotation`` once. Equal ones count as one: a generic alias is made anew each time."""
+    if annotation in seen:
         return
-    seen[id(annotation)] = annotation
+    seen.append(annotation)
     yield annotation
     if not is_secret_type(annotation):
         for inner in iter_inner(annotation):
@@ -92,7 +93,7 @@ def iter_inner(annotation: Any) -> list[Inner]:
         return [Inner(Step.SAME, bound) for bound in (annotation.__bound__, *annotation.__constraints__) if bound]
     alias = getattr(origin or annotation, "__value__", None) or getattr(annotation, "__supertype__", None)
     if alias is not None:  # type X = ..., NewType("X", ...)
-        return [Inner(Step.SAME, _fill_in(alias, _get_given(origin, args)))]
+        return [Inner(Step.SAME, _fill_in(_resolve(alias, origin or annotation), _get_given(origin, args)))]
     if isinstance(annotation, type) and origin is None:
         return iter_fields(annotation)
     return _iter_container(origin, args)
@@ -114,10 +115,20 @@ def _get_given(origin: Any, args: tuple[Any, ...]) -> dict[Any, Any]:
     return dict(zip(parameters or (), args, strict=False))
 
 
+def _resolve(alias: Any, owner: Any) -> Any:
+    """Return what ``alias`` is where it is text, as that of a recursive type, in the module of its ``owner``."""
+    holder = types.SimpleNamespace(__annotations__={"alias": alias})
+    names = vars(sys.modules[owner.__module__])
+    try:
+        return typing_extensions.get_type_hints(holder, names, include_extras=True)["alias"]
+    except NameError:
+        return alias
+
+
 def _fill_in(annotation: Any, given: dict[Any, Any]) -> Any:
     if isinstance(annotation, TypeVar):
         return given.get(annotation, annotation)
-    parameters = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
+    parameters = getattr(annotation, "__parameters__", ()) if typing_extensions.get_origin(annotation) else ()
     return annotation[tuple(given.get(parameter, parameter) for parameter in parameters)] if parameters else annotation
 
 

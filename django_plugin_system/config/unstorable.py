@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
 
 
 _JSON: type[Any] = Json
@@ -50,14 +49,17 @@ def _find_field_problems(cls: type, inner: Inner) -> Iterator[str]:
         if other.names[:1] != inner.names[:1] and other.names[0] in aliases:
             yield f"its alias is the name of another field, {other.names[0]}: stored configs go by name"
     if holds_secret(inner.annotation):
-        yield from _find_problems(inner.annotation, inner.field)
+        yield from _find_problems(inner.annotation, [inner.field, *inner.field.metadata] if inner.field else ())
         if _has_plain_default(cls, inner):
             yield "the default of a secret is plain text: wrap it, as in SecretStr(...)"
 
 
-def _find_problems(annotation: Any, field: FieldInfo | None) -> Iterator[str]:
-    """Look at one field's type, down to (not into) the models it names."""
-    metadata = [*(field.metadata if field else ()), *getattr(annotation, "__metadata__", ())]
+def _find_problems(annotation: Any, metadata: Sequence[Any], outer: tuple[Any, ...] = ()) -> Iterator[str]:
+    """Look at one field's type, down to (not into) the models it names.
+
+    ``metadata`` is what stands around it, ``outer`` are the types that it is inside of.
+    """
+    metadata = [*metadata, *getattr(annotation, "__metadata__", ())]
     if any(item is Json or isinstance(item, _JSON) for item in metadata):
         yield "a JSON string cannot hold a secret: declare the model itself"
     if any(isinstance(item, _SKIP) for item in metadata):
@@ -65,20 +67,19 @@ def _find_problems(annotation: Any, field: FieldInfo | None) -> Iterator[str]:
     origin = typing_extensions.get_origin(annotation)
     if isinstance(origin, type) and issubclass(origin, collections.abc.Set):
         yield "a set cannot hold secrets: use a list"
-    if is_union(annotation) and not _is_discriminated(metadata, field):
+    if is_union(annotation) and not _is_discriminated(metadata):
         yield from _find_union_problem(typing_extensions.get_args(annotation))
     for inner in iter_inner(annotation):
-        if not holds_secret(inner.annotation):
+        if not holds_secret(inner.annotation) or inner.annotation in outer:
             continue
         if inner.step is Step.KEY:
             yield "a secret cannot be the key of a dict"
         elif not (isinstance(annotation, type) and iter_fields(annotation)) and not is_secret_type(annotation):
-            yield from _find_problems(inner.annotation, None)
+            around = metadata if inner.step is Step.SAME else ()
+            yield from _find_problems(inner.annotation, around, (*outer, annotation))
 
 
-def _is_discriminated(metadata: Sequence[Any], field: FieldInfo | None) -> bool:
-    if field is not None and field.discriminator is not None:
-        return True
+def _is_discriminated(metadata: Sequence[Any]) -> bool:
     return any(isinstance(item, Discriminator) or getattr(item, "discriminator", None) for item in metadata)
 
 
