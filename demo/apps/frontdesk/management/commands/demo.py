@@ -36,13 +36,13 @@ class Command(BaseCommand):
         :raises CommandError: if the port is taken.
         """
         del args
-        if options["verbosity"] < _CHATTY:
-            logging.getLogger("django.server").setLevel(logging.WARNING)
         with _open_server(options["port"]) as web, MailServer(get_local().smtp_port) as mail:
             call_command("migrate", verbosity=0)
             call_command("seed", stdout=self.stdout)
             follow_ports(web_port=web.server_port, smtp_port=mail.port)
             remember_ports(web_port=web.server_port, smtp_port=mail.port)
+            if options["verbosity"] < _CHATTY:
+                logging.getLogger("django.server").setLevel(logging.WARNING)
             self.stdout.write(f"Mail server: {HOST}:{mail.port}")
             self.stdout.write(self.style.SUCCESS(f"Ready: http://{HOST}:{web.server_port}/  (Ctrl-C stops)"))
             self.stdout.flush()

@@ -1,0 +1,71 @@
+"""The front page in a real browser: its pictures, its manners, and that it asks nobody else for anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import SCREENSHOTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.demo.running import Demo
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.browser]
+
+LOOKS = {
+    "demo-light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "demo-dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "demo-narrow": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
+}
+
+
+@pytest.fixture
+def used(demo: Demo) -> Demo:
+    """Return a demo with messages of every kind, the last of them carried by the reserve."""
+    demo.send("email", "marketing", "The autumn catalogue is here.")
+    demo.send("email", "transactional", "Your receipt: 2 plugs, 1 socket.")
+    demo.send("sms", "marketing", "This week: two plugs for one.")
+    demo.switch("swiftline", down=True)
+    demo.send("sms", "transactional", "Your code is 4711.")
+    return demo
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_the_page_fits_its_window_and_loads_nothing_from_elsewhere(browser: Browser, used: Demo, name: str) -> None:
+    """Light, dark and narrow: no sideways scrolling, no foreign request, no script error."""
+    asked: list[str] = []
+    context = browser.new_context(base_url=used.url, **LOOKS[name])  # type: ignore[arg-type]
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    context.close()
+    assert width <= window
+    assert {url for url in asked if not url.startswith(used.url)} == set()
+
+
+def test_the_page_works_by_its_labels(browser: Browser, demo: Demo) -> None:
+    """A person with a screen reader finds each control by its name, and sees only the recipient that is needed."""
+    context = browser.new_context(base_url=demo.url)
+    page = context.new_page()
+    page.goto("/")
+    assert page.get_by_label("Phone number").is_visible()
+    page.get_by_label("E-mail", exact=True).check()
+    assert not page.get_by_label("Phone number").is_visible()
+    page.get_by_label("marketing").check()
+    page.get_by_label("E-mail address").fill("lin@example.com")
+    page.get_by_label("Message").fill("Sent by hand")
+    page.get_by_role("button", name="Send").click()
+    _expect_mail(page, "lin@example.com", "Sent by hand")
+    context.close()
+
+
+def _expect_mail(page: Page, recipient: str, text: str) -> None:
+    mailbox = page.get_by_role("region", name="Mailbox")
+    assert recipient in mailbox.inner_text()
+    assert text in mailbox.inner_text()
