@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django_plugin_system.admin.actions import StatusAndPriorityActions
 from django_plugin_system.admin.choose_item import find_item, group_items
 from django_plugin_system.admin.columns import find_positions, show_link, show_priority, show_state
+from django_plugin_system.admin.copying import find_source, get_copy_url, get_initial
 from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
 from django_plugin_system.admin.row_config import look_at
 from django_plugin_system.exceptions import StaleConfig
@@ -130,7 +131,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
         """Return a form class made for this very row."""
         row = self._get_row(request, obj)
         if row is not None:
-            config = look_at(row)
+            config = look_at(row, getattr(request, "plugin_source", None))
             editable = config.schema if self._get_editable(request, obj) else None
             binding = config.make_binding(editable) if editable else None
             kwargs["form"] = make_form_class(row.item, binding)
@@ -162,8 +163,23 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
                 messages.error(request, _("This item cannot be configured: it does not exist, or its code is gone."))
             return self._choose_item(request)
         request.plugin_item = item  # type: ignore[attr-defined]
+        self._start_copy(request, item)
         context = {"title": _("Add %(item)s instance") % {"item": item.name}, **(extra_context or {})}
         return super().add_view(request, form_url, context)
+
+    def _start_copy(self, request: HttpRequest, item: PluginItem) -> None:
+        source = find_source(request.GET.get("copy"), item)
+        if source is None or not self.has_view_permission(request, source):
+            return
+        request.plugin_source = source  # type: ignore[attr-defined]
+        if request.method == "GET":
+            text = _("This is a copy of %(name)s. Its secrets were not copied: type them where they are needed.")
+            messages.info(request, text % {"name": source.name})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        """Start a copy with what its source has."""
+        source: PluginInstance | None = getattr(request, "plugin_source", None)
+        return get_initial(source) if source else super().get_changeform_initial_data(request)
 
     def _choose_item(self, request: HttpRequest) -> HttpResponse:
         search = request.GET.get("q", "")
@@ -201,10 +217,12 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
         return row
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Say above the form why the instance cannot be used, if it cannot."""
+        """Say above the form why the instance cannot be used, if it cannot; offer to copy it."""
         row = kwargs.get("obj")
         if row is not None and request.method == "GET" and (reason := row.reason_unusable()):
             messages.warning(request, _("This instance is not used now: %(reason)s") % {"reason": reason})
+        if row is not None and row.item.is_registered and self.has_add_permission(request):
+            context["copy_url"] = get_copy_url(row)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature

@@ -14,7 +14,7 @@ from django_plugin_system.config.codec import iter_markers
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.configuration import get_binding
 from django_plugin_system.exceptions import ConfigError, Path, SecretError
-from django_plugin_system.forms.binding import ConfigBinding, redact
+from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.widgets import is_jsonform_installed
 from django_plugin_system.plugin import get_config_version
 
@@ -31,13 +31,16 @@ class RowConfig:
     row: PluginInstance
     schema: type[BaseModel] | None
     obstacle: str
+    source: PluginInstance | None = None
+    """The row that a new one is a copy of."""
 
     def make_binding(self, schema: type[BaseModel]) -> ConfigBinding:
         """Return the configuration's form."""
         row = self.row
         generated = is_jsonform_installed()
         if row._state.adding:  # noqa: SLF001 - how Django says that a row is new
-            return ConfigBinding(schema, row=str(row.pk), generated=generated)
+            start = drop_secrets(_get_current(self.source), schema) if self.source else None
+            return ConfigBinding(schema, row=str(row.pk), start=start, generated=generated)
         stored = _get_current(row)
         return ConfigBinding(schema, stored, _open_readable(row, stored), row=str(row.pk), generated=generated)
 
@@ -46,8 +49,8 @@ class RowConfig:
         return redact(self.row.config, self.schema)
 
 
-def look_at(row: PluginInstance) -> RowConfig:
-    """Return how the configuration of ``row`` can be edited, if it can."""
+def look_at(row: PluginInstance, source: PluginInstance | None = None) -> RowConfig:
+    """Return how the configuration of ``row``, which may be new and a copy of ``source``, can be edited, if it can."""
     plugin_class = row.item.plugin_class
     if plugin_class is None:
         return RowConfig(
@@ -58,7 +61,7 @@ def look_at(row: PluginInstance) -> RowConfig:
         text = _("Stored by newer code (version %(stored)s, this code knows %(known)s), so it is read-only here.")
         return RowConfig(row, None, text % {"stored": row.config_version, "known": known})
     schema = row.item.config_schema
-    return RowConfig(row, schema, "" if schema else _("This item takes no configuration."))
+    return RowConfig(row, schema, "" if schema else _("This item takes no configuration."), source)
 
 
 def _get_current(row: PluginInstance) -> dict[str, Any]:

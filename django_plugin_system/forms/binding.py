@@ -69,17 +69,19 @@ class ConfigBinding:
         opened: Mapping[Path, Any] | None = None,
         *,
         row: str = "",
+        start: Mapping[str, Any] | None = None,
         generated: bool = True,
     ) -> None:
         """Make the form of ``stored``, None for a new row.
 
-        ``opened`` are the secrets that can be read, by path; ``row`` is the row's id.
+        ``opened`` are the secrets that can be read, by path; ``row`` is the row's id; ``start`` is what the form
+        of a new row starts with, without secrets.
         """
         self._is_new = stored is None
-        self._stored = dict(stored or {})
+        known = dict(stored or start or {})
         control, self._models = _build(schema)
-        self._vault = Vault(row, opened or {}, collect_secret_texts(schema, self._stored))
-        self.plain: dict[str, Any] = self._vault.hide(control, self._stored)
+        self._vault = Vault(row, opened or {}, collect_secret_texts(schema, known))
+        self.plain: dict[str, Any] = self._vault.hide(control, known)
         self.generated = generated and isinstance(control, GroupControl)
         try:
             self.control = control.adapt(self.plain)
@@ -87,7 +89,7 @@ class ConfigBinding:
         except UnfitError:
             self.control, self.generated = control, False
         if not self.generated:
-            self._form = outline(self.control) if self._is_new else self.plain
+            self._form = {**outline(self.control), **self.plain} if self._is_new else self.plain
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.plain)} fields>"
@@ -182,6 +184,13 @@ def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
         return JsonTextControl(may_hold_secret=True), {}
 
 
+def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
+    """Return a stored configuration without its secrets: what a copy of the row may start with."""
+    plain = Vault(exposed=collect_secret_texts(schema, stored)).hide(_build(schema)[0], dict(stored))
+    dropped: dict[str, Any] = _drop(plain)
+    return dropped
+
+
 def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> str:
     """Return a stored configuration for people who may only look: neither secrets nor placeholders.
 
@@ -221,3 +230,11 @@ def _blot(plain: Any) -> Any:
     if isinstance(plain, list):
         return [_blot(value) for value in plain]
     return BLOT if read_placeholder(plain) else plain
+
+
+def _drop(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {key: _drop(value) for key, value in plain.items() if not read_placeholder(value)}
+    if isinstance(plain, list):
+        return [_drop(value) for value in plain if not read_placeholder(value)]
+    return plain

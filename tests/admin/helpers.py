@@ -55,7 +55,7 @@ class _Fields(HTMLParser):
         if self._open and data.strip():
             self.values.setdefault(self._open, "")
             if self.get_starttag_text().startswith("<textarea"):  # type: ignore[union-attr]
-                self.values[self._open] += data
+                self.values[self._open] += data.removeprefix("\n")  # as browsers do
 
 
 def read_form(response: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-from django_plugin_system.forms.binding import BLOT, ConfigBinding, redact
+from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.secret import RETYPE
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
 from tests.forms.shapes import MARKER, Account, Typed
@@ -226,6 +226,14 @@ def test_redacted_for_viewers() -> None:
         shown = redact(make_accounts(MARKER), schema)
         assert json.loads(shown)["token"] == BLOT
         assert "stored secret" not in shown
+
+
+def test_copy_starts_without_secrets() -> None:
+    """What a copy starts with holds no secret, encrypted or not, and lists lose those that were nothing else."""
+    stored = {**make_accounts(MARKER), "second": SECRET}
+    start = drop_secrets(stored, Config)
+    assert start == {"url": "u", "accounts": [{"user": "0", "active": True}]}
+    assert drop_secrets({"value": [MARKER, MARKER]}, make_schema(list[SecretStr])) == {"value": []}
 
 
 def test_binary_secret_has_a_placeholder() -> None:
