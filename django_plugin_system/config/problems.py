@@ -21,6 +21,7 @@ WITHHELD = "Invalid value (the message is withheld because it quotes a secret)."
 _OWN = set(get_args(ErrorType)) - {"value_error", "assertion_error"}
 """The kinds of error whose text is pydantic's own."""
 _SHORT = 4
+_LONG = 8
 
 
 def describe_validation_error(
@@ -44,19 +45,25 @@ def scrub(message: str, secrets: Iterable[str], *, authored: bool = True) -> str
     A secret of up to three characters counts only in messages that a plugin author wrote: pydantic's own quote no
     input, and such a text stands in every other word.
     """
+    shown = f"{message} {_squeeze(message)}"
     for secret in secrets:
-        if (authored or len(secret) >= _SHORT) and any(form in message for form in _written_forms(secret)):
+        if (authored or len(secret) >= _SHORT) and any(form in shown for form in _written_forms(secret)):
             return WITHHELD
     return message
 
 
 def _written_forms(secret: str) -> Iterator[str]:
-    """Yield the ways in which a message may quote ``secret``: as it is, escaped, stripped, as the number it means."""
+    """Yield the ways in which a message may quote ``secret``: as it is, escaped, re-indented, by line, as a number."""
     yield secret
     yield repr(secret)[1:-1]
     yield json.dumps(secret)[1:-1]
-    yield secret.strip() or secret
+    yield _squeeze(secret) or secret
+    yield from (line for line in map(str.strip, secret.splitlines()) if len(line) >= _LONG)
     with suppress(ValueError):
         yield str(int(secret))
     with suppress(ValueError):
         yield str(float(secret))
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())
