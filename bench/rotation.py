@@ -91,20 +91,21 @@ def fill(count: int) -> None:
 
 
 def take_time(name: str, run: Callable[..., RotationReport], *, written: int) -> None:
-    """Run, and say how long it took and how much the memory grew meanwhile."""
+    """Run, and say how long it took, how much of that on a core of its own, and how much the memory grew."""
     before = peak = read_memory()
 
     def look(_report: RotationReport) -> None:
         nonlocal peak
         peak = max(peak, read_memory())
 
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     report = run(on_batch=look)
-    seconds = time.perf_counter() - began
+    seconds, worked = time.perf_counter() - began, time.process_time() - worked
     if report.rewritten != written or report.failed:
         sys.exit(f"{name} went wrong: {report}")
     speed = f"{report.rows / seconds:,.0f} rows/s"
-    say(f"{name:14} {seconds:6.1f} s {speed:>16}   memory {before / MIB:.0f} + {(peak - before) / MIB:.1f} MiB")
+    memory = f"{before / MIB:.0f} + {(peak - before) / MIB:.1f} MiB"
+    say(f"{name:14}{seconds:6.1f} s, {worked:.1f} s of it at work {speed:>16}   memory {memory}")
 
 
 def read_memory() -> int:
