@@ -32,7 +32,7 @@ def test_the_page_links_into_the_admin(demo: Demo) -> None:
 def test_a_transactional_text_goes_through_swiftline(demo: Demo) -> None:
     """The active instance with the asked name carries the message, and it arrives in the gateway's outbox."""
     page = demo.send("sms", "transactional", "Code one")
-    assert page.section("result-title").startswith('result-title"> Sent')
+    assert page.section("result-title").startswith("Sent SMS · transactional")
     assert "transactional (swiftline) took it: sw-" in page.section("result-title")
     assert "Code one by Swiftline" in page.section("texts-title")
 

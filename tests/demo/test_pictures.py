@@ -57,10 +57,10 @@ def test_the_page_works_by_its_labels(browser: Browser, demo: Demo) -> None:
     assert page.get_by_label("Phone number").is_visible()
     page.get_by_label("E-mail", exact=True).check()
     assert not page.get_by_label("Phone number").is_visible()
-    page.get_by_label("marketing").check()
+    page.get_by_role("radio", name="marketing").check()
     page.get_by_label("E-mail address").fill("lin@example.com")
-    page.get_by_label("Message").fill("Sent by hand")
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("textbox", name="Message").fill("Sent by hand")
+    page.get_by_role("button", name="Send", exact=True).click()
     _expect_mail(page, "lin@example.com", "Sent by hand")
     context.close()
 

@@ -77,7 +77,7 @@ def _show(candidate: Candidate, chosen: PluginInstance | None) -> Line:
         instance=instance,
         state=state,
         reason=candidate.reason or "",
-        tier=instance.effective_tier.value,
+        tier=str(instance.effective_tier.label).lower(),
         priority=instance.effective_priority,
         can_check=can_check(instance),
     )

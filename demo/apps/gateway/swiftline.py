@@ -55,7 +55,7 @@ def _read_fields(body: bytes) -> dict[str, str] | None:
         return None
     if not isinstance(data, dict):
         return None
-    fields = {key: data.get(key) for key in ("from", "to", "text")}
+    fields: dict[str, Any] = {key: data.get(key) for key in ("from", "to", "text")}
     return fields if all(isinstance(value, str) and value for value in fields.values()) else None
 
 
