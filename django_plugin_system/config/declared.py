@@ -10,11 +10,12 @@ import dataclasses
 import sys
 import types
 from enum import Enum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, NamedTuple, TypeVar, Union
 
 import typing_extensions
 from pydantic import AliasChoices, AliasPath, BaseModel, RootModel, Secret, SecretBytes, SecretStr
+from pydantic.dataclasses import rebuild_dataclass
 from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
@@ -54,14 +55,23 @@ def is_secret_type(annotation: Any) -> bool:
 
 @lru_cache(maxsize=1024)
 def _holds_secret_cached(annotation: Any) -> bool:
-    return any(is_secret_type(inner) for inner in _walk(annotation, []))
+    inners = list(_walk(annotation, []))
+    found = any(map(is_secret_type, inners))
+    if not found and any(map(_is_unsettled, inners)):
+        raise TypeError  # so that the answer is not remembered: what is not defined yet may hold a secret
+    return found
+
+
+def _is_unsettled(annotation: Any) -> bool:
+    """Say whether ``annotation`` names something that is not defined yet."""
+    return isinstance(annotation, (str, ForwardRef)) or getattr(annotation, "__pydantic_complete__", None) is False
 
 
 def holds_secret(annotation: Any) -> bool:
     """Say whether a value of this type is, or can hold at any depth, a secret."""
     try:
         return _holds_secret_cached(annotation)
-    except TypeError:  # an annotation with unhashable metadata
+    except TypeError:  # an annotation with unhashable metadata, or one that is not settled
         return any(is_secret_type(inner) for inner in _walk(annotation, []))
 
 
@@ -154,6 +164,9 @@ def _iter_container(origin: Any, args: tuple[Any, ...]) -> list[Inner]:
 
 def iter_fields(cls: type) -> list[Inner]:
     """Return the fields that a class declares (a model, dataclass, typed dict, named tuple); none for any other."""
+    if getattr(cls, "__pydantic_complete__", None) is False:  # a name in it was not defined yet
+        rebuild: Any = getattr(cls, "model_rebuild", None) or partial(rebuild_dataclass, cls)
+        rebuild(raise_errors=False)
     infos = getattr(cls, "__pydantic_fields__", None)
     if isinstance(infos, dict):
         if issubclass(cls, RootModel):
