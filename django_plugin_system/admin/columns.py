@@ -37,7 +37,12 @@ def show_state(row: PluginInstance) -> SafeString:
 def show_priority(row: PluginInstance) -> str:
     """Return the tier and priority that count, and where the priority comes from."""
     origin = _("the item's") if row.priority is None else _("its own")
-    return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority} ({origin})"
+    return f"{show_rank(row)} ({origin})"
+
+
+def show_rank(row: PluginInstance) -> str:
+    """Return the tier and priority that count."""
+    return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority}"
 
 
 class ShortDescription(ModelAdmin):

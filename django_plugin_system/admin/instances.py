@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from django_plugin_system.admin.actions import StatusAndPriorityActions
 from django_plugin_system.admin.choose_item import find_item, group_items
-from django_plugin_system.admin.columns import find_positions, show_link, show_priority, show_state
+from django_plugin_system.admin.columns import find_positions, show_link, show_priority, show_rank, show_state
 from django_plugin_system.admin.copying import find_source, get_copy_url, get_initial
 from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
 from django_plugin_system.admin.row_config import look_at
@@ -84,11 +84,11 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
         """Return whether the row can be used, and why not."""
         return show_state(row)
 
-    @admin.display(description=gettext_lazy("order in type"))
+    @admin.display(description=gettext_lazy("order"))
     def position(self, row: Any) -> SafeString:
         """Return the row's place in the order of selection of its type, with what puts it there."""
         place = getattr(row, "admin_position", "")
-        return format_html('{} <span class="dps-quiet">{}</span>', place, show_priority(row))
+        return format_html('{} <span class="dps-quiet">{}</span>', place, show_rank(row))
 
     @admin.display(description=gettext_lazy("effective tier and priority"))
     def effective(self, row: PluginInstance) -> str:
@@ -148,7 +148,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
         """Return the configuration without its secrets, and why it cannot be changed."""
         config = look_at(row)
         text = format_html('<pre class="dps-stored">{}</pre>', config.get_redacted()) if row.config else ""
-        return format_html('<div>{}<p class="help">{}</p></div>', text, config.obstacle)
+        return format_html('<div>{}<div class="dps-quiet">{}</div></div>', text, config.obstacle)
 
     # The two steps of adding, and saving
 

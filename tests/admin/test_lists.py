@@ -114,8 +114,8 @@ def test_instance_list_shows_state_and_order(admin_client: Client, items: Items,
     make_instance(items["twilio"], "a", status=PluginStatus.DISABLED)
     page = admin_client.get(url("changelist")).content.decode()
     assert "Usable" in page
-    assert "Active, 9 (its own)" in page
-    assert "Disabled, 5 (the item&#x27;s)" in page
+    assert "Active, 9<" in page
+    assert "Disabled, 5<" in page
     assert '<td class="field-position">2 <span' in page
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]}
     page = admin_client.get(url("changelist")).content.decode()

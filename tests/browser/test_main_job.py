@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginInstance, PluginItem
 from tests.admin.sample import SECRET, SID, make_instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import Page
-
-    from django_plugin_system.models import PluginItem
 
     Shoot = Callable[..., Any]
 
@@ -165,3 +165,30 @@ def test_dark_theme_and_narrow_screen(admin_page: Page, items: dict[str, PluginI
     expect(field(admin_page, "auth_token")).to_be_visible()
     screenshot("narrow", full_page=True)
     assert admin_page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_rows_that_need_attention(admin_page: Page, items: dict[str, PluginItem], screenshot: Shoot) -> None:
+    """The list says what is wrong with a row; the page of one whose code is gone shows its configuration read-only."""
+    row = make_instance(items["twilio"])
+    make_instance(items["twilio"], "off", status="disable")
+    lost = make_instance(items["twilio"], "lost")
+    PluginInstance.objects.filter(pk=lost.pk).update(unavailable_until=timezone.now() + timedelta(hours=1))
+    admin_page.goto(LIST)
+    expect(admin_page.locator(".dps-attention")).to_have_count(1)
+    screenshot("needs-attention", full_page=True)
+    PluginItem.objects.filter(pk=items["twilio"].pk).update(module="apps.removed")
+    admin_page.goto(f"{LIST}{row.pk}/change/")
+    expect(admin_page.locator(".dps-stored")).to_contain_text("••••")
+    expect(admin_page.locator("#content")).to_contain_text("The code of this item is gone")
+    screenshot("code-is-gone", full_page=True)
+
+
+def test_copy(admin_page: Page, items: dict[str, PluginItem], screenshot: Shoot) -> None:
+    """The button on an instance's page opens a form that starts with all but the secrets."""
+    row = make_instance(items["twilio"])
+    admin_page.goto(f"{LIST}{row.pk}/change/")
+    admin_page.get_by_role("link", name="Duplicate").click()
+    expect(admin_page.locator(".messagelist .info")).to_contain_text("not copied")
+    expect(field(admin_page, "account_sid")).to_have_value(SID)
+    expect(field(admin_page, "auth_token")).to_have_value("")
+    screenshot("copy", full_page=True)
