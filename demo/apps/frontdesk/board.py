@@ -17,7 +17,7 @@ from django_plugin_system.models import PluginInstance
 if TYPE_CHECKING:
     from django_plugin_system.selection import Candidate
 
-_SHOWN = 6
+_SHOWN = 4
 """Arrived messages of each kind that are shown, newest first."""
 
 
