@@ -19,6 +19,7 @@ from django_plugin_system.admin.actions import StatusAndPriorityActions
 from django_plugin_system.admin.choose_item import find_item, group_items
 from django_plugin_system.admin.columns import find_positions, show_link, show_priority, show_rank, show_state
 from django_plugin_system.admin.copying import find_source, get_copy_url, get_initial
+from django_plugin_system.admin.filters import StateFilter, TierFilter
 from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
 from django_plugin_system.admin.row_config import look_at
 from django_plugin_system.exceptions import StaleConfig
@@ -43,7 +44,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
     exclude = ("config",)  # the form's field of this name is no column: it goes through set_config
     list_display = ("name", "type_link", "item_link", "state", "position", "status", "priority")
     list_editable = ("status", "priority")
-    list_filter = ("status", "item__plugin_type", "item")
+    list_filter = (StateFilter, TierFilter, "status", "item__plugin_type", "item")
     list_select_related = ("item__plugin_type",)
     search_fields = ("name", "description", "item__name", "item__plugin_type__name")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from tests.admin.helpers import get_row, make_user_client, read_form, url
@@ -192,3 +194,26 @@ def test_delete_an_instance(admin_client: Client, instance: PluginInstance) -> N
     assert SECRET not in response.content.decode()
     admin_client.post(url("delete", instance.pk), {"post": "yes"})
     assert not PluginInstance.objects.exists()
+
+
+FILTERS = [
+    ("state=usable", {"good", "reserve"}),
+    ("state=attention", {"cooling"}),
+    ("state=off", {"off"}),
+    ("tier=active", {"good", "cooling"}),
+    ("tier=reserve", {"reserve"}),
+    ("tier=disable", {"off"}),
+    ("tier=nonsense", {"good", "cooling", "reserve", "off"}),
+    ("state=nonsense", {"good", "cooling", "reserve", "off"}),
+]
+
+
+@pytest.mark.parametrize(("query", "names"), FILTERS)
+def test_filters(admin_client: Client, items: Items, query: str, names: set[str]) -> None:
+    """The list can be narrowed by state and by the tier that counts."""
+    make_instance(items["twilio"], "good")
+    make_instance(items["twilio"], "cooling", unavailable_until=timezone.now() + timedelta(hours=1))
+    make_instance(items["twilio"], "reserve", status=PluginStatus.RESERVED)
+    make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
+    response = admin_client.get(f"{url('changelist')}?{query}")
+    assert {row.name for row in response.context["cl"].result_list} == names
