@@ -1,0 +1,202 @@
+"""Types and items in memory: what is refused, naming both sides; what waits; and how things are found again."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from django_plugin_system.exceptions import (
+    AmbiguousPluginType,
+    InvalidPluginClass,
+    PluginItemNotFound,
+    PluginSystemError,
+    PluginTypeNotFound,
+    RegistrationConflict,
+)
+from django_plugin_system.register import plugin_item
+from django_plugin_system.registry import ItemSpec, temporary_registry
+from tests.unit.plugins import AbstractMail, AbstractSms, HalfSms, OtherSms, Sms, declare_item, declare_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django_plugin_system.registry import Registry
+
+
+def get_state(registry: Registry) -> tuple[Any, ...]:
+    """Return all that a registry knows, whatever the order it heard of it."""
+    waiting = {(item.name, item.describe_type()) for item in registry.waiting}
+    return dict(registry.types), dict(registry.items), waiting
+
+
+STEPS: dict[str, Callable[[], object]] = {
+    "type": declare_type,
+    "other type": lambda: declare_type("mail", interface=AbstractMail),
+    "item by name": lambda: declare_item(Sms, "by-name", priority=3),
+    "item by interface": lambda: plugin_item(AbstractSms, name="by-interface", module="tests")(OtherSms),
+    "item of no type": lambda: declare_item(Sms, "lost", type_name="nowhere"),
+}
+
+
+@pytest.mark.parametrize("order", list(permutations(STEPS)), ids=" < ".join)
+def test_every_order_of_registration_gives_the_same(order: tuple[str, ...], registry: Registry) -> None:
+    """Items may come before their type, by name or by interface; an item whose type never comes keeps waiting."""
+    for step in (*order, *order):  # and the same again is fine
+        STEPS[step]()
+    assert set(registry.types) == {("sms", "tests"), ("mail", "tests")}
+    assert {(key[0], spec.plugin_class, spec.type_key) for key, spec in registry.items.items()} == {
+        ("by-name", Sms, ("sms", "tests")),
+        ("by-interface", OtherSms, ("sms", "tests")),
+    }
+    assert {item.name for item in registry.waiting} == {"lost"}
+    assert registry.get_item("by-name", "tests", ("sms", "tests")).priority == 3
+
+
+WRONG: dict[str, tuple[tuple[Callable[[], object], ...], type[Exception], tuple[str, ...]]] = {
+    "two classes by name": (
+        (declare_type, declare_item, lambda: declare_item(OtherSms)),
+        RegistrationConflict,
+        ("plain (tests)", "plugins.Sms", "plugins.OtherSms"),
+    ),
+    "two classes by name and interface": (
+        (declare_type, declare_item, lambda: plugin_item(AbstractSms, name="plain", module="tests")(OtherSms)),
+        RegistrationConflict,
+        ("plain (tests)", "plugins.Sms", "plugins.OtherSms"),
+    ),
+    "two interfaces": (
+        (declare_type, lambda: declare_type(interface=AbstractMail)),
+        RegistrationConflict,
+        ("sms (tests)", "plugins.AbstractSms", "plugins.AbstractMail"),
+    ),
+    "missing method": (
+        (declare_type, lambda: declare_item(HalfSms)),
+        InvalidPluginClass,
+        ("HalfSms", "plain (tests)", "does not implement cost of AbstractSms", "sms (tests)"),
+    ),
+    "another interface": (
+        (lambda: declare_type(interface=AbstractMail), declare_item),
+        InvalidPluginClass,
+        ("Sms", "plain (tests)", "is no subclass of AbstractMail", "sms (tests)"),
+    ),
+    "two types for an interface that an item goes by": (
+        (declare_type, lambda: declare_type("second"), STEPS["item by interface"]),
+        AmbiguousPluginType,
+        ("AbstractSms", "sms (tests)", "second (tests)"),
+    ),
+}
+
+
+def attempt(step: Callable[[], object], registry: Registry) -> PluginSystemError | None:
+    """Return the error of a registration, after checking that it changed nothing; None if it went well."""
+    before = get_state(registry)
+    try:
+        step()
+    except PluginSystemError as error:
+        return error if get_state(registry) == before else None
+    return None
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_refused_in_every_order(wrong: str) -> None:
+    """Of contradicting registrations one fails, whatever the order; it names both sides and changes nothing."""
+    steps, error, named = WRONG[wrong]
+    for order in permutations(steps):
+        with temporary_registry(empty=True) as registry:
+            (refusal,) = [failed for step in order if (failed := attempt(step, registry))]
+        assert type(refusal) is error
+        assert [part for part in named if part not in str(refusal)] == []
+
+
+def test_two_types_may_share_an_interface(registry: Registry) -> None:
+    """As long as items go by name, two types may have one interface; asking by it is ambiguous."""
+    declare_type()
+    declare_type("second")
+    declare_item()
+    assert registry.get_type("second", "tests").name == "second"
+    with pytest.raises(AmbiguousPluginType) as caught:
+        registry.get_type(AbstractSms)
+    assert (caught.value.interface, caught.value.names) == (AbstractSms, ("sms (tests)", "second (tests)"))
+
+
+def test_registering_again_updates_what_may_change(registry: Registry) -> None:
+    """The same class under the same name may come with another priority or description; the last one counts."""
+    declare_type(description="old")
+    declare_type(description="new")
+    declare_item(priority=1)
+    before = registry.generation
+    declare_item(priority=2, description="text")
+    assert registry.types["sms", "tests"].description == "new"
+    (item,) = registry.items.values()
+    assert (item.priority, item.description) == (2, "text")
+    assert registry.generation > before
+
+
+def test_types_are_found_by_interface_or_by_name(registry: Registry) -> None:
+    """Both ways give the same type."""
+    declare_type()
+    assert registry.get_type(AbstractSms) is registry.get_type("sms", "tests")
+
+
+@pytest.mark.parametrize(
+    ("ref", "manager", "hint"),
+    [
+        ("smss", "tests", "Did you mean sms (tests)?"),
+        ("sms", "test", "Did you mean sms (tests)?"),
+        ("sms", "another.app", "Did you mean sms (tests)?"),
+        (Sms, None, "Did you mean sms (tests)?"),
+        ("xyz", "xyz", "Register it in a plugins.py"),
+        (int, None, "Register it in a plugins.py"),
+    ],
+)
+def test_a_type_that_is_not_there_names_close_ones(
+    registry: Registry, ref: Any, manager: str | None, hint: str
+) -> None:
+    """A typing error in the name or manager, and an implementation instead of the interface, get a hint."""
+    declare_type()
+    with pytest.raises(PluginTypeNotFound) as caught:
+        registry.get_type(ref, manager)
+    assert hint in str(caught.value)
+    assert isinstance(caught.value, (KeyError, LookupError))
+
+
+@pytest.mark.parametrize(("ref", "manager"), [("sms", None), (None, None), (5, "tests")])
+def test_asking_in_another_way_is_a_type_error(registry: Registry, ref: Any, manager: str | None) -> None:
+    """Neither a name alone nor anything else names a type."""
+    with pytest.raises(TypeError, match="by its interface class, or by name and manager"):
+        registry.get_type(ref, manager)
+
+
+def test_an_item_that_is_not_there(registry: Registry) -> None:
+    """The error names the item and its type, and is a KeyError that reads well."""
+    with pytest.raises(PluginItemNotFound) as caught:
+        registry.get_item("a", "b", ("c", "d"))
+    assert str(caught.value) == "No class is registered for plugin item a (b) of type c (d). Is its app installed?"
+    assert caught.value.__context__ is None
+
+
+def test_an_item_says_which_type_it_waits_for() -> None:
+    """By name and manager, or by its interface."""
+    assert ItemSpec("i", "m", Sms, ("sms", "tests")).describe_type() == "sms (tests)"
+    assert ItemSpec("i", "m", Sms, None, AbstractSms).describe_type() == "with the interface AbstractSms"
+    assert ItemSpec("i", "m", Sms, None).describe_type() == "with the interface ?"
+
+
+def declare_twice() -> None:
+    """Register one item, and then another class under its name."""
+    declare_item(Sms)
+    declare_item(OtherSms)
+
+
+def test_a_temporary_registry_leaves_nothing_behind(registry: Registry) -> None:
+    """What a block registers ends with it, also when it raises; ``empty`` starts from nothing."""
+    declare_type()
+    state, generation = get_state(registry), registry.generation
+    with pytest.raises(RegistrationConflict), temporary_registry():
+        declare_twice()
+    assert get_state(registry) == state
+    with temporary_registry(empty=True):
+        assert not registry.types
+    assert get_state(registry) == state
+    assert registry.generation > generation
