@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.codec import Codec, Secrets, open_markers
 from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.config.plain import may_hold_plain_secret
 from django_plugin_system.config.tokens import Binding
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.config.walk import iter_secrets
@@ -106,6 +107,21 @@ def find_plain_secrets(row: PluginInstance) -> list[Path]:
         return []
     declared = (path for path, _secret in iter_secrets(opened.model))
     return [path for path in declared if path not in opened.secrets and _is_stored(opened.data, path)]
+
+
+def is_outdated(row: PluginInstance) -> bool:
+    """Say whether the class of ``row``, by now, stores it otherwise: in a newer version, or with a secret encrypted.
+
+    :raises ConfigError: if that takes reading it, and it cannot be read.
+    """
+    plugin_class = row.item.plugin_class
+    if plugin_class is None:
+        return False
+    version = get_config_version(plugin_class)
+    if row.config_version < version:
+        return True
+    suspicious = row.config_version == version and may_hold_plain_secret(get_config_schema(plugin_class), row.config)
+    return suspicious and bool(find_plain_secrets(row))
 
 
 def _is_stored(data: Any, path: Path) -> bool:

@@ -18,7 +18,7 @@ from django_plugin_system.configuration import to_text
 from django_plugin_system.exceptions import ConfigError, PluginItemNotFound, StaleConfig
 from django_plugin_system.fields import ConfigField, StoredConfig
 from django_plugin_system.freshness import TABLE, changing
-from django_plugin_system.plugin import build_plugin, get_config_schema, get_config_version
+from django_plugin_system.plugin import build_plugin, get_config_schema
 from django_plugin_system.querysets import (
     ChangeAnnouncingQuerySet,
     PluginInstanceQuerySet,
@@ -282,9 +282,8 @@ class PluginInstance(ChangeAnnouncingModel):
             return
         if isinstance(self.config, dict):
             self.config = StoredConfig(self.config)
-        plugin_class = self.item.plugin_class
-        if plugin_class is not None and self.config_version < get_config_version(plugin_class):
-            with suppress(ConfigError):  # what cannot be upgraded stays as it was stored
+        with suppress(ConfigError):  # what cannot be upgraded stays as it was stored
+            if configuration.is_outdated(self):
                 self.set_config(self.load_config() or {})
 
     def _save_announced(self, **kwargs: Any) -> None:

@@ -41,13 +41,16 @@ def _is_plain(stored: Any) -> bool:
 def _get_parts(annotation: Any) -> tuple[_Part, ...]:
     try:
         return _get_parts_cached(annotation)
-    except TypeError:  # an annotation with unhashable metadata
+    except TypeError:  # an annotation with unhashable metadata, or one that is not complete
         return _find_parts(annotation)
 
 
 @lru_cache(maxsize=1024)
 def _get_parts_cached(annotation: Any) -> tuple[_Part, ...]:
-    return _find_parts(annotation)
+    parts = _find_parts(annotation)
+    if getattr(annotation, "__pydantic_complete__", True):
+        return parts
+    raise TypeError  # so that the answer is not remembered: what is not defined yet may be a secret
 
 
 def _find_parts(annotation: Any) -> tuple[_Part, ...]:

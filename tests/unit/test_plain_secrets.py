@@ -91,3 +91,24 @@ def test_a_schema_without_secrets_needs_no_look() -> None:
         token: str = ""
 
     assert not may_hold_plain_secret(Plain, {"token": "x"})
+
+
+class Early(BaseModel):
+    """A model that names one that comes later."""
+
+    late: Late
+
+
+SEEN_EARLY = may_hold_plain_secret(Early, {"late": {"token": "x"}})
+
+
+class Late(BaseModel):
+    """The model that comes later."""
+
+    token: SecretStr
+
+
+def test_a_model_that_was_not_complete_is_looked_at_again() -> None:
+    """A secret in a class that was defined after its use is found, though somebody asked before."""
+    assert not SEEN_EARLY
+    assert may_hold_plain_secret(Early, {"late": {"token": "x"}})

@@ -60,6 +60,27 @@ def test_a_rotation_encrypts_it(exposed: PluginInstance) -> None:
     assert rotate_secrets().plain == 0
 
 
+def test_the_next_save_encrypts_it(exposed: PluginInstance) -> None:
+    """A save of the whole row encrypts the plain text; one of other columns leaves the config as it is."""
+    before = read_raw(exposed.pk)
+    exposed.status = "reserve"
+    exposed.save(update_fields=["status"])
+    assert read_raw(exposed.pk) == before
+    exposed.save()
+    assert_sealed(exposed, OTHER_SECRET)
+    assert find_row_key_ids(exposed.pk) == [NEW_ID] * 3
+
+
+def test_a_save_leaves_alone_what_it_cannot_read(exposed: PluginInstance) -> None:
+    """Plain text beside something invalid or unreadable is saved as it is, byte by byte."""
+    for broken in ({"retries": "many"}, {"spare": [{"$secret": "x"}]}):
+        write_raw(exposed.pk, config={**exposed.config, **broken})
+        before, row = read_raw(exposed.pk), reload(exposed)
+        row.priority = 3
+        row.save()
+        assert (read_raw(row.pk), reload(row).priority) == (before, 3)
+
+
 @pytest.mark.usefixtures("exposed")
 def test_a_dry_run_counts_it() -> None:
     """A dry run says how many rows hold plain text, and encrypts none."""
