@@ -72,4 +72,4 @@ def fetch_rows(alias: str, table: str) -> list[tuple[Any, ...]]:
     """Return the rows of a table as they are."""
     with connections[alias].cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table} ORDER BY id")  # noqa: S608 - our tables
-        return cursor.fetchall()
+        return list(cursor.fetchall())

@@ -75,16 +75,19 @@ def _create_by_plain_queryset(item: PluginItem, config: Any) -> PluginInstance:
 
 
 def _get_or_create(item: PluginItem, config: Any) -> PluginInstance:
-    return get_rows().get_or_create(item=item, name="new", defaults={"config": config})[0]
+    row: PluginInstance = get_rows().get_or_create(item=item, name="new", defaults={"config": config})[0]
+    return row
 
 
 def _update_or_create_new(item: PluginItem, config: Any) -> PluginInstance:
-    return get_rows().update_or_create(item=item, name="new", defaults={"config": config})[0]
+    row: PluginInstance = get_rows().update_or_create(item=item, name="new", defaults={"config": config})[0]
+    return row
 
 
 def _update_or_create_known(item: PluginItem, config: Any) -> PluginInstance:
     add_instance("new", item, config={**VALID, "token": "before"})
-    return get_rows().update_or_create(item=item, name="new", defaults={"config": config})[0]
+    row: PluginInstance = get_rows().update_or_create(item=item, name="new", defaults={"config": config})[0]
+    return row
 
 
 def _bulk_create(item: PluginItem, config: Any) -> PluginInstance:

@@ -81,7 +81,7 @@ def test_each_database_is_on_its_own(second: str) -> None:
     other = add_to(second, "AC2")
     assert (ask(None), ask(second)) == ("AC1", "AC2")
     assert len(get_plugins(AbstractSms, using=second)) == 1
-    assert get_plugin_by_id(AbstractSms, other.pk, using=second)
+    assert isinstance(get_plugin_by_id(AbstractSms, other.pk, using=second), AbstractSms)
     with pytest.raises(LookupError):
         get_plugin_by_id(AbstractSms, row.pk, using=second)
     for attempt in failover(AbstractSms, using=second):

@@ -61,6 +61,11 @@ class FailoverMachine(RuleBasedStateMachine):
         expected, last_word = self._predict(outcome, options)
         tried: list[str] = []
         raised: object = None
+        expected_errors: tuple[type[Exception], ...] = (
+            AllPluginsFailed,
+            LookupError,
+            *map(type, filter(None, OUTCOMES.values())),
+        )
         try:
             for attempt in failover(AbstractSms, cooldown=self._next_cooldown(), **options):
                 with attempt:
@@ -68,7 +73,7 @@ class FailoverMachine(RuleBasedStateMachine):
                     error = OUTCOMES[outcome[attempt.instance.name]]
                     if error is not None:
                         raise error
-        except (AllPluginsFailed, LookupError, *map(type, filter(None, OUTCOMES.values()))) as error:
+        except expected_errors as error:
             raised = error
         assert tried == expected
         assert raised is last_word or (

@@ -269,6 +269,11 @@ def test_the_memory_is_bounded() -> None:
 def test_a_short_life_is_kept_short() -> None:
     """A value that holds for no time is made anew each time."""
     made: list[Any] = []
+
+    def make() -> Made:
+        made.append(1)
+        return Made(len(made), lifetime=0)
+
     for _again in range(2):
-        remember("default", "short", lambda: Made(made.append(1), lifetime=0))
+        remember("default", "short", make)
     assert len(made) == 2

@@ -92,7 +92,7 @@ def _delete_rows() -> None:
 
 
 def _raw_delete() -> None:
-    main_row()._raw_delete("default")  # type: ignore[attr-defined]  # noqa: SLF001 - the admin calls it
+    main_row()._raw_delete("default")  # noqa: SLF001 - the admin calls it
 
 
 def _raw_sql() -> None:
@@ -161,7 +161,7 @@ def test_changes_of_items_and_types_are_seen(other: Worker) -> None:
     add_instance("spare", get_item("other"))
     PluginItem.objects.filter(name="provider").update(status="disable")
     assert choose() == other.ask("choose") == "other/spare/AC1"
-    PluginInstance.objects.all()._raw_delete("default")  # type: ignore[attr-defined]  # noqa: SLF001 - so that nothing protects it
+    PluginInstance.objects.all()._raw_delete("default")  # noqa: SLF001 - so that nothing protects it
     PluginType.objects.get().delete()
     assert choose() is other.ask("choose") is None
 

@@ -145,7 +145,8 @@ def test_a_configurable_class_builds_its_best_instance(provider: PluginItem) -> 
     """Callers that know nothing of instances get a configured plugin by each of the three ways."""
     add_instance("second", provider, priority=2)
     add_instance("first", provider, priority=1)
-    for build in (lambda: get_plugin_instance(*NAMES), get_plugin_class(*NAMES), provider.load_class()):
+    ways: list[Any] = [lambda: get_plugin_instance(*NAMES), get_plugin_class(*NAMES), provider.load_class()]
+    for build in ways:
         plugin = build()
         assert (type(plugin), plugin.plugin_instance.name) == (ProviderSms, "first")
         assert plugin.send("hi") == f"hi by AC1 with {SECRET}"
@@ -160,7 +161,7 @@ def test_a_loaded_class_is_still_that_class(provider: PluginItem) -> None:
             heard.append(cls)
 
     add_instance(item=provider)
-    loaded = provider.load_class()
+    loaded: Any = provider.load_class()
     assert loaded is not None
     assert issubclass(loaded, ProviderSms)
     assert (loaded.__name__, loaded.__module__) == ("ProviderSms", ProviderSms.__module__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -111,5 +111,6 @@ def test_names_of_two_modules_do_not_tie(db: None) -> None:
 @pytest.mark.parametrize("by", ["interface", "names", "row"])
 def test_a_type_can_be_named_in_three_ways(all_kinds: dict[str, PluginItem], by: str) -> None:
     """Querysets take the interface, the name with its manager, or the type's row."""
-    refs = {"interface": (AbstractSms,), "names": ("sms", "apps.sms"), "row": (all_kinds["console"].plugin_type,)}
+    row = all_kinds["console"].plugin_type
+    refs: dict[str, tuple[Any, ...]] = {"interface": (AbstractSms,), "names": ("sms", "apps.sms"), "row": (row,)}
     assert PluginInstance.objects.for_type(*refs[by]).named("default").count() == 3
