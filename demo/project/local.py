@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -45,21 +46,23 @@ class Local:
 def get_local() -> Local:
     """Return the secrets of this machine; the first call ever makes them."""
     DATA_DIR.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return Local(**json.loads(_FILE.read_text(encoding="utf-8")))
-    local = Local()
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(local), file, indent=2)
-    return local
+    if not _FILE.exists():
+        draft = _write_draft(Local())
+        with suppress(FileExistsError):  # another process was first: its secrets count
+            os.link(draft, _FILE)
+        draft.unlink()
+    return Local(**json.loads(_FILE.read_text(encoding="utf-8")))
 
 
 def remember_ports(*, web_port: int, smtp_port: int) -> None:
     """Keep the ports that are served from now on."""
-    local = replace(get_local(), web_port=web_port, smtp_port=smtp_port)
-    draft = _FILE.with_suffix(".json.new")
+    _write_draft(replace(get_local(), web_port=web_port, smtp_port=smtp_port)).replace(_FILE)
+    get_local.cache_clear()
+
+
+def _write_draft(local: Local) -> Path:
+    """Write ``local`` beside its file, complete before anybody can see it, and return where."""
+    draft = _FILE.with_suffix(f".json.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(asdict(local), indent=2), encoding="utf-8")
-    draft.replace(_FILE)
-    get_local.cache_clear()
+    return draft

@@ -37,16 +37,16 @@ def test_the_page_fits_its_window_and_loads_nothing_from_elsewhere(browser: Brow
     """Light, dark and narrow: no sideways scrolling, no foreign request."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for name, look in LOOKS.items():
-        asked: list[str] = []
         context = browser.new_context(base_url=used.url, **look)
         page = context.new_page()
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.goto("/")
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        asked = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
         width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         context.close()
         assert width <= window
-        assert {url for url in asked if not url.startswith(used.url)} == set()
+        assert [url for url in asked if not url.startswith(used.url)] == []
+        assert f"{used.url}/static/frontdesk/frontdesk.css" in asked
 
 
 def test_the_page_works_by_its_labels(browser: Browser, demo: Demo) -> None:
