@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
@@ -173,8 +172,3 @@ def says_the_same(row: PluginInstance, one: Mapping[str, Any], other: Mapping[st
     except SecretError:
         return False
     return bool(opened[0] == opened[1])
-
-
-def to_text(config: Any) -> str:
-    """Return a config as text that can be compared later, whatever happens to the object meanwhile."""
-    return json.dumps(config, sort_keys=True, default=str)

@@ -134,6 +134,7 @@ class PluginInstanceNotFound(PluginSystemError, LookupError):
 
 
 _LISTED = 20
+_NONE_AT_ALL = "there is none. Add one in the admin; manage.py pluginsync adds those that need no configuration."
 
 
 class NoPluginAvailable(PluginSystemError, LookupError):
@@ -144,10 +145,8 @@ class NoPluginAvailable(PluginSystemError, LookupError):
         lines = [f"\n- {candidate}" for candidate in candidates[:_LISTED]]
         if len(candidates) > _LISTED:
             lines.append(f"\n- and {len(candidates) - _LISTED} more")
-        detail = (
-            ":" + "".join(lines) if lines else ": there is none. Add one in the admin, or run manage.py pluginsync."
-        )
-        super().__init__(f"No usable instance of {wanted}{detail}")
+        detail = "".join(lines) or f" {_NONE_AT_ALL}"
+        super().__init__(f"No usable instance of {wanted}:{detail}")
         self.wanted = wanted
         self.candidates = tuple(candidates)
 
@@ -294,7 +293,8 @@ class UnknownKey(SecretError, LookupError):
         super().__init__(
             path,
             f"encrypted with key {key_id}, which is not configured (there are: {', '.join(configured)}). "
-            "Put that key back into PLUGIN_SYSTEM['ENCRYPTION_KEYS'].",
+            "Put that key back into PLUGIN_SYSTEM['ENCRYPTION_KEYS'], or the SECRET_KEY that it was derived from into "
+            "SECRET_KEY_FALLBACKS.",
         )
         self.key_id = key_id
         self.configured = tuple(configured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -11,6 +12,8 @@ from django.db.models.functions import Cast
 from django_plugin_system.exceptions import ConfigWriteRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     JSONField = models.JSONField[Any, Any]
@@ -21,9 +24,30 @@ else:
 class StoredConfig(dict[str, Any]):
     """A configuration in its stored form: validated, secrets encrypted. Only the codec and the database make one."""
 
+    def __init__(self, stored: Mapping[str, Any] | None = None) -> None:
+        """Take over ``stored``, and note what it is, so that a later change to it can be told."""
+        super().__init__(stored or {})
+        self._text = to_text(self)
+
+    def is_intact(self) -> bool:
+        """Say whether it still is what it was made as."""
+        return self._text == to_text(self)
+
+
+def to_text(config: Any) -> str:
+    """Return a config as text that can be compared later, whatever happens to the object meanwhile."""
+    return json.dumps(config, sort_keys=True, default=str)
+
+
+def _is_stored(value: Any) -> bool:
+    return isinstance(value, StoredConfig) and value.is_intact()
+
 
 class ConfigField(JSONField):
-    """A JSON column that refuses to write what is no ``StoredConfig``: the last guard behind every ORM path."""
+    """A JSON column that refuses to write what is no ``StoredConfig``: the last guard behind every ORM path.
+
+    Migrations see this very field, so the models that a data migration works with are guarded, too.
+    """
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return a stored object as ``StoredConfig``; parts of it (key transforms) as they are."""
@@ -35,7 +59,7 @@ class ConfigField(JSONField):
 
         :raises ConfigWriteRefused: if it did not go through ``set_config()``.
         """
-        if not isinstance(value, StoredConfig) and not _is_bulk_update(value):
+        if not _is_stored(value) and not _is_bulk_update(value):
             method = "This query"
             raise ConfigWriteRefused(method, [self.name])
         return super().get_db_prep_save(value, connection)
@@ -45,11 +69,6 @@ class ConfigField(JSONField):
         stored = self.value_from_object(obj)
         return dict(stored) if isinstance(stored, StoredConfig) else stored
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
-        """Describe this field to migrations as the plain JSON column that it is."""
-        name, _path, args, kwargs = super().deconstruct()
-        return name, "django.db.models.JSONField", list(args), dict(kwargs)
-
 
 def _is_bulk_update(value: Any) -> bool:
     """Say whether ``value`` is the expression by which Django's bulk_update() writes nothing but stored configs."""
@@ -57,4 +76,4 @@ def _is_bulk_update(value: Any) -> bool:
     if not isinstance(case, Case):
         return False
     results = [getattr(when.result, "value", None) for when in case.cases]
-    return all(isinstance(result, StoredConfig) for result in results) and getattr(case.default, "value", "") is None
+    return all(map(_is_stored, results)) and getattr(case.default, "value", "") is None

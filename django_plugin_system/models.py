@@ -14,9 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system import configuration
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
-from django_plugin_system.configuration import to_text
 from django_plugin_system.exceptions import ConfigError, PluginItemNotFound, StaleConfig
-from django_plugin_system.fields import ConfigField, StoredConfig
+from django_plugin_system.fields import ConfigField, StoredConfig, to_text
 from django_plugin_system.freshness import TABLE, changing
 from django_plugin_system.plugin import build_plugin, get_config_schema
 from django_plugin_system.querysets import (
@@ -154,7 +153,7 @@ class PluginInstance(ChangeAnnouncingModel):
     name = models.SlugField(
         _("name"), max_length=100, help_text=_("What code asks for, for example “transactional”. Unique for each item.")
     )
-    config = ConfigField(_("configuration"), default=dict, blank=True)
+    config = ConfigField(_("configuration"), default=StoredConfig, blank=True)
     config_version = models.PositiveIntegerField(_("configuration version"), default=1, editable=False)
     status = models.CharField(_("status"), max_length=10, choices=PluginStatus.choices, default=PluginStatus.ACTIVE)
     priority = models.SmallIntegerField(
@@ -236,7 +235,8 @@ class PluginInstance(ChangeAnnouncingModel):
         :raises InvalidConfig: if it does not fit the schema; ``errors`` says where.
         :raises ConfigError: if it cannot be stored here: code gone, row newer than the code, secret unreadable.
         """
-        self.pk = self.pk or uuid.uuid4()  # the tokens are bound to it
+        pk: Any = self.pk
+        self.pk = pk or uuid.uuid4()  # the tokens are bound to it
         if "config" in self.get_deferred_fields():
             self.refresh_from_db(fields=["config"])
         previous = json.loads(next(reversed(self._seen), "{}"))

@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
                         verbose_name="name",
                     ),
                 ),
-                ("config", models.JSONField(blank=True, default=dict, verbose_name="configuration")),
+                ("config", django_plugin_system.fields.ConfigField(blank=True, default=django_plugin_system.fields.StoredConfig, verbose_name="configuration")),
                 (
                     "config_version",
                     models.PositiveIntegerField(default=1, editable=False, verbose_name="configuration version"),
