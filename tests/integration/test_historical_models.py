@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from django_plugin_system.exceptions import ConfigWriteRefused
@@ -27,7 +27,7 @@ def historical() -> Any:
 
 def test_plain_config_is_refused(historical: Any, provider: PluginItem) -> None:
     """A data migration cannot store a config that was neither validated nor encrypted."""
-    with pytest.raises(ConfigWriteRefused):
+    with pytest.raises(ConfigWriteRefused), transaction.atomic():
         historical.create(item_id=provider.pk, name="plain", config=VALID)
     assert not historical.filter(name="plain").exists()
 
@@ -38,7 +38,7 @@ def test_changed_config_is_refused(historical: Any, provider: PluginItem) -> Non
     before = read_raw(row.pk)
     old = historical.get(pk=row.pk)
     old.config["token"] = "typed in a migration"
-    with pytest.raises(ConfigWriteRefused):
+    with pytest.raises(ConfigWriteRefused), transaction.atomic():
         old.save()
     assert read_raw(row.pk) == before
 
