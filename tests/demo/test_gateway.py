@@ -51,6 +51,14 @@ def test_swiftline_answers_401_to_a_wrong_token(demo: Demo, token: str) -> None:
     assert "Straight to the gateway" not in demo.get().text
 
 
+def test_swiftline_takes_a_message_from_a_customer(demo: Demo) -> None:
+    """The right token and a whole message: 202 with an id."""
+    body = MESSAGE.replace(b"Straight", b"Rightly")
+    status, answer = ask_swiftline(demo, demo.local["swiftline_token"], body)
+    assert status == 202
+    assert answer["id"].startswith("sw-")
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"from": "Test", "to": 1, "text": "x"}', b'{"text": "x"}'])
 def test_swiftline_answers_400_to_what_is_no_message(demo: Demo, body: bytes) -> None:
     """A body in a wrong shape is named as such."""
