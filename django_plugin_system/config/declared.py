@@ -202,9 +202,7 @@ _QUALIFIERS = (typing_extensions.Required, typing_extensions.NotRequired, typing
 
 def iter_aliases(info: FieldInfo) -> Iterator[str]:
     """Yield each key, other than the field's name, that a field may be given by."""
-    for path in iter_alias_paths(info):
-        if isinstance(path[0], str):
-            yield path[0]
+    yield from (str(path[0]) for path in iter_alias_paths(info))
 
 
 def iter_alias_paths(info: FieldInfo) -> Iterator[tuple[str | int, ...]]:

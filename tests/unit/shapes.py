@@ -173,7 +173,7 @@ class Typed(typing_extensions.TypedDict, total=False):
     """A typed dict."""
 
     token: SecretStr
-    port: typing_extensions.Required[int]
+    port: typing_extensions.Required[Annotated[int, "a note"]]
 
 
 class Point(NamedTuple):

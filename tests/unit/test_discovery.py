@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def install(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Return a function that installs an app whose ``plugins.py`` has the given code."""
-    before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def make_app(code: str) -> None:
@@ -30,9 +29,8 @@ def install(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch)
         settings.INSTALLED_APPS = [name, *settings.INSTALLED_APPS]
 
     yield make_app
-    for name in set(sys.modules) - before:
-        if name.startswith("made_up_app"):
-            del sys.modules[name]
+    for name in [name for name in sys.modules if name.startswith("made_up_app")]:
+        del sys.modules[name]
 
 
 def test_plugins_modules_are_imported(install: Callable[[str], None]) -> None:

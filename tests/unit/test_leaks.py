@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from django_plugin_system.config.problems import WITHHELD, scrub
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig
 from tests.unit.helpers import SECRET, iter_chain, make_codec, make_schema, parse, show_everything
-from tests.unit.shapes import Payment
+from tests.unit.shapes import Account, Payment
 
 
 def blame(secret: Any) -> NoReturn:
@@ -86,9 +86,8 @@ class Asserts(BaseModel):
 
     @field_validator("token")
     @classmethod
-    def _check(cls, token: SecretStr) -> SecretStr:
-        assert not token, token.get_secret_value()
-        return token
+    def _check(cls, token: SecretStr) -> NoReturn:
+        raise AssertionError(token.get_secret_value())
 
 
 class Custom(BaseModel):
@@ -186,6 +185,7 @@ def test_messages_of_authors_are_withheld_if_they_quote_a_secret(schema: type[Ba
         (Deep, {"members": [None, {"token": SECRET}]}),
         (Deep, {"inner": {"a": [SECRET]}}),
         (Deep, {"inner": Secret({"a": [SecretStr(SECRET)]})}),
+        (Deep, {"inner": Secret(Account(token=SecretStr(SECRET)))}),
     ],
 )
 def test_secrets_are_known_wherever_they_stand(schema: type[BaseModel], data: dict[str, Any]) -> None:

@@ -130,6 +130,7 @@ FOUND: list[tuple[Any, Any, set[str]]] = [
     (SecretStr, ["x"], {"value"}),
     (Frozen, {"parts": ["x"], "amount": 1, "raw": "x", "token": "t"}, {"value.when", "value.parts.0"}),
     (Checked, {"a": -1}, {"value.a"}),
+    (Checked, {"a": 1}, set()),
     (BadDefault, {}, {"value.inner.a"}),
 ]
 

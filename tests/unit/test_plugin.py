@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pytest
 from pydantic import BaseModel, SecretStr
@@ -77,6 +77,14 @@ class Child(Leaf):
     """A plugin that inherits its configuration."""
 
 
+class Around(Leaf, Generic[U]):
+    """A base that is generic in something else than its model."""
+
+
+class AroundLeaf(Around[int]):
+    """A plugin of that base."""
+
+
 class Overriding(Leaf):
     """A plugin that says otherwise in its body."""
 
@@ -98,6 +106,7 @@ class Renewing(Leaf, ConfigurablePlugin[OtherConfig]):
         (GenericLeaf, Listed[int]),
         (ConcreteLeaf, Listed[str]),
         (Child, Config),
+        (AroundLeaf, Config),
         (Overriding, OtherConfig),
         (Renewing, OtherConfig),
         (Between, None),
@@ -133,12 +142,11 @@ def test_a_config_is_left_alone_by_default() -> None:
     assert Leaf.migrate_config(config, 1) is config
 
 
-class NeedsTwo:
+class NeedsTwo(NamedTuple):
     """A class that one argument does not build."""
 
-    def __init__(self, first: object, second: object) -> None:
-        """Keep both."""
-        self.both = (first, second)
+    first: object
+    second: object
 
 
 class TakesOne:
@@ -170,7 +178,8 @@ def test_a_plugin_gets_its_config_and_a_row_of_its_own() -> None:
 
 def test_classes_without_a_config_are_called_without() -> None:
     """A class that takes no configuration is built as ever, and gets no row."""
-    assert type(build_plugin(Sms, None, PluginInstance())) is Sms
+    plugin = build_plugin(Sms, None, PluginInstance())
+    assert (type(plugin), plugin.send("x"), plugin.cost()) == (Sms, "x", 0)
     assert build_plugin(TakesOne, Config(), PluginInstance()).config == (Config(), 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -126,12 +127,11 @@ class ByHand(Sms):
     config_schema = Config
 
 
+@dataclasses.dataclass(kw_only=True)
 class KeywordOnly(ByHand):
     """Takes its config by keyword only."""
 
-    def __init__(self, *, config: Config) -> None:
-        """Keep it."""
-        self.config = config
+    config: Config
 
 
 class NoModel(ConfigurablePlugin, Sms):  # type: ignore[type-arg]

@@ -17,7 +17,7 @@ from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.config.walk import is_same, iter_secrets
 from django_plugin_system.exceptions import FieldProblem, UnstorableConfig
 from tests.unit.helpers import SECRET, make_codec, make_schema, round_trip, store
-from tests.unit.shapes import PLAIN, SECRETS, Aliased, ByName, Color, Generated, Open, Token, Tokens
+from tests.unit.shapes import PLAIN, SECRETS, Aliased, ByName, Color, Generated, Hooked, Open, Token, Tokens
 
 
 def show(value: Any) -> str:
@@ -158,6 +158,13 @@ def test_a_config_is_an_object(root: BaseModel) -> None:
 def test_a_root_model_can_be_a_config(root: BaseModel) -> None:
     """A root model of a dict or of one secret is stored as an object, and so can be a configuration."""
     assert round_trip(root) == root
+
+
+def test_computed_fields_are_not_stored() -> None:
+    """A computed field, which may reveal a secret, is no part of a configuration."""
+    model = Hooked(token=SecretStr(SECRET))
+    assert model.shown == SECRET
+    assert list(store(model)) == ["token", "port"]
 
 
 def test_nesting_has_a_limit() -> None:
