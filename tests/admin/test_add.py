@@ -67,6 +67,7 @@ def test_add(admin_client: Client, items: Items) -> None:
     assert (row.item, row.name, row.status, row.priority) == (items["twilio"], "transactional", "active", 3)
     assert row.load_config().auth_token.get_secret_value() == SECRET
     assert row.load_config().timeout == 10
+    assert row.load_plugin().send("1", "x") == "1 x"
     assert SECRET not in json.dumps(row.config)
 
 
@@ -112,6 +113,7 @@ def test_item_without_configuration(admin_client: Client, items: Items) -> None:
     assert "config" not in form
     admin_client.post(f"{url('add')}?item={items['console'].pk}", {**form, "name": "plain"})
     assert PluginInstance.objects.get().config == {}
+    assert PluginInstance.objects.get().load_plugin().send("1", "x") == "1 x"
 
 
 def test_name_is_unique_for_the_item(admin_client: Client, items: Items) -> None:
