@@ -20,7 +20,7 @@ from django_plugin_system.config.walk import (
     MISSING,
     check_storable,
     encode,
-    get_fields,
+    find_changed_fields,
     is_same,
     iter_secrets,
     refuse,
@@ -112,12 +112,10 @@ class Codec:
         if not isinstance(stored, dict):
             return (FieldProblem((), "a config is stored as an object: give the root model a field"),)
         back = self.restore(json.loads(json.dumps(stored)))
-        if is_same(back, model):
-            return ()
         reason = "does not come back from the database as it is"
-        ours, theirs = get_fields(model) or {}, get_fields(back) or {}
-        changed = [name for name in ours if not is_same(ours[name], theirs.get(name, MISSING))]
-        return tuple(FieldProblem((name,), reason) for name in changed) or (FieldProblem((), reason),)
+        if type(back) is not type(model):
+            return (FieldProblem((), reason),)
+        return tuple(FieldProblem((name,), reason) for name in find_changed_fields(model, back))
 
     def _make_sealer(self, kept: Secrets) -> Callable[[Path, Any], Any]:
         def seal(path: Path, value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, RootModel
 from pydantic_core import to_jsonable_python
 
-from django_plugin_system.config.declared import SECRET_TYPES
+from django_plugin_system.config.declared import SECRET_TYPES, holds_secret
 from django_plugin_system.exceptions import FieldProblem, Path, UnstorableConfig
 
 if TYPE_CHECKING:
@@ -166,17 +166,38 @@ def is_sequence(value: Any) -> TypeIs[list[Any] | tuple[Any, ...] | collections.
     return isinstance(value, (list, tuple, collections.deque))
 
 
+def find_changed_fields(one: BaseModel, other: BaseModel) -> list[str]:
+    """Return the names of the fields in which two models of one class differ.
+
+    A default that nobody set does not count unless it can hold a secret: pydantic does not validate it, so that
+    ``timeout: float = 5`` stays an int and ``url: HttpUrl = "https://..."`` a str, and what is read back is validated.
+    """
+    ours, theirs = get_fields(one) or {}, get_fields(other) or {}
+    free = {
+        name
+        for name, info in type(one).__pydantic_fields__.items()
+        if name not in one.model_fields_set & other.model_fields_set and not holds_secret(info.annotation)
+    }
+    names = [name for name in dict.fromkeys([*ours, *theirs]) if name not in free]
+    return [name for name in names if not is_same(ours.get(name, MISSING), theirs.get(name, MISSING))]
+
+
 def is_same(one: Any, other: Any) -> bool:
     """Say whether two validated values are equal in type and content; private attributes do not count."""
     if type(one) is not type(other):
-        return {type(one), type(other)} == {int, float} and bool(one == other)  # a float field's default may be an int
-    if isinstance(one, SECRET_TYPES):
-        return is_same(one.get_secret_value(), other.get_secret_value())
-    fields, others = get_fields(one), get_fields(other)
-    if fields is not None and others is not None:
-        return is_same(fields, others)
-    if isinstance(one, Mapping):
-        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
-    if is_sequence(one):
-        return len(one) == len(other) and all(is_same(*pair) for pair in zip(one, other, strict=True))
-    return bool(one == other)
+        return False
+    if isinstance(one, BaseModel):
+        return not find_changed_fields(one, other)
+    ours, theirs = _get_parts(one), _get_parts(other)
+    if ours is None or theirs is None:
+        return bool(one == other)
+    return ours.keys() == theirs.keys() and all(is_same(ours[key], theirs[key]) for key in ours)
+
+
+def _get_parts(value: Any) -> Mapping[Any, Any] | None:
+    """Return what a value consists of, by name, key or position; None for a plain value."""
+    if isinstance(value, SECRET_TYPES):
+        return {"secret": value.get_secret_value()}
+    if isinstance(value, Mapping):
+        return value
+    return dict(enumerate(value)) if is_sequence(value) else get_fields(value)
