@@ -113,3 +113,18 @@ def test_a_derived_key_is_a_warning_when_deployed(settings: Settings) -> None:
 def test_an_empty_project_is_silent(check: Callable[..., list[CheckMessage]]) -> None:
     """A project that registered nothing hears nothing."""
     assert check(None) == []
+
+
+class Nowhere:
+    """A router that keeps this package out of every database."""
+
+    def allow_migrate(self, *_args: object, **_hints: object) -> bool:
+        """Refuse."""
+        return False
+
+
+def test_a_database_without_the_tables_is_not_looked_at(settings: Settings) -> None:
+    """Where the router keeps the tables out, no row can need a key."""
+    settings.DATABASE_ROUTERS = [Nowhere()]
+    assert checks.check_needed_keys(None, databases=["default"]) == []
+    assert checks.check_needed_keys(None) == []

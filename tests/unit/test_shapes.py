@@ -17,7 +17,8 @@ from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.config.walk import is_same, iter_secrets
 from django_plugin_system.exceptions import FieldProblem, UnstorableConfig
 from tests.unit.helpers import SECRET, make_codec, make_schema, round_trip, store
-from tests.unit.shapes import PLAIN, SECRETS, Aliased, ByName, Color, Generated, Hooked, Open, Token, Tokens
+from tests.unit.shape_values import PLAIN, SECRETS
+from tests.unit.shapes import Aliased, ByName, Color, Generated, Hooked, Open, Token, Tokens
 
 
 def show(value: Any) -> str:
