@@ -128,6 +128,19 @@ def test_a_subclass_of_the_schema_is_refused_if_it_holds_more() -> None:
         codec.store(codec.parse(Child(token=SecretStr("x"))))
 
 
+class Elder(Parent):
+    """A subclass without one."""
+
+    port: int = 1
+
+
+def test_a_subclass_does_not_come_back_as_itself() -> None:
+    """A model of a subclass would come back as the schema's own class, so it is refused as a whole."""
+    with pytest.raises(UnstorableConfig) as caught:
+        make_codec(Parent).store(Elder())
+    assert caught.value.errors == (FieldProblem((), "does not come back from the database as it is"),)
+
+
 def test_a_model_of_another_class_is_refused() -> None:
     """A model that is no instance of the schema names both classes."""
     with pytest.raises(InvalidConfig) as caught:
