@@ -143,6 +143,20 @@ def test_nobody_to_try(provider: PluginItem, run: Any) -> None:
 
 
 @both_ways
+def test_nobody_is_tried_twice(three: list[str], run: Any) -> None:
+    """With a cooldown of nothing, who failed is usable again at once, but not within the same failover."""
+    assert run({"a": OSError()}, cooldown=0) == three[:2]
+    assert get_cooling() == set()
+
+
+def test_an_interrupt_may_lead_on(three: list[str]) -> None:
+    """Who names an interrupt in retry_on gets what they asked for; it is no part of an ExceptionGroup."""
+    assert run({"a": KeyboardInterrupt()}, retry_on=(KeyboardInterrupt,)) == three[:2]
+    with pytest.raises(NoPluginAvailable):
+        run({"c": KeyboardInterrupt()}, name="c", retry_on=(KeyboardInterrupt,))
+
+
+@both_ways
 def test_when_all_are_cooling_down_the_nearest_is_tried(three: list[str], run: Any) -> None:
     """Rather than none, the one that comes back first is tried, and only that one."""
     now = timezone.now()

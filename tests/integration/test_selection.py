@@ -138,6 +138,14 @@ def test_a_constructor_that_fails_is_skipped(
     del all_kinds
 
 
+def test_a_constructor_may_fail_before_a_broken_row(all_kinds: dict[str, PluginItem]) -> None:
+    """The search for the next one that can be built goes past rows that cannot be read."""
+    PluginItem.objects.filter(name="fragile").update(priority=-2)
+    PluginItem.objects.filter(name="provider").update(priority=-1)
+    write_raw(add_instance("broken", all_kinds["provider"]).pk, config={})
+    assert isinstance(get_plugin(AbstractSms), ConsoleSms)
+
+
 def test_all_constructors_may_fail(all_kinds: dict[str, PluginItem]) -> None:
     """If nothing can be built, the error lists what each constructor raised, by class."""
     PluginInstance.objects.exclude(item=all_kinds["fragile"]).delete()
