@@ -17,10 +17,10 @@ FLOORS = (
     ("registry",),
     ("querysets",),
     ("configuration",),
-    ("usability",),
+    ("rows", "usability"),
     ("compat",),
     ("cache", "discovery", "models", "register", "storage"),
-    ("failover", "health", "rotation", "selection", "survey", "sync"),
+    ("candidates", "failover", "health", "rotation", "selection", "survey", "sync"),
     ("helpers", "services"),
     ("forms",),
     ("admin", "apps", "checks", "management", "receivers", "testing"),
@@ -30,8 +30,8 @@ FLOORS = (
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 LATE_BY_DESIGN = {(PACKAGE, "__getattr__"), (f"{PACKAGE}.apps", "ready")}
 MOST_LINES_IN_A_FILE = 300
-LONGER = {"exceptions": 350, "models": 350, "selection": 350}
-"""Each a single catalogue that reads best in one piece; none of them may grow further."""
+LONGER = {"exceptions": 350}
+"""The catalogue of errors reads best in one piece."""
 MOST_LINES_IN_A_FUNCTION = 40
 """With its docstring and blank lines; 30 lines of code are the aim."""
 
