@@ -28,29 +28,29 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from django_plugin_system.models import PluginInstance
+    from django_plugin_system.rows import ConfiguredModel
 
 SCOPE = "django_plugin_system.plugininstance"
 """What the tokens of this table are bound to, beside the row's id and the path."""
 
 
-def get_binding(row: PluginInstance) -> Binding:
+def get_binding(row: ConfiguredModel) -> Binding:
     """Return what the tokens of ``row`` are bound to."""
     return Binding(SCOPE, str(row._meta.pk.to_python(row.pk)))  # noqa: SLF001 - Django documents _meta
 
 
-def require_class(row: PluginInstance) -> type:
+def require_class(row: ConfiguredModel) -> type:
     """Return the class that ``row`` is built from.
 
     :raises PluginNotRegistered: if its code is gone.
     """
-    plugin_class = row.item.plugin_class
+    plugin_class: type | None = row.item.plugin_class
     if plugin_class is None:
         raise PluginNotRegistered(str(row))
     return plugin_class
 
 
-def _require_version(row: PluginInstance, plugin_class: type) -> int:
+def _require_version(row: ConfiguredModel, plugin_class: type) -> int:
     """Return the version of the class, unless the row is newer than that."""
     version = get_config_version(plugin_class)
     if row.config_version > version:
@@ -58,7 +58,7 @@ def _require_version(row: PluginInstance, plugin_class: type) -> int:
     return version
 
 
-def _get_codec(row: PluginInstance, schema: type[BaseModel]) -> Codec:
+def _get_codec(row: ConfiguredModel, schema: type[BaseModel]) -> Codec:
     return Codec(schema, get_binding(row), get_keyring(), str(row))
 
 
@@ -71,7 +71,7 @@ class _Opened(NamedTuple):
 
 
 @sensitive_variables()
-def _open_config(row: PluginInstance) -> _Opened | None:
+def _open_config(row: ConfiguredModel) -> _Opened | None:
     plugin_class = require_class(row)
     version = _require_version(row, plugin_class)
     schema = get_config_schema(plugin_class)
@@ -86,7 +86,7 @@ def _open_config(row: PluginInstance) -> _Opened | None:
 
 
 @sensitive_variables()
-def read_config(row: PluginInstance) -> BaseModel | None:
+def read_config(row: ConfiguredModel) -> BaseModel | None:
     """Return the validated model that ``row`` stores, brought to the current version; None if its class takes none.
 
     :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid.
@@ -96,7 +96,7 @@ def read_config(row: PluginInstance) -> BaseModel | None:
 
 
 @sensitive_variables()
-def find_plain_secrets(row: PluginInstance) -> list[Path]:
+def find_plain_secrets(row: ConfiguredModel) -> list[Path]:
     """Return where ``row`` holds plain text for what its class, by now, declares a secret.
 
     :raises ConfigError: if it cannot be read, as ``read_config`` does.
@@ -108,7 +108,7 @@ def find_plain_secrets(row: PluginInstance) -> list[Path]:
     return [path for path in declared if path not in opened.secrets and _is_stored(opened.data, path)]
 
 
-def is_outdated(row: PluginInstance) -> bool:
+def is_outdated(row: ConfiguredModel) -> bool:
     """Say whether the class of ``row``, by now, stores it otherwise: in a newer version, or with a secret encrypted.
 
     :raises ConfigError: if that takes reading it, and it cannot be read.
@@ -136,7 +136,7 @@ def _is_stored(data: Any, path: Path) -> bool:
 
 @sensitive_variables()
 def make_stored(
-    row: PluginInstance, data: Mapping[str, Any] | BaseModel, previous: Mapping[str, Any]
+    row: ConfiguredModel, data: Mapping[str, Any] | BaseModel, previous: Mapping[str, Any]
 ) -> tuple[StoredConfig, int]:
     """Return ``data`` in stored form for ``row``, with its version; secrets as in ``previous`` keep their tokens.
 
@@ -154,7 +154,7 @@ def make_stored(
 
 
 @sensitive_variables()
-def open_row_secrets(row: PluginInstance, stored: Mapping[str, Any]) -> Secrets:
+def open_row_secrets(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets:
     """Return the plain secrets of ``stored`` by path.
 
     :raises SecretError: if one cannot be opened.
@@ -163,7 +163,7 @@ def open_row_secrets(row: PluginInstance, stored: Mapping[str, Any]) -> Secrets:
 
 
 @sensitive_variables()
-def says_the_same(row: PluginInstance, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def says_the_same(row: ConfiguredModel, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Say whether two stored configs of ``row`` hold the same values, however their secrets are encrypted."""
     if one == other:
         return True

@@ -1,0 +1,90 @@
+"""Every error of the package: one tree, each error also a fitting builtin or Django exception.
+
+No message in this tree holds a secret: whoever raises passes names, paths and key ids, never values.
+"""
+
+from django_plugin_system.exceptions.choosing import (
+    AmbiguousPluginType,
+    NoPluginAvailable,
+    PluginBuildError,
+    PluginInstanceNotFound,
+    PluginItemNotFound,
+    PluginTypeNotFound,
+)
+from django_plugin_system.exceptions.configuring import (
+    ConfigError,
+    ConfigMigrationFailed,
+    ConfigWriteRefused,
+    FieldProblem,
+    InvalidConfig,
+    NewerConfigVersion,
+    PluginNotRegistered,
+    StaleConfig,
+    StoredConfigInvalid,
+    UnstorableConfig,
+)
+from django_plugin_system.exceptions.declaring import (
+    InvalidConfigSchema,
+    InvalidInterface,
+    InvalidPluginClass,
+    InvalidRegistration,
+    InvalidSetting,
+    RegistrationConflict,
+    RegistrationError,
+)
+from django_plugin_system.exceptions.providing import (
+    AllPluginsFailed,
+    PluginOutcomeUnknown,
+    PluginRejected,
+    PluginUnavailable,
+)
+from django_plugin_system.exceptions.root import (
+    Path,
+    PluginSystemError,
+    show_path,
+)
+from django_plugin_system.exceptions.secrets import (
+    ConfigShapeError,
+    MalformedToken,
+    SecretError,
+    TamperedToken,
+    UnknownKey,
+)
+
+__all__ = [
+    "AllPluginsFailed",
+    "AmbiguousPluginType",
+    "ConfigError",
+    "ConfigMigrationFailed",
+    "ConfigShapeError",
+    "ConfigWriteRefused",
+    "FieldProblem",
+    "InvalidConfig",
+    "InvalidConfigSchema",
+    "InvalidInterface",
+    "InvalidPluginClass",
+    "InvalidRegistration",
+    "InvalidSetting",
+    "MalformedToken",
+    "NewerConfigVersion",
+    "NoPluginAvailable",
+    "Path",
+    "PluginBuildError",
+    "PluginInstanceNotFound",
+    "PluginItemNotFound",
+    "PluginNotRegistered",
+    "PluginOutcomeUnknown",
+    "PluginRejected",
+    "PluginSystemError",
+    "PluginTypeNotFound",
+    "PluginUnavailable",
+    "RegistrationConflict",
+    "RegistrationError",
+    "SecretError",
+    "StaleConfig",
+    "StoredConfigInvalid",
+    "TamperedToken",
+    "UnknownKey",
+    "UnstorableConfig",
+    "show_path",
+]

@@ -1,0 +1,164 @@
+"""How rows are saved: every write is announced, and a configuration is in its stored form before it is written."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, router
+from django.views.decorators.debug import sensitive_variables
+
+from django_plugin_system import configuration
+from django_plugin_system.exceptions import ConfigError, StaleConfig
+from django_plugin_system.fields import StoredConfig, to_text
+from django_plugin_system.freshness import changing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from pydantic import BaseModel
+    from typing_extensions import Self
+
+
+class ChangeAnnouncingModel(models.Model):
+    """A row whose every write is seen by the next selection, in every process."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, as Django does."""
+        kwargs |= dict(zip(("force_insert", "force_update", "using", "update_fields"), args, strict=False))
+        self._save_announced(**kwargs)
+
+    def _save_announced(self, **kwargs: Any) -> None:
+        with changing(kwargs.get("using") or router.db_for_write(type(self), instance=self)):
+            super().save(**kwargs)
+
+    def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's
+        """Delete, as Django does."""
+        with changing(using or router.db_for_write(type(self), instance=self)):
+            return super().delete(using=using, keep_parents=keep_parents)
+
+
+class ConfiguredModel(ChangeAnnouncingModel):
+    """A row with a ``config`` of its item's class: validated and encrypted at every save, never written over unseen."""
+
+    item: Any
+    item_id: Any
+    config: Any
+    config_version: Any
+
+    class Meta:
+        abstract = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Build a row; its config counts as typed, not as stored, until ``from_db`` or ``set_config`` knows better."""
+        super().__init__(*args, **kwargs)
+        self._sealed: tuple[Any, ...] | None = None
+        self._seen: dict[str, None] = {}
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
+        """Build a row from the database, and remember its config as it is there."""
+        row: Self = super().from_db(db, field_names, values, **kwargs)
+        row.remember_stored()
+        return row
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Reload, as Django does, and remember the config as it is in the database."""
+        names = None if fields is None else list(fields)
+        if names is not None and "config" in names:
+            names = [*dict.fromkeys([*names, "config_version"])]  # a config is read by the version it was stored with
+        super().refresh_from_db(using, names, *args, **kwargs)
+        if names is None or "config" in names:
+            self.remember_stored()
+
+    def remember_stored(self) -> None:
+        """Note that the config is in stored form now, for this id, item and version."""
+        if "config" not in self.get_deferred_fields():
+            self._sealed = self._get_state()
+            self._seen[to_text(self.config)] = None
+
+    def _get_state(self) -> tuple[Any, ...]:
+        return (self.pk, self.item_id, self.config_version, to_text(self.config))
+
+    @sensitive_variables()
+    def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
+        """Validate ``config`` and put it, secrets encrypted, into this row; ``save()`` writes it.
+
+        A mapping may use field names or aliases. A secret that did not change keeps its token.
+
+        :raises InvalidConfig: if it does not fit the schema; ``errors`` says where.
+        :raises ConfigError: if it cannot be stored here: code gone, row newer than the code, secret unreadable.
+        """
+        pk: Any = self.pk
+        self.pk = pk or uuid.uuid4()  # the tokens are bound to it
+        if "config" in self.get_deferred_fields():
+            self.refresh_from_db(fields=["config"])
+        previous = json.loads(next(reversed(self._seen), "{}"))
+        self.config, self.config_version = configuration.make_stored(self, config, previous)
+        self._sealed = self._get_state()
+
+    def load_config(self) -> BaseModel | None:
+        """Return the validated configuration; None if the class takes none.
+
+        :raises ConfigError: if it cannot be read; the message says why, without any secret.
+        """
+        return configuration.read_config(self)
+
+    def seal_config(self) -> None:
+        """Bring the config into stored form before a write; one that is stored already stays as it is, byte by byte.
+
+        :raises ConfigError: if it cannot be stored.
+        """
+        if "config" in self.get_deferred_fields():
+            return
+        if self._sealed != self._get_state():
+            self.set_config(self.config)
+            return
+        if isinstance(self.config, dict):
+            self.config = StoredConfig(self.config)
+        with suppress(ConfigError):  # what cannot be upgraded stays as it was stored
+            if configuration.is_outdated(self):
+                self.set_config(self.load_config() or {})
+
+    def _save_announced(self, **kwargs: Any) -> None:
+        names = None if kwargs.get("update_fields") is None else set(kwargs["update_fields"])
+        kwargs["update_fields"] = names
+        if names is not None and {"config", "item", "item_id"}.isdisjoint(names):
+            super()._save_announced(**kwargs)
+            return
+        self.seal_config()
+        if names is not None:
+            names |= {"config", "config_version", "updated_at"}
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with changing(using):
+            up_to_date = self._reconcile(using)
+            if up_to_date:
+                super()._save_announced(**kwargs)
+        if not up_to_date:  # raised out here, so that an outer transaction stays usable
+            raise StaleConfig(str(self))
+        self.remember_stored()
+
+    def _reconcile(self, using: str) -> bool:
+        """Look at the config in the database, which no writer of ours can change until this transaction ends.
+
+        A config that this row did not touch is not written over a newer one; the newer one is taken over. Returns
+        False if it was changed here and, meanwhile, elsewhere.
+        """
+        if self._state.adding or self._state.db != using or "config" in self.get_deferred_fields():
+            return True
+        manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
+        for stored, version in manager.using(using).filter(pk=self.pk).values_list("config", "config_version"):
+            if to_text(stored) in self._seen or stored == self.config or not self._seen:
+                continue
+            if to_text(self.config) in self._seen:
+                self.config, self.config_version = stored, version
+            elif not any(configuration.says_the_same(self, stored, json.loads(seen)) for seen in self._seen):
+                return False
+        return True
