@@ -44,8 +44,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def watch(handler: WSGIHandler, request: HttpRequest) -> HttpResponseBase:
         response = answer(handler, request)
-        if not response.streaming:
-            seen.append(f"{request.path}: {response.content.decode()}")  # type: ignore[attr-defined]
+        seen.append(f"{request.path}: {getattr(response, 'content', b'').decode()}")
         return response
 
     monkeypatch.setattr(WSGIHandler, "get_response", watch)
