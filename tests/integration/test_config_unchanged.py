@@ -188,7 +188,7 @@ def test_a_save_upgrades_an_older_config(stored: PluginInstance, declared: Regis
     declared.items.clear()
     declare_item(ProviderSmsV2)
     row = reload(stored)
-    assert row.load_plugin().config.region == "eu"
+    assert row.load_plugin().send("hi") == "hi by eu"
     assert row.config_version == 1
     row.save()
     assert (reload(row).config_version, reload(row).config["region"]) == (2, "eu")

@@ -53,6 +53,12 @@ def run(errors: Mapping[str, BaseException], **options: Any) -> list[str]:
     return tried
 
 
+def raise_any(error: BaseException | None) -> None:
+    """Raise ``error`` if there is one."""
+    if error is not None:
+        raise error
+
+
 def run_async(errors: Mapping[str, BaseException], **options: Any) -> list[str]:
     """Do the same in asynchronous code."""
 
@@ -61,8 +67,7 @@ def run_async(errors: Mapping[str, BaseException], **options: Any) -> list[str]:
         async for attempt in failover(AbstractSms, **options):
             async with attempt:
                 tried.append(attempt.instance.name)
-                if attempt.instance.name in errors:
-                    raise errors[attempt.instance.name]
+                raise_any(errors.get(attempt.instance.name))
         return tried
 
     return async_to_sync(attempts)()

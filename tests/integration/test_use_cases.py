@@ -51,6 +51,7 @@ def statuses() -> dict[str, tuple[str, int]]:
 def test_people_are_told_by_the_channels_of_their_choice() -> None:
     """A project's many-to-many field to items works with load_class(), also when a class becomes configurable."""
     person = Person.objects.create(name="Ada")
+    assert str(person) == "Ada"
     person.channels.set(PluginItem.objects.all())
     assert notify(person, "hi") == ["hi to Ada by FirstOtp", "hi to Ada by SecondOtp"]
     plugin_item(AbstractOtp, name="provider", module="apps.items")(ProviderOtp)
