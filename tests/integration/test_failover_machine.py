@@ -46,6 +46,8 @@ class FailoverMachine(RuleBasedStateMachine):
         self.enabled = set(NAMES)
         self.cooling: list[str] = []
         """Who is set aside, the next one to come back first."""
+        self.hours = 0
+        """The last cooldown; each is longer than those before it, so that the order of coming back is known."""
 
     @initialize()
     def begin(self) -> None:
@@ -81,7 +83,8 @@ class FailoverMachine(RuleBasedStateMachine):
         )
 
     def _next_cooldown(self) -> float:
-        return 3600.0 * (len(self.cooling) + 1)
+        self.hours += 1
+        return 3600.0 * self.hours
 
     def _predict(self, outcome: dict[str, str], options: dict[str, Any]) -> tuple[list[str], object]:
         healthy = [name for name in NAMES if name in self.enabled and name not in self.cooling]
@@ -95,8 +98,7 @@ class FailoverMachine(RuleBasedStateMachine):
                 return expected, None
             if not _leads_on(error, options):
                 return expected, error
-            if name not in self.cooling:
-                self.cooling.append(name)
+            self.cooling = [*dict.fromkeys([*self.cooling, name])]
         return expected, AllPluginsFailed
 
     @rule(name=st.sampled_from(NAMES))
