@@ -203,6 +203,14 @@ def test_a_constructor_that_fails_is_passed_over(provider: PluginItem, run: Any)
     assert run({}) == ["main"]
 
 
+def test_the_nearest_one_is_the_last_hope(all_kinds: dict[str, PluginItem]) -> None:
+    """If the only one that is tried while all cool down cannot be built, nobody else is."""
+    PluginInstance.objects.exclude(item=all_kinds["fragile"]).delete()
+    PluginInstance.objects.update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
+    with pytest.raises(AllPluginsFailed, match="failed"):
+        run({})
+
+
 def test_a_types_own_choice_comes_first(db: None) -> None:
     """An override is asked for the first attempt; the other usable instances follow it."""
     del db
