@@ -88,3 +88,7 @@ __all__ = [
     "UnstorableConfig",
     "show_path",
 ]
+
+for _name in __all__:
+    if type(_found := globals()[_name]) is type:
+        _found.__module__ = __name__  # tracebacks and pickles name the place that callers import from
