@@ -10,7 +10,7 @@ from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.exceptions import ConfigWriteRefused
+from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
 from django_plugin_system.freshness import changing
 from django_plugin_system.registry import registry
 
@@ -169,18 +169,30 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         """Validate and encrypt each config if it is among ``fields``, then write.
 
         :raises ConfigError: if one of the configs is refused; then nothing is written.
+        :raises StaleConfig: if one of them was changed by someone else meanwhile; then nothing is written, either.
         """
         rows, names = list(objs), list(fields)
-        if _SEALED_TOGETHER & set(names):
-            for row in rows:
-                row.seal_config()
-            names = [*dict.fromkeys([*names, "config", "config_version"])]
+        if not _SEALED_TOGETHER & set(names):
+            return super().bulk_update(rows, names, batch_size)
+        for row in rows:
+            row.seal_config()
+        names = [*dict.fromkeys([*names, "config", "config_version"])]
+        written = self._write_reconciled(rows, names, batch_size)
+        for row in rows:
+            row.remember_stored()
+        return written
+
+    def _write_reconciled(self, rows: list[PluginInstance], names: list[str], batch_size: int | None) -> int:
+        using = self._get_write_alias()
         writable = self._chain()  # type: ignore[attr-defined]
         writable._writes_sealed_configs = True  # noqa: SLF001 - ours, or documented
-        written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
-        if "config" in names:
-            for row in rows:
-                row.remember_stored()
+        written = 0
+        with changing(using):
+            stale = [str(row) for row in rows if not row.reconcile(using)]
+            if not stale:
+                written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
+        if stale:  # raised out here, so that an outer transaction stays usable
+            raise StaleConfig(", ".join(stale))
         return written
 
 

@@ -138,15 +138,15 @@ class ConfiguredModel(ChangeAnnouncingModel):
             names |= {"config", "config_version", "updated_at"}
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         with changing(using):
-            up_to_date = self._reconcile(using)
+            up_to_date = self.reconcile(using)
             if up_to_date:
                 super()._save_announced(**kwargs)
         if not up_to_date:  # raised out here, so that an outer transaction stays usable
             raise StaleConfig(str(self))
         self.remember_stored()
 
-    def _reconcile(self, using: str) -> bool:
-        """Look at the config in the database, which no writer of ours can change until this transaction ends.
+    def reconcile(self, using: str) -> bool:
+        """Look at the config in the database, inside ``changing()``: no other writer of ours can change it meanwhile.
 
         A config that this row did not touch is not written over a newer one; the newer one is taken over. Returns
         False if it was changed here and, meanwhile, elsewhere.

@@ -46,6 +46,17 @@ def test_a_newer_config_is_not_overwritten(mine: PluginInstance) -> None:
     assert get_token(mine) == "theirs"
 
 
+def test_a_bulk_update_overwrites_no_newer_config(mine: PluginInstance) -> None:
+    """A bulk update with one stale configuration is refused, and writes none of its rows."""
+    other = reload(add_instance("other", mine.item))
+    edit(reload(mine))
+    for row in (other, mine):
+        row.set_config({**VALID, "token": "mine"})
+    with pytest.raises(StaleConfig, match=r"^main \(provider\) was changed"):
+        PluginInstance.objects.bulk_update([other, mine], ["config"])
+    assert (get_token(mine), get_token(other)) == ("theirs", VALID["token"])
+
+
 def test_a_refused_edit_leaves_the_transaction_usable(mine: PluginInstance) -> None:
     """Inside a caller's transaction, a stale edit can be reloaded and repeated."""
     edit(reload(mine))
