@@ -104,6 +104,8 @@ class GroupControl(Control):
             value = decode_or_keep(control, form[name], past, reading, (*at, name)) if name in form else past
             if value is not MISSING:
                 plain[name] = value
+        for name in sorted(form.keys() - {*self.children, VARIANT, EXTRAS}):
+            reading.refuse((*at, name), _("There is no such field."))
         if self.extras:
             plain |= self._decode_extras(self.extras, form, stored, reading, at)
         return plain

@@ -98,6 +98,22 @@ def test_missing_required_fields_are_reported(admin_client: Client, items: Items
     assert set(widget.error_map) == {"account_sid", "auth_token"}
 
 
+def test_a_field_that_the_schema_does_not_know_is_an_error(admin_client: Client, items: Items) -> None:
+    """What was sent under a name that is no field is not dropped in silence, at any depth; nothing is saved."""
+    form = edit_config(
+        open_add(admin_client, items["twilio"]),
+        account_sid=SID,
+        auth_token=SECRET,
+        region_typo="eu",
+        retry={"attempts": 3, "pause": 1, "limit": 9},
+    )
+    response = admin_client.post(f"{url('add')}?item={items['twilio'].pk}", {**form, "name": "x"})
+    widget = response.context["adminform"].form.fields["config"].widget
+    assert set(widget.error_map) == {"region_typo", "retry§limit"}
+    assert SECRET not in response.content.decode()
+    assert not PluginInstance.objects.exists()
+
+
 def test_empty_post_is_an_error(admin_client: Client, items: Items) -> None:
     """What a crashed widget posts is an error on the field."""
     for text in ("", '""', "null", "{}", "nonsense"):
