@@ -206,9 +206,9 @@ def test_edits_during_a_rotation_in_another_process_survive(provider: PluginItem
     with start_pluginrotate("--batch-size", "2") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "10 of 100 rows (10%)\n"
-        for number, pk in enumerate(itertools.cycle(expected)):
-            if process.poll() is not None:
-                break
+        turns = enumerate(itertools.cycle(expected))
+        while process.poll() is None:
+            number, pk = next(turns)
             row = PluginInstance.objects.get(pk=pk)
             expected[pk] = f"typed as number {number}"
             row.set_config({"account": "AC2", "token": expected[pk]})
