@@ -137,6 +137,9 @@ class PluginInstance(ConfiguredModel):
     description = models.TextField(_("description"), blank=True, default="")
     unavailable_until = models.DateTimeField(_("unavailable until"), null=True, blank=True, editable=False)
     last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
+    last_tested_at = models.DateTimeField(_("last tested at"), null=True, blank=True, editable=False)
+    last_test_error = models.TextField(_("error of the last test"), blank=True, default="", editable=False)
+    secret_dates = models.JSONField(_("dates of the secrets"), blank=True, default=dict, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
@@ -146,6 +149,7 @@ class PluginInstance(ConfiguredModel):
         base_manager_name = "objects"
         verbose_name = _("plugin instance")
         verbose_name_plural = _("plugin instances")
+        permissions = (("test_plugininstance", _("Can test plugin instance")),)
         constraints = (UniqueConstraint(fields=["item", "name"], name="uniq_plugin_instance_item_name"),)
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """Create the tables."""
 
     initial = True
-    dependencies = [("django_plugin_system", "0002_instances")]
+    dependencies = [("django_plugin_system", "0003_connection_tests")]
 
     operations = [
         migrations.CreateModel(
