@@ -166,6 +166,20 @@ class Migration(migrations.Migration):
                     models.DateTimeField(blank=True, editable=False, null=True, verbose_name="unavailable until"),
                 ),
                 ("last_error", models.TextField(blank=True, default="", editable=False, verbose_name="last error")),
+                (
+                    "last_tested_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last tested at"),
+                ),
+                (
+                    "last_test_error",
+                    models.TextField(
+                        blank=True, default="", editable=False, verbose_name="error of the last test"
+                    ),
+                ),
+                (
+                    "secret_dates",
+                    models.JSONField(blank=True, default=dict, editable=False, verbose_name="dates of the secrets"),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated at")),
                 (
@@ -181,6 +195,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "plugin instance",
                 "verbose_name_plural": "plugin instances",
+                "permissions": (("test_plugininstance", "Can test plugin instance"),),
                 "base_manager_name": "objects",
                 "constraints": [
                     models.UniqueConstraint(fields=("item", "name"), name="uniq_plugin_instance_item_name")

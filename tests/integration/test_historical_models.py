@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def historical() -> Any:
     """Return the rows of PluginInstance as a data migration gets them."""
-    state = MigrationLoader(connection).project_state(("django_plugin_system", "0003_connection_tests"))
+    state = MigrationLoader(connection).project_state(("django_plugin_system", "0002_instances"))
     return state.apps.get_model("django_plugin_system", "PluginInstance").objects
 
 

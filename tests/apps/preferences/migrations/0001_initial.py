@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """Create the tables."""
 
     initial = True
-    dependencies = [("django_plugin_system", "0003_connection_tests")]
+    dependencies = [("django_plugin_system", "0002_instances")]
 
     operations = [
         migrations.CreateModel(
