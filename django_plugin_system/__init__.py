@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from django_plugin_system.compat import get_plugin_class as get_plugin_class  # RemovedInPluginSystem30Warning
+    from django_plugin_system.compat import get_plugin_instance as get_plugin_instance  # RemovedInPluginSystem30Warning
     from django_plugin_system.exceptions import AllPluginsFailed as AllPluginsFailed
     from django_plugin_system.exceptions import NoPluginAvailable as NoPluginAvailable
     from django_plugin_system.exceptions import PluginOutcomeUnknown as PluginOutcomeUnknown
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from django_plugin_system.helpers import explain_selection as explain_selection
     from django_plugin_system.helpers import get_plugin as get_plugin
     from django_plugin_system.helpers import get_plugin_by_id as get_plugin_by_id
-    from django_plugin_system.helpers import get_plugin_class as get_plugin_class
-    from django_plugin_system.helpers import get_plugin_instance as get_plugin_instance
     from django_plugin_system.helpers import get_plugins as get_plugins
     from django_plugin_system.helpers import refresh_plugins as refresh_plugins
     from django_plugin_system.plugin import ConfigurablePlugin as ConfigurablePlugin
@@ -54,8 +54,8 @@ _HOMES = {
         "explain_selection",
         "get_plugin",
         "get_plugin_by_id",
-        "get_plugin_class",
-        "get_plugin_instance",
+        "get_plugin_class",  # RemovedInPluginSystem30Warning
+        "get_plugin_instance",  # RemovedInPluginSystem30Warning
         "get_plugins",
         "refresh_plugins",
     ),

@@ -1,4 +1,6 @@
-"""All that knows items but no instances: the 1.1.0 way of asking. 3.0 deletes this file.
+"""RemovedInPluginSystem30Warning: all that knows items but no instances, the 1.1.0 way of asking.
+
+3.0 deletes each file whose first line has that name, and each line that has it in a comment.
 
 Item-only selection goes by item status and priority. Where the chosen class is configurable, callers get an object
 built from its best instance, although they know nothing of instances.
@@ -6,12 +8,14 @@ built from its best instance, although they know nothing of instances.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from django.apps import apps
+from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
@@ -21,6 +25,8 @@ from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry
 from django_plugin_system.usability import find_reason, find_row_reason
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from django.db.models import QuerySet
 
     from django_plugin_system.models import PluginInstance, PluginItem, PluginType
@@ -30,11 +36,37 @@ class RemovedInPluginSystem30Warning(DeprecationWarning):
     """Something that django-plugin-system 3.0 removes was used."""
 
 
+_BETWEEN = {__name__, "collections.abc"}
+"""Modules that may stand between a caller and the warning: this one, and that of ``Mapping``'s own methods."""
+
+
 def _warn(old: str, new: str) -> None:
-    """Warn at the line that called the legacy function, if ``PLUGIN_SYSTEM["WARN_LEGACY"]`` asks for it."""
-    if get_settings().WARN_LEGACY:
+    """Warn at the line that used what is legacy, if ``PLUGIN_SYSTEM["WARN_LEGACY"]`` asks for it."""
+    if settings.configured and get_settings().WARN_LEGACY:
         message = f"{old} is removed in django-plugin-system 3.0; use {new}."
-        warnings.warn(message, RemovedInPluginSystem30Warning, stacklevel=3)
+        warnings.warn(message, RemovedInPluginSystem30Warning, stacklevel=_count_frames_between() + 1)
+
+
+def _count_frames_between() -> int:
+    """Return how many frames, the caller's own the first of them, lie inside of the line that a user wrote."""
+    frame, count = sys._getframe(1), 0  # noqa: SLF001 - documented, and what warnings themselves go by
+    while frame.f_globals.get("__name__") in _BETWEEN and frame.f_back is not None:
+        frame, count = frame.f_back, count + 1
+    return count
+
+
+def hand_on(path: str, home: ModuleType, *names: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a legacy module: it takes ``names`` from ``home``, where they live now."""
+
+    def get_attribute(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {path!r} has no attribute {name!r}")
+        # An import statement first asks a package whether it has the name; it warns once, when it takes it.
+        if sys._getframe(1).f_globals.get("__name__") != "importlib._bootstrap":  # noqa: SLF001 - as above
+            _warn(f"{path}.{name}", f"{home.__name__}.{name}")
+        return getattr(home, name)
+
+    return get_attribute
 
 
 # django_plugin_system.register
@@ -45,6 +77,7 @@ def load_plugin_type(type_name: str, manager: str) -> PluginTypeRegistry:
 
     :raises PluginTypeNotFound: (a KeyError) if there is none.
     """
+    _warn("load_plugin_type()", "django_plugin_system.registry.registry.get_type()")
     spec = registry.get_type(type_name, manager)
     return {
         "name": spec.name,
@@ -60,6 +93,7 @@ def load_plugin_item(plugin_name: str, module_name: str, type_name: str) -> Plug
 
     :raises PluginItemNotFound: (a KeyError) if there is none.
     """
+    _warn("load_plugin_item()", "django_plugin_system.registry.registry.get_item()")
     for (name, module, type_key), spec in registry.items.items():
         if (name, module, type_key[0]) == (plugin_name, module_name, type_name):
             return {
@@ -85,9 +119,8 @@ def _in_item_order(plugin_type: PluginType, **filters: Any) -> QuerySet[PluginIt
 def _choose(plugin_type: PluginType) -> PluginItem | None:
     """Return the first active item by priority, else the first reserve one."""
     for status in (PluginStatus.ACTIVE, PluginStatus.RESERVED):
-        for item in _in_item_order(plugin_type, status=status)[:1]:
-            chosen: PluginItem = item
-            return chosen
+        if (item := _in_item_order(plugin_type, status=status).first()) is not None:
+            return item
     return None
 
 
@@ -95,9 +128,7 @@ def _choose_or_override(plugin_type: PluginType, *args: Any, **kwargs: Any) -> P
     spec = registry.types.get(plugin_type.key)
     if spec is None:
         return None
-    chosen: PluginItem | None
-    chosen = _choose(plugin_type) if spec.get_plugin is None else spec.get_plugin(plugin_type, *args, **kwargs)
-    return chosen
+    return _choose(plugin_type) if spec.get_plugin is None else spec.get_plugin(plugin_type, *args, **kwargs)
 
 
 class LegacyTypeMethods:
@@ -253,12 +284,17 @@ class ReadsAsDict(Mapping[str, int]):
     """Lets the dataclass that the sync returns be read as the dict that 1.1.0 returned."""
 
     def __getitem__(self, key: str) -> int:
-        if key in self.__dict__:
-            return int(self.__dict__[key])
-        raise KeyError(key)
+        _warn_of_dict()
+        return int(self.__dict__[key])
 
     def __iter__(self) -> Iterator[str]:
+        _warn_of_dict()
         return iter(self.__dict__)
 
     def __len__(self) -> int:
+        _warn_of_dict()
         return len(self.__dict__)
+
+
+def _warn_of_dict() -> None:
+    _warn("The result of a sync as a dict", "its attributes, as in result.types_created")

@@ -28,8 +28,8 @@ __all__ = [
     "failover",
     "get_plugin",
     "get_plugin_by_id",
-    "get_plugin_class",
-    "get_plugin_instance",
+    "get_plugin_class",  # RemovedInPluginSystem30Warning
+    "get_plugin_instance",  # RemovedInPluginSystem30Warning
     "get_plugins",
     "refresh_plugins",
 ]

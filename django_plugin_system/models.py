@@ -34,7 +34,10 @@ DEFAULT_NAME = "default"
 """The name of the instance that the sync gives to items that need no configuration."""
 
 
-class PluginType(LegacyTypeMethods, ChangeAnnouncingModel):
+class PluginType(
+    LegacyTypeMethods,  # RemovedInPluginSystem30Warning
+    ChangeAnnouncingModel,
+):
     """An interface that code declared, under a name and the manager that owns it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -68,7 +71,10 @@ class PluginType(LegacyTypeMethods, ChangeAnnouncingModel):
         return self.key in registry.types
 
 
-class PluginItem(LegacyItemMethods, ChangeAnnouncingModel):
+class PluginItem(
+    LegacyItemMethods,  # RemovedInPluginSystem30Warning
+    ChangeAnnouncingModel,
+):
     """A class that implements a type, with the status and priority that operators give it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = [
     "PluginItemRegistry",
     "PluginTypeRegistry",
-    "load_plugin_item",
-    "load_plugin_type",
+    "load_plugin_item",  # RemovedInPluginSystem30Warning
+    "load_plugin_type",  # RemovedInPluginSystem30Warning
     "plugin_item",
     "plugin_type",
     "register_plugin_item",

@@ -26,8 +26,10 @@ Mode = Literal["create", "update"]
 
 
 @dataclass(frozen=True, eq=False)
-class SyncResult(ReadsAsDict):
-    """How many rows a sync made, found, changed and pruned. Reads as the dict of 1.1.0, too."""
+class SyncResult(
+    ReadsAsDict,  # RemovedInPluginSystem30Warning
+):
+    """How many rows a sync made, found, changed and pruned."""
 
     types_created: int = 0
     types_found: int = 0

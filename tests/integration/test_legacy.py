@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
-import warnings
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +9,6 @@ from django.apps import apps
 
 import django_plugin_system.storage
 from django_plugin_system import get_plugin_class, get_plugin_instance
-from django_plugin_system.compat import RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import NoPluginAvailable
 from django_plugin_system.helpers import get_plugin_instance as instance_of_helpers
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
@@ -37,10 +33,6 @@ from tests.integration.plugins import (
 from tests.integration.rows import add_instance, get_item, write_raw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pytest_django import Settings
-
     from django_plugin_system.registry import Registry
 
 pytestmark = pytest.mark.django_db
@@ -222,42 +214,3 @@ def test_what_is_not_there_is_none(provider: PluginItem, declared: Registry) -> 
     assert provider.load_class() is None
     assert get_plugin_class(*NAMES) is None
     assert get_plugin_instance(*NAMES) is None
-
-
-def make_calls(item: PluginItem) -> dict[str, Callable[[], object]]:
-    """Return a call of each legacy method by how its warning begins."""
-    plugin_type = item.plugin_type
-    return {
-        "get_plugin_instance() is removed": partial(get_plugin_instance, *NAMES),
-        "get_plugin_class() is removed": partial(get_plugin_class, *NAMES),
-        "PluginItem.load_class() is removed": item.load_class,
-        "PluginType.get_single_plugin() is removed": plugin_type.get_single_plugin,
-        "PluginType.get_active_plugins() is removed": plugin_type.get_active_plugins,
-        "PluginType.get_all_plugins() is removed": plugin_type.get_all_plugins,
-        "PluginType.get_plugin_by_name() is removed": partial(plugin_type.get_plugin_by_name, "x"),
-        "PluginItem.default_get_single_plugin() is": partial(PluginItem.default_get_single_plugin, plugin_type),
-        "PluginItem.get_all_plugins() is removed": partial(PluginItem.get_all_plugins, plugin_type),
-        "PluginItem.get_available_plugins() is": partial(PluginItem.get_available_plugins, plugin_type),
-    }
-
-
-def test_legacy_calls_are_silent_by_default(all_kinds: dict[str, PluginItem]) -> None:
-    """Version 1.2 says nothing about them."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for call in make_calls(all_kinds["console"]).values():
-            call()
-    assert caught == []
-
-
-def test_legacy_calls_warn_on_request(all_kinds: dict[str, PluginItem], settings: Settings) -> None:
-    """With WARN_LEGACY each call warns once, at the caller's own line, and names the new form."""
-    settings.PLUGIN_SYSTEM = {"WARN_LEGACY": True}
-    for text, call in make_calls(all_kinds["console"]).items():
-        with pytest.warns(RemovedInPluginSystem30Warning) as caught:
-            call()
-        (warning,) = caught
-        assert str(warning.message).startswith(text)
-        assert "in django-plugin-system 3.0; use " in str(warning.message)
-        assert warning.filename == __file__
-        assert linecache.getline(warning.filename, warning.lineno).strip() == "call()"

@@ -47,9 +47,8 @@ class Command(BaseCommand):
         done = "Nothing was written; a sync would do this:" if options["dry_run"] else "Plugins are in sync."
         self.stdout.write(self.style.SUCCESS(done))
         for name, created, found, updated in LINES:
-            self.stdout.write(
-                f"- {name} created: {result[created]}, found: {result[found]}, updated: {result[updated]}"
-            )
+            counts = [getattr(result, count) for count in (created, found, updated)]
+            self.stdout.write("- {} created: {}, found: {}, updated: {}".format(name, *counts))
         self.stdout.write(f"- Default instances created: {result.instances_created}")
         if options["mode"] == "update":
             self.stdout.write(f"- Configs upgraded: {result.configs_upgraded}, failed: {result.configs_failed}")
