@@ -114,9 +114,12 @@ def try_prepare(row: PluginInstance) -> Ready | Candidate:
     return Candidate(row, reason)
 
 
-def get_lifetime(skipped: list[PluginInstance]) -> float:
-    """Return the seconds until the first of the rows that are cooling down may be used again."""
-    ends = [row.unavailable_until for row in skipped if row.unavailable_until is not None and is_cooling_down(row)]
+def get_lifetime(skipped: list[PluginInstance], since: dt.datetime) -> float:
+    """Return the seconds until the first row that was cooling down at ``since`` may be used again.
+
+    ``since`` is when the search began: a row whose time came in the middle of it was skipped all the same.
+    """
+    ends = [row.unavailable_until for row in skipped if row.unavailable_until and row.unavailable_until > since]
     if not ends:
         return cache.MAX_AGE
     return max(0.0, (min(ends) - timezone.now()) / dt.timedelta(seconds=1))

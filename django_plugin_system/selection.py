@@ -91,13 +91,13 @@ def _get_first_ready(request: Request) -> Ready | None:
 
 
 def _find_first_ready(request: Request) -> cache.Made:
-    skipped: list[PluginInstance] = []
+    began, skipped = timezone.now(), list[PluginInstance]()
     for row in iter_pages(request.find_rows().enabled()):
         found = try_prepare(row)
         if isinstance(found, Ready):
-            return cache.Made(found, get_lifetime(skipped))
+            return cache.Made(found, get_lifetime(skipped, began))
         skipped.append(row)
-    return cache.Made(None, get_lifetime(skipped))
+    return cache.Made(None, get_lifetime(skipped, began))
 
 
 def _iter_ready(request: Request) -> Iterator[Ready]:
@@ -157,9 +157,10 @@ def get_all_ready(request: Request) -> list[Ready]:
 
 
 def _find_all_ready(request: Request) -> cache.Made:
+    began = timezone.now()
     found = [try_prepare(row) for row in request.find_rows().enabled()]
     skipped = [candidate.instance for candidate in found if isinstance(candidate, Candidate)]
-    return cache.Made([ready for ready in found if isinstance(ready, Ready)], get_lifetime(skipped))
+    return cache.Made([ready for ready in found if isinstance(ready, Ready)], get_lifetime(skipped, began))
 
 
 def iter_failover(request: Request, *, first: bool) -> Iterator[Ready]:

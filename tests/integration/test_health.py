@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_plugin_system import AllPluginsFailed, failover, get_plugin
+from django_plugin_system.cache import MAX_AGE
+from django_plugin_system.candidates import get_lifetime
 from django_plugin_system.freshness import read_token
 from django_plugin_system.health import MAX_ERROR_LENGTH, describe_error, record_failure, record_success
 from django_plugin_system.models import PluginInstance
@@ -127,6 +129,13 @@ def test_an_expired_cooldown_is_over(row: PluginInstance) -> None:
     while row.name not in seen:
         seen.add(get_plugin(AbstractSms).plugin_instance.name)  # type: ignore[attr-defined]
     assert seen <= {"main", other.name}
+
+
+def test_a_cooldown_that_ends_during_a_selection_is_over(row: PluginInstance) -> None:
+    """A result that left out a row whose time came meanwhile is not used again; it is for the rest."""
+    row.unavailable_until = timezone.now()
+    assert get_lifetime([row], row.unavailable_until - dt.timedelta(seconds=1)) == 0
+    assert get_lifetime([row], row.unavailable_until) == MAX_AGE
 
 
 @pytest.mark.parametrize(
