@@ -115,7 +115,11 @@ def test_a_token_of_the_intruders_own_key() -> None:
     refuse(change(password={"$secret": f"dps1.{RING.primary_id}.{forged[2]}"}), TamperedToken)
 
 
-@pytest.mark.parametrize("spoiled", [TOKEN[:40], TOKEN + "A", TOKEN + "=", "", None, 1, ["x"], {"$secret": TOKEN}])
+@pytest.mark.parametrize(
+    "spoiled",
+    [TOKEN[:40], TOKEN + "A", TOKEN + "=", "", None, 1, ["x"], {"$secret": TOKEN}],
+    ids=["cut", "longer", "padded", "empty", "null", "number", "list", "token in a token"],
+)
 def test_a_token_cut_or_replaced(spoiled: Any) -> None:
     """What is no token any more is malformed, or tampered with where its form happens to hold."""
     error = refuse_any(change(password={"$secret": spoiled}))
