@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.signals import setting_changed
 from django.db import connections, models, router
-from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_migrate, pre_save
 
 from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.freshness import TABLE, announce_change, is_changing
+from django_plugin_system.going_back import drops_instances, refuse_to_lose
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.selection import forget_selections
 from django_plugin_system.sync import sync_registered_plugins_to_db
+
+if TYPE_CHECKING:
+    from django_plugin_system.going_back import Plan
 
 APP_LABEL = "django_plugin_system"
 
@@ -24,6 +28,7 @@ def connect_receivers() -> None:
     for model in (PluginType, PluginItem, PluginInstance):
         for signal in (post_save, post_delete):
             signal.connect(announce, sender=model, dispatch_uid=f"django_plugin_system.announce.{model.__name__}")
+    pre_migrate.connect(refuse_to_go_back, dispatch_uid="django_plugin_system.refuse_to_go_back")
     post_migrate.connect(sync_after_migrate, dispatch_uid="django_plugin_system.sync")
     setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
 
@@ -41,6 +46,19 @@ def announce(using: str, **_kwargs: Any) -> None:
     """Set a new change token after a write that did not do so itself: a fixture's row, a cascade."""
     if not is_changing(using):
         announce_change(using)
+
+
+def refuse_to_go_back(sender: Any, using: str, plan: Plan = (), **_kwargs: Any) -> None:
+    """Stop a ``migrate`` that would drop configured instances before it touches anything, other apps' tables too.
+
+    Django tells no receiver of ``--fake``, so that is refused as well.
+
+    :raises InstancesWouldBeLost: then.
+    """
+    if getattr(sender, "label", None) != APP_LABEL or not drops_instances(plan, APP_LABEL):
+        return
+    if router.allow_migrate_model(using, PluginInstance):
+        refuse_to_lose(PluginInstance.objects.using(using))
 
 
 def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import django.db.models.deletion
 from django.db import migrations, models
-from django.db.migrations.exceptions import IrreversibleError
 
 import django_plugin_system.querysets
+from django_plugin_system.going_back import refuse_to_lose
 
 if TYPE_CHECKING:
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -24,16 +24,12 @@ def set_first_token(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
 def refuse_to_lose_instances(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Stop a migration back to 1.1.0's tables while operators' instances would go with it.
 
-    :raises IrreversibleError: if there are any but untouched default ones.
+    The receiver of ``pre_migrate`` did so before, unless something else than the command ``migrate`` runs this.
+
+    :raises InstancesWouldBeLost: if there are any but untouched default ones.
     """
-    instances = apps.get_model("django_plugin_system", "PluginInstance").objects.using(schema_editor.connection.alias)
-    count = instances.exclude(name="default", config={}).count()
-    if count:
-        message = (
-            f"Migrating back would delete {count} plugin instances with their configurations. "
-            "Write down what you need of them, delete them, and migrate again."
-        )
-        raise IrreversibleError(message)
+    instances = apps.get_model("django_plugin_system", "PluginInstance").objects
+    refuse_to_lose(instances.using(schema_editor.connection.alias))
 
 
 class Migration(migrations.Migration):

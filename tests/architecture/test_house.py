@@ -12,7 +12,7 @@ FLOORS = (
     ("exceptions",),
     ("conf",),
     ("config",),
-    ("bulk", "fields", "freshness", "plugin", "signals"),
+    ("bulk", "fields", "freshness", "going_back", "plugin", "signals"),
     ("requirements",),
     ("registry",),
     ("querysets",),
