@@ -10,12 +10,15 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.exceptions import IrreversibleError
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from django_plugin_system.freshness import TABLE as TOKENS
 from django_plugin_system.freshness import read_token
+from django_plugin_system.going_back import InstancesWouldBeLost
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.sync import sync_registered_plugins_to_db
+from tests.apps.preferences.models import Person
 from tests.integration.databases import describe_tables, fetch_rows, make_tables_of_110, new_database
 from tests.integration.plugins import VALID, ConsoleSms, ProviderSms, declare_item, declare_type
 from tests.integration.rows import to_db_id
@@ -126,23 +129,49 @@ def test_a_migration_syncs(empty: str) -> None:
     assert read_token(empty) is not None
 
 
-def test_only_untouched_instances_go_with_a_migration_back(empty: str) -> None:
-    """Going back to the tables of 1.1.0 is refused while there are configured instances, and loses none."""
+@pytest.fixture
+def configured(empty: str) -> PluginInstance:
+    """Migrate everything; return a configured instance, on which a person of another app hangs."""
     declare_type()
     declare_item(ConsoleSms, "console")
     declare_item(ProviderSms)
     migrate(empty, "preferences")
     item = PluginItem.objects.using(empty).get(name="provider")
     row = PluginInstance.objects.using(empty).create(item=item, name="main", config=VALID)
-    stored = fetch_rows(empty, INSTANCES)
-    with pytest.raises(IrreversibleError, match="would delete 1 plugin instances with their configurations"):
-        migrate(empty, APP, "0001")
-    assert fetch_rows(empty, INSTANCES) == stored
-    migrate(empty, "preferences")
-    row.delete()
+    Person.objects.using(empty).create(name="Ada", sender=row)
+    return row
+
+
+def test_a_migration_back_that_would_lose_instances_touches_nothing(empty: str, configured: PluginInstance) -> None:
+    """It is refused before anything is unapplied, the tables of apps that depend on ours included."""
+    tables = (INSTANCES, "preferences_person")
+    stored = [fetch_rows(empty, table) for table in tables]
+    for target in ("0001", "zero"):
+        with pytest.raises(InstancesWouldBeLost, match=r"would delete 1 plugin instances.*pluginexport") as caught:
+            migrate(empty, APP, target)
+        assert (caught.value.count, caught.value.returncode) == (1, 1)
+        assert isinstance(caught.value, IrreversibleError)
+        assert [fetch_rows(empty, table) for table in tables] == stored
+    configured.delete()
     migrate(empty, APP, "0001")
-    migrate(empty)
-    assert [str(row) for row in PluginInstance.objects.using(empty)] == ["default (console)"]
+
+
+def test_code_that_migrates_without_the_command_is_refused_as_well(empty: str, configured: PluginInstance) -> None:
+    """The migration itself looks again."""
+    migrate(empty, "preferences", "zero")
+    with pytest.raises(InstancesWouldBeLost):
+        MigrationExecutor(connections[empty]).migrate([(APP, "0001_initial")])
+    assert PluginInstance.objects.using(empty).filter(pk=configured.pk).exists()
+
+
+def test_untouched_instances_go_with_a_migration_back(empty: str) -> None:
+    """Nobody typed them, and the next migration forward makes them again."""
+    declare_type()
+    declare_item(ConsoleSms, "console")
+    for _ in range(2):
+        migrate(empty)
+        assert [str(row) for row in PluginInstance.objects.using(empty)] == ["default (console)"]
+        migrate(empty, APP, "0001")
 
 
 class ElsewhereRouter:
@@ -159,6 +188,7 @@ def test_a_database_without_the_package_is_left_alone(empty: str, settings: Sett
     declare_type()
     migrate(empty, "sessions")
     migrate(empty, APP)
+    migrate(empty, APP, "zero")
     assert TYPES not in connections[empty].introspection.table_names()
 
 
