@@ -108,6 +108,27 @@ def find_plain_secrets(row: ConfiguredModel) -> list[Path]:
     return [path for path in declared if path not in opened.secrets and _is_stored(opened.data, path)]
 
 
+class Outline(NamedTuple):
+    """A configuration of the current version as JSON, and where its secrets are. Those are in the clear: hide them."""
+
+    data: Any
+    secret_paths: frozenset[Path]
+    version: int
+
+
+@sensitive_variables()
+def outline_config(row: ConfiguredModel) -> Outline | None:
+    """Return what ``row`` stores, brought to the current version but with no default filled in; None without a schema.
+
+    :raises ConfigError: if it cannot be read, as ``read_config`` does.
+    """
+    opened = _open_config(row)
+    if opened is None:
+        return None
+    declared = (path for path, _secret in iter_secrets(opened.model))
+    return Outline(opened.data, frozenset([*declared, *opened.secrets]), get_config_version(require_class(row)))
+
+
 def is_outdated(row: ConfiguredModel) -> bool:
     """Say whether the class of ``row``, by now, stores it otherwise: in a newer version, or with a secret encrypted.
 
