@@ -23,7 +23,7 @@ from django_plugin_system.querysets import (
 )
 from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.rows import ChangeAnnouncingModel, ConfiguredModel
-from django_plugin_system.usability import find_reason
+from django_plugin_system.usability import Reason, find_reason
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -192,7 +192,7 @@ class PluginInstance(ConfiguredModel):
         """
         return configuration.open_row_secrets(self, self.config)
 
-    def reason_unusable(self) -> str | None:
+    def reason_unusable(self) -> Reason | None:
         """Return why selection skips this row, safe to show; None if it can be used."""
         return find_reason(self)
 

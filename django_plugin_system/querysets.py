@@ -8,6 +8,7 @@ from django.db import models, router
 from django.db.models import Case, F, ProtectedError, Q, Value, When
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
@@ -28,9 +29,9 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 class PluginStatus(models.TextChoices):
     """Whether a row is used: first choice, only when no active one is usable, or never."""
 
-    ACTIVE = "active"
-    RESERVED = "reserve"
-    DISABLED = "disable"
+    ACTIVE = "active", _("Active")
+    RESERVED = "reserve", _("Reserved")
+    DISABLED = "disable", _("Disabled")
 
 
 class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
