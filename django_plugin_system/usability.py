@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from django_plugin_system.configuration import read_config
 from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, PluginNotRegistered, SecretError
 from django_plugin_system.querysets import PluginStatus
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from django_plugin_system.models import PluginInstance
 
+_GONE = gettext_noop("class not registered: is its app installed?")
 
-def find_reason(row: PluginInstance) -> str | None:
+
+class Reason(str):
+    """Why a row is skipped: in English, as logs and errors say it. ``localize()`` says it to an operator."""
+
+    __slots__ = ("details", "template")
+
+    def __new__(cls, template: str, **details: Any) -> Self:
+        """Fill ``template``, a text of the catalogue, with ``details``; without details it is taken as it is."""
+        made = super().__new__(cls, template % details if details else template)
+        made.template, made.details = template, details
+        return made
+
+    def localize(self) -> str:
+        """Return the reason in the language of the current request; what it quotes stays as it is."""
+        text = gettext(self.template)
+        return text % self.details if self.details else text
+
+
+def find_reason(row: PluginInstance) -> Reason | None:
     """Return why selection skips ``row``, or None if it can be used."""
     return find_status_reason(row) or find_row_reason(row)
 
 
-def find_status_reason(row: PluginInstance) -> str | None:
+def find_status_reason(row: PluginInstance) -> Reason | None:
     """Return which ``disable`` takes ``row`` out, or None."""
     if row.status == PluginStatus.DISABLED:
-        return "disabled"
-    return "its item is disabled" if row.item.status == PluginStatus.DISABLED else None
+        return Reason(gettext_noop("disabled"))
+    return Reason(gettext_noop("its item is disabled")) if row.item.status == PluginStatus.DISABLED else None
 
 
-def find_row_reason(row: PluginInstance) -> str | None:
+def find_row_reason(row: PluginInstance) -> Reason | None:
     """Return why ``row`` cannot be used whatever the statuses say: code gone, cooling down, config unreadable."""
     if not row.item.is_registered:
-        return "class not registered: is its app installed?"
+        return Reason(_GONE)
     if is_cooling_down(row):
-        return f"cooling down until {row.unavailable_until:%Y-%m-%d %H:%M:%S %Z}"
+        until = f"{row.unavailable_until:%Y-%m-%d %H:%M:%S %Z}"
+        return Reason(gettext_noop("cooling down until %(until)s"), until=until)
     return find_config_reason(row)
 
 
@@ -40,7 +63,7 @@ def is_cooling_down(row: PluginInstance) -> bool:
     return row.unavailable_until is not None and row.unavailable_until > timezone.now()
 
 
-def find_config_reason(row: PluginInstance) -> str | None:
+def find_config_reason(row: PluginInstance) -> Reason | None:
     """Return what is wrong with the stored config of ``row``, or None."""
     try:
         read_config(row)
@@ -49,13 +72,15 @@ def find_config_reason(row: PluginInstance) -> str | None:
     return None
 
 
-def describe_config_error(error: ConfigError) -> str:
+def describe_config_error(error: ConfigError) -> Reason:
     """Return the reason for a config that cannot be read, with its kind first."""
     if isinstance(error, PluginNotRegistered):
-        return "class not registered: is its app installed?"
+        return Reason(_GONE)
     if isinstance(error, SecretError):
-        return f"secret unreadable: {error}"
+        return Reason(gettext_noop("secret unreadable: %(error)s"), error=str(error))
     if isinstance(error, NewerConfigVersion):
-        return f"stored by a newer version ({error.stored}, this code knows {error.known})"
+        text = gettext_noop("stored by a newer version (%(stored)s, this code knows %(known)s)")
+        return Reason(text, stored=error.stored, known=error.known)
     errors = getattr(error, "errors", None)
-    return f"config invalid: {'; '.join(map(str, errors)) if errors else error}"
+    details = "; ".join(map(str, errors)) if errors else str(error)
+    return Reason(gettext_noop("config invalid: %(errors)s"), errors=details)

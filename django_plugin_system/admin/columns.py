@@ -31,7 +31,8 @@ def show_state(row: PluginInstance) -> SafeString:
         return format_html('<span class="dps-state dps-usable">{}</span>', _("Usable"))
     wanted = PluginStatus.DISABLED in (row.status, row.item.status)
     kind, title = ("dps-off", _("Off")) if wanted else ("dps-attention", _("Needs attention"))
-    return format_html('<span class="dps-state {}">{}</span> <span class="dps-reason">{}</span>', kind, title, reason)
+    text = reason.localize()
+    return format_html('<span class="dps-state {}">{}</span> <span class="dps-reason">{}</span>', kind, title, text)
 
 
 def show_priority(row: PluginInstance) -> str:

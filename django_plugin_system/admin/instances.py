@@ -221,7 +221,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
         """Say above the form why the instance cannot be used, if it cannot; offer to copy it."""
         row = kwargs.get("obj")
         if row is not None and request.method == "GET" and (reason := row.reason_unusable()):
-            messages.warning(request, _("This instance is not used now: %(reason)s") % {"reason": reason})
+            messages.warning(request, _("This instance is not used now: %(reason)s") % {"reason": reason.localize()})
         if row is not None and row.item.is_registered and self.has_add_permission(request):
             context["copy_url"] = get_copy_url(row)
         return super().render_change_form(request, context, *args, **kwargs)

@@ -68,21 +68,6 @@ def test_type_list_counts_items_by_status(admin_client: Client, items: Items) ->
         assert f'<td class="field-{column}">{count}</td>' in page
 
 
-def test_type_page_shows_the_order_of_selection(admin_client: Client, items: Items) -> None:
-    """The page of a type shows which instance is used, and why each other is not."""
-    address = url("change", items["twilio"].plugin_type_id, model="plugintype")
-    assert "There are no instances yet." in admin_client.get(address).content.decode()
-    make_instance(items["twilio"], "first", priority=1)
-    make_instance(items["twilio"], "second", priority=2)
-    make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
-    page = admin_client.get(address).content.decode()
-    assert page.index(">first<") < page.index(">second<") < page.index(">off<")
-    assert "Used" in page
-    assert "usable, comes later" in page
-    PluginType.objects.update(name="unknown")
-    assert "is gone, so nothing is selected" in admin_client.get(address).content.decode()
-
-
 def test_item_list(admin_client: Client, items: Items) -> None:
     """The list of items says whether the class loads, and edits status and priority."""
     address = url("changelist", model="pluginitem")
