@@ -23,6 +23,8 @@ class PluginSystemSettings:
     """How old a selection may be before the change token is read again; 0 reads it at every call."""
     AUTODISCOVER: bool = True
     """Import ``plugins.py`` of every installed app at start-up."""
+    BLOCK_IN_TESTS: bool = False
+    """Let no real plugin be built in a test run."""
     WARN_LEGACY: bool = False  # RemovedInPluginSystem30Warning
     """Warn now about calls that 3.0 removes."""  # RemovedInPluginSystem30Warning
 
@@ -47,6 +49,7 @@ _PROBLEM_OF = {
     "ENCRYPTION_KEYS": _keys_problem,
     "MAX_STALENESS": _staleness_problem,
     "AUTODISCOVER": _flag_problem,
+    "BLOCK_IN_TESTS": _flag_problem,
     "WARN_LEGACY": _flag_problem,  # RemovedInPluginSystem30Warning
 }
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from typing_extensions import get_original_bases
 
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
+from django_plugin_system.guard import guard
+from django_plugin_system.standins import find_stand_in, stand_ins
 
 if TYPE_CHECKING:
     from django_plugin_system.models import PluginInstance
@@ -131,8 +133,15 @@ def takes_config(plugin_class: type) -> bool:
 def build_plugin(plugin_class: type, config: BaseModel | None, row: PluginInstance | None = None) -> Any:
     """Return a new plugin: ``plugin_class(config)``, or ``plugin_class()`` where there is no configuration.
 
+    A test may have put something else in its place.
+
     :raises PluginBuildError: if the constructor raises.
+    :raises PluginBlocked: in a test run that may not reach real providers.
     """
+    if stand_ins and row is not None and (stand_in := find_stand_in(row.item.plugin_type.key, row.name)):
+        return stand_in.build()
+    if guard.armed:
+        guard.check(plugin_class)
     try:
         plugin = plugin_class() if config is None else plugin_class(config)
     except Exception as error:  # noqa: BLE001 - foreign code

@@ -18,6 +18,7 @@ from django_plugin_system.exceptions import (
     ConfigMigrationFailed,
     ConfigShapeError,
     ConfigWriteRefused,
+    ContractBroken,
     FieldProblem,
     InvalidConfig,
     InvalidConfigSchema,
@@ -28,6 +29,7 @@ from django_plugin_system.exceptions import (
     MalformedToken,
     NewerConfigVersion,
     NoPluginAvailable,
+    PluginBlocked,
     PluginBuildError,
     PluginInstanceNotFound,
     PluginItemNotFound,
@@ -80,6 +82,8 @@ ERRORS: list[tuple[PluginSystemError, tuple[type[BaseException], ...]]] = [
     (PluginUnavailable("text"), (RuntimeError,)),
     (PluginRejected("text"), (RuntimeError,)),
     (PluginOutcomeUnknown("text"), (RuntimeError,)),
+    (PluginBlocked(Sms), (AssertionError,)),
+    (ContractBroken(Sms, ["one", "two"]), (AssertionError,)),
     (AllPluginsFailed("text", [ValueError("x")]), (Exception,)),
 ]
 every_error = pytest.mark.parametrize(("error", "kinds"), ERRORS, ids=lambda value: type(value).__name__)
