@@ -50,6 +50,7 @@ from django_plugin_system.exceptions.secrets import (
     TamperedToken,
     UnknownKey,
 )
+from django_plugin_system.exceptions.testing import ContractBroken, PluginBlocked
 
 __all__ = [
     "AllPluginsFailed",
@@ -58,6 +59,7 @@ __all__ = [
     "ConfigMigrationFailed",
     "ConfigShapeError",
     "ConfigWriteRefused",
+    "ContractBroken",
     "FieldProblem",
     "InvalidConfig",
     "InvalidConfigSchema",
@@ -69,6 +71,7 @@ __all__ = [
     "NewerConfigVersion",
     "NoPluginAvailable",
     "Path",
+    "PluginBlocked",
     "PluginBuildError",
     "PluginInstanceNotFound",
     "PluginItemNotFound",
