@@ -23,15 +23,19 @@ from django_plugin_system.candidates import (
 from django_plugin_system.exceptions import (
     ConfigError,
     NoPluginAvailable,
+    PluginBlocked,
     PluginBuildError,
     PluginInstanceNotFound,
 )
 from django_plugin_system.models import PluginInstance, PluginType
+from django_plugin_system.substitutes import find_substitute
 from django_plugin_system.usability import find_reason, find_status_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from uuid import UUID
+
+    from django_plugin_system.substitutes import Substitute
 
 __all__ = [
     "Candidate",
@@ -73,6 +77,8 @@ def get_best(request: Request) -> Any:
 
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
+    if substitute := find_substitute(request.spec.key, request.name):
+        return substitute.build()
     if request.spec.get_plugin is not None:
         return _build_first(request, _iter_override(request))
     ready = _get_first_ready(request)
@@ -141,6 +147,8 @@ def _iter_override(request: Request) -> Iterator[Ready]:
 
 def get_all(request: Request) -> list[Any]:
     """Return a plugin for each usable instance, best first; an empty list if there is none."""
+    if substitute := find_substitute(request.spec.key, request.name):
+        return [substitute.build()]
     plugins = []
     for ready in get_all_ready(request):
         try:
@@ -163,11 +171,15 @@ def _find_all_ready(request: Request) -> cache.Made:
     return cache.Made([ready for ready in found if isinstance(ready, Ready)], get_lifetime(skipped, began))
 
 
-def iter_failover(request: Request, *, first: bool) -> Iterator[Ready]:
+def iter_failover(request: Request, *, first: bool) -> Iterator[Ready | Substitute]:
     """Yield what a failover may try, in order: at its ``first`` attempt the type's own choice, then what is usable.
 
     If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
     """
+    if substitute := find_substitute(request.spec.key, request.name):
+        if first:
+            yield substitute
+        return
     if first and request.spec.get_plugin is not None:
         yield from _iter_override(request)
     usable = get_all_ready(request)
@@ -197,6 +209,8 @@ def get_by_id(request: Request, instance_id: UUID | str) -> Any:
     :raises ConfigError: if its configuration cannot be read.
     :raises PluginBuildError: if the constructor raises.
     """
+    if substitute := find_substitute(request.spec.key, request.name):
+        return substitute.build()
     key = (str(instance_id), request)
     ready: Ready = cache.remember(request.using, key, lambda: _find_by_id(request, instance_id))
     return ready.build()
@@ -219,6 +233,8 @@ def _find_by_id(request: Request, instance_id: UUID | str) -> cache.Made:
 
 def explain(request: Request) -> Selection:
     """Return every candidate with its reason, and the one that ``get_best`` uses."""
+    if substitute := find_substitute(request.spec.key, request.name):
+        return Selection(str(request), (Candidate(substitute.instance),), substitute.instance)
     override = _find_override_rows(request) if request.spec.get_plugin is not None else None
     candidates = [Candidate(row, find_reason(row)) for row in request.find_rows()]
     preferred = candidates
@@ -240,6 +256,8 @@ def _find_build_failure(row: PluginInstance) -> str | None:
         prepare(row).build()
     except PluginBuildError as error:
         return str(error)
+    except PluginBlocked:  # an explanation builds nothing in earnest
+        return None
     return None
 
 
