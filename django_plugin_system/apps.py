@@ -17,7 +17,9 @@ class PluginSystemConfig(AppConfig):
         """Start up, after the models of all apps are there."""
         from django_plugin_system import checks, receivers  # noqa: PLC0415 - these need the models of all apps
         from django_plugin_system.discovery import discover_plugins  # noqa: PLC0415 - these need the models of all apps
+        from django_plugin_system.guard import guard  # noqa: PLC0415 - as above
 
         checks.register_checks()
         receivers.connect_receivers()
+        guard.arm()
         discover_plugins()

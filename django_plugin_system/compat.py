@@ -19,9 +19,11 @@ from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
+from django_plugin_system.guard import guard
 from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.querysets import PluginStatus
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
+from django_plugin_system.standins import StandIn, find_stand_in
 from django_plugin_system.usability import find_reason, find_row_reason
 
 if TYPE_CHECKING:
@@ -191,9 +193,27 @@ class LegacyItemMethods:
 
 def _load_callable_class(item: PluginItem) -> type | None:
     plugin_class = item.plugin_class
-    if plugin_class is None or get_config_schema(plugin_class) is None:
-        return plugin_class
+    if plugin_class is None:
+        return None
+    if stand_in := find_stand_in(item.plugin_type.key, None):
+        return _get_stand_in_class(stand_in)
+    if get_config_schema(plugin_class) is None:
+        return _guard_class(plugin_class) if guard.armed else plugin_class
     return _bind_class(plugin_class, lambda: _build_best(item))
+
+
+def _get_stand_in_class(stand_in: StandIn) -> type:
+    if isinstance(stand_in.fake, type):
+        return stand_in.fake
+    return _bind_class(stand_in.interface, stand_in.build)
+
+
+def _guard_class(plugin_class: type) -> type:
+    def build() -> object:
+        guard.check(plugin_class)
+        return plugin_class()
+
+    return _bind_class(plugin_class, build)
 
 
 class _NoSubclassHook:
@@ -252,6 +272,8 @@ def get_plugin_class(type_name: str, manager: str) -> Any:
 
 
 def _find_chosen_class(type_name: str, manager: str) -> type | None:
+    if stand_in := find_stand_in((type_name, manager), None):
+        return _get_stand_in_class(stand_in)
     plugin_type = apps.get_model("django_plugin_system", "PluginType")
     row = plugin_type.objects.filter(name=type_name, manager=manager).first()
     chosen = None if row is None else _choose_or_override(row)
@@ -264,7 +286,7 @@ def _find_chosen_class(type_name: str, manager: str) -> type | None:
 
 def _find_item_class(item: PluginItem) -> type | None:
     plugin_class = _load_callable_class(item)
-    if plugin_class is item.plugin_class:
+    if item.config_schema is None:
         return plugin_class
     return plugin_class if next(_iter_usable(item), None) is not None else None
 

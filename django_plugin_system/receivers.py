@@ -12,6 +12,7 @@ from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.freshness import TABLE, announce_change, is_changing
 from django_plugin_system.going_back import drops_instances, refuse_to_lose
+from django_plugin_system.guard import guard
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.selection import forget_selections
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -76,4 +77,5 @@ def reset_settings(setting: str, **_kwargs: Any) -> None:
     if setting in {NAME, "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:
         get_settings.cache_clear()
         get_keyring.cache_clear()
+        guard.arm()
         forget_selections()
