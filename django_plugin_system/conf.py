@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +30,12 @@ class PluginSystemSettings:
     """Let no real plugin be built in a test run."""
     WARN_LEGACY: bool = False  # RemovedInPluginSystem30Warning
     """Warn now about calls that 3.0 removes."""  # RemovedInPluginSystem30Warning
+    ENV_REFERENCES: tuple[str, ...] = ()
+    """Environment variables that a configuration may refer to; ``TWILIO_*`` allows all that start so."""
+    FILE_REFERENCES: tuple[str, ...] = ()
+    """Directories whose files a configuration may refer to."""
+    SCHEMA_DIRECTORY: str | os.PathLike[str] | None = None
+    """Where ``pluginschema`` keeps its snapshots; beside the code of each app if it is not set."""
 
 
 def _keys_problem(value: object) -> str | None:
@@ -45,12 +54,43 @@ def _flag_problem(value: object) -> str | None:
     return None if isinstance(value, bool) else "must be True or False"
 
 
+_VARIABLES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?\Z", re.ASCII)
+
+
+def _variables_problem(value: object) -> str | None:
+    if isinstance(value, (list, tuple)) and all(isinstance(name, str) and _VARIABLES.match(name) for name in value):
+        return None
+    return "must be a list of names of environment variables; a name may end in *, as TWILIO_*, but * alone is too much"
+
+
+def _directories_problem(value: object) -> str | None:
+    if isinstance(value, (list, tuple)) and all(map(_is_directory, value)):
+        return None
+    return "must be a list of absolute directories, and none of them the root"
+
+
+def _is_directory(value: object) -> bool:
+    if not isinstance(value, (str, PurePath)) or "\x00" in str(value) or not os.path.isabs(value):
+        return False
+    normal = os.path.normpath(value)
+    return normal != os.path.dirname(normal)  # noqa: PTH120 - text in, text out; only the root is its own parent
+
+
+def _directory_problem(value: object) -> str | None:
+    if value is None or (isinstance(value, (str, os.PathLike)) and PurePath(value).is_absolute()):
+        return None
+    return "must be the absolute path of a directory, or None"
+
+
 _PROBLEM_OF = {
     "ENCRYPTION_KEYS": _keys_problem,
     "MAX_STALENESS": _staleness_problem,
     "AUTODISCOVER": _flag_problem,
     "BLOCK_IN_TESTS": _flag_problem,
     "WARN_LEGACY": _flag_problem,  # RemovedInPluginSystem30Warning
+    "ENV_REFERENCES": _variables_problem,
+    "FILE_REFERENCES": _directories_problem,
+    "SCHEMA_DIRECTORY": _directory_problem,
 }
 
 
@@ -81,5 +121,6 @@ def get_settings() -> PluginSystemSettings:
     for problem in _find_unusable(raw):
         raise problem
     values = {key: value for key, value in raw.items() if key in _PROBLEM_OF}
-    values["ENCRYPTION_KEYS"] = tuple(values.get("ENCRYPTION_KEYS", ()))
+    lists = ("ENCRYPTION_KEYS", "ENV_REFERENCES", "FILE_REFERENCES")
+    values |= {key: tuple(map(str, values.get(key, ()))) for key in lists}
     return PluginSystemSettings(**values)

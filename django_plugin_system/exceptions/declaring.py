@@ -16,6 +16,30 @@ class InvalidSetting(PluginSystemError, ImproperlyConfigured):
         self.setting = setting
 
 
+class InvalidSnapshot(PluginSystemError, ValueError):
+    """A snapshot of configuration schemas cannot be understood, so nothing is compared or written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        """Name the file, and say in ``reason`` what is wrong with it."""
+        super().__init__(
+            f"{path} is no snapshot that this release understands: {reason}. Restore it from version control; if there "
+            "is no good copy, remove it and run pluginschema --write on the code that is deployed."
+        )
+        self.path = path
+
+
+class SnapshotNotWritten(PluginSystemError, OSError):
+    """A snapshot cannot be written; the files that were there are as they were."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        """Name the file and the operating system's ``reason``."""
+        super().__init__(
+            f"{path} cannot be written: {reason}. Make its directory writable, or set "
+            "PLUGIN_SYSTEM['SCHEMA_DIRECTORY'] to one that is."
+        )
+        self.path = path
+
+
 class RegistrationError(PluginSystemError):
     """A plugin type or item was registered in a way that cannot work; the registry is unchanged."""
 

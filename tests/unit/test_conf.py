@@ -10,6 +10,8 @@ from django_plugin_system.conf import PluginSystemSettings, find_setting_problem
 from django_plugin_system.exceptions import InvalidSetting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_django import Settings
 
 
@@ -31,6 +33,14 @@ def test_what_is_set_counts_at_once(settings: Settings) -> None:
     assert not get_settings().AUTODISCOVER
 
 
+def test_a_directory_is_text_or_a_path(settings: Settings, tmp_path: Path) -> None:
+    """Both ways to write a path are taken."""
+    for directory in (tmp_path, str(tmp_path), None):
+        settings.PLUGIN_SYSTEM = {"SCHEMA_DIRECTORY": directory}
+        assert get_settings().SCHEMA_DIRECTORY == directory
+        assert find_setting_problems() == []
+
+
 def test_keys_do_not_show(settings: Settings) -> None:
     """The repr of the settings leaves the keys out."""
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": ["a key that nobody may see"]}
@@ -49,6 +59,9 @@ def test_keys_do_not_show(settings: Settings) -> None:
         ("MAX_STALENESS", float("nan"), "must be a number of seconds"),
         ("AUTODISCOVER", 1, "must be True or False"),
         ("WARN_LEGACY", "yes", "must be True or False"),
+        ("SCHEMA_DIRECTORY", "schemas", "must be the absolute path of a directory"),
+        ("SCHEMA_DIRECTORY", "", "must be the absolute path of a directory"),
+        ("SCHEMA_DIRECTORY", 5, "must be the absolute path of a directory"),
     ],
 )
 def test_a_wrong_value_is_named_and_not_quoted(settings: Settings, name: str, value: Any, reason: str) -> None:

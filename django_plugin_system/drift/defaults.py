@@ -1,0 +1,52 @@
+"""The default of a field as a snapshot may show it: never one that is, or may hold, a secret."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from django_plugin_system.config.declared import SECRET_TYPES, holds_secret
+from django_plugin_system.drift.metadata import get_name, to_json
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+_DEEPEST = 50
+
+
+def describe_default(annotation: Any, info: FieldInfo | dataclasses.Field[Any], *, in_secret: bool) -> dict[str, Any]:
+    """Return ``required``, ``default``, ``default_factory`` or ``default_withheld`` of a field, whichever holds."""
+    if info.default_factory not in (None, dataclasses.MISSING):
+        return {"default_factory": get_name(info.default_factory)}
+    if info.default is PydanticUndefined or info.default in (dataclasses.MISSING, ...):
+        return {"required": True}
+    if info.default is None:
+        return {}
+    if _is_empty(info.default):
+        return {"default": to_json(info.default)}
+    if in_secret or holds_secret(annotation) or may_hold_secret(info.default):
+        return {"default_withheld": True}
+    return {"default": to_json(info.default)}
+
+
+def _is_empty(value: Any) -> bool:
+    return type(value) in (list, tuple, dict, set, frozenset) and not value
+
+
+def may_hold_secret(value: Any, depth: int = 0) -> bool:
+    """Say whether a secret stands in ``value``, at any depth, or whether that cannot be told."""
+    if isinstance(value, SECRET_TYPES) or depth > _DEEPEST:
+        return True
+    if isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
+        extra = getattr(value, "__pydantic_extra__", None)
+        inner: Any = [vars(value) if hasattr(value, "__dict__") else dataclasses.asdict(value), extra]
+        return holds_secret(type(value)) or any(may_hold_secret(item, depth + 1) for item in inner)
+    if isinstance(value, collections.abc.Mapping):
+        return any(may_hold_secret(item, depth + 1) for pair in value.items() for item in pair)
+    if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
+        return any(may_hold_secret(item, depth + 1) for item in value)
+    return False

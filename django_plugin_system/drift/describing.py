@@ -1,0 +1,278 @@
+"""Describe a pydantic schema as a shape, from its Python types: the same with each pydantic and Python release."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import inspect
+import json
+import sys
+import types
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+
+import typing_extensions
+from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
+
+from django_plugin_system.config.declared import Inner, Step, is_secret_type, is_union, iter_aliases, iter_inner
+from django_plugin_system.drift.defaults import describe_default
+from django_plugin_system.drift.metadata import (
+    add_metadata,
+    find_field_info,
+    get_name,
+    list_functions,
+    list_settings,
+    split_annotated,
+    to_json,
+)
+from django_plugin_system.drift.shapes import FieldShape, ItemShape, ModelShape, Shape
+from django_plugin_system.plugin import get_config_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pydantic.fields import FieldInfo
+
+    from django_plugin_system.registry import ItemSpec
+
+_KINDS: dict[Any, str] = {
+    Any: "any",
+    object: "any",
+    None: "null",
+    types.NoneType: "null",
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    bytes: "bytes",
+}
+_LIBRARIES = (*sys.stdlib_module_names, "pydantic", "pydantic_core", "typing_extensions")
+_STORED_AS = {
+    "null": "null",
+    "string": "text",
+    "bytes": "text",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "list": "array",
+    "set": "array",
+    "tuple": "array",
+    "dict": "object",
+    "model": "object",
+}
+
+
+def describe_item(spec: ItemSpec, schema: type[BaseModel]) -> ItemShape:
+    """Return the shape of an item's configuration."""
+    root, models = describe_schema(schema)
+    type_name, manager = spec.type_key or ("", "")
+    return ItemShape(
+        name=spec.name,
+        module=spec.module,
+        type_name=type_name,
+        manager=manager,
+        config_version=get_config_version(spec.plugin_class),
+        root=root,
+        models=models,
+    )
+
+
+def describe_schema(schema: type[BaseModel]) -> tuple[Shape, dict[str, ModelShape]]:
+    """Return the shape of ``schema``, and those of the classes with fields in it by name."""
+    describer = _Describer()
+    root = describer.describe(schema)
+    return root, dict(describer.models)
+
+
+def get_stored_kind(shape: Shape) -> str | None:
+    """Return what JSON stores a value as: ``text``, ``number``, ``object`` ...; None where that is not sure."""
+    if shape.kind == "secret":
+        return get_stored_kind(shape.of[0])
+    if shape.kind == "enum":
+        return "text" if all(isinstance(value, str) for value in shape.values) else None
+    return _STORED_AS.get(shape.kind)
+
+
+def are_told_apart(members: Sequence[Shape]) -> bool:
+    """Say whether JSON alone tells which of ``members`` a stored value belongs to."""
+    kinds = [get_stored_kind(member) for member in members]
+    return None not in kinds and len(set(kinds)) == len(kinds)
+
+
+@dataclasses.dataclass
+class _Describer:
+    """Collects the classes with fields on the way."""
+
+    models: dict[str, ModelShape] = dataclasses.field(default_factory=dict)
+    known: list[tuple[Any, bool, str]] = dataclasses.field(default_factory=list)
+    """(class, whether it stands in a secret, its name in ``models``)"""
+    entered: list[Any] = dataclasses.field(default_factory=list)
+    """Aliases and root models that are being described: they may name themselves."""
+
+    def describe(self, annotation: Any, metadata: Iterable[Any] = (), *, in_secret: bool = False) -> Shape:
+        """Return the shape of a type with what stands around it."""
+        annotation, inner = split_annotated(annotation)
+        shape = self._describe_bare(annotation, in_secret=in_secret)
+        return add_metadata(shape, [*inner, *metadata])
+
+    def _describe_bare(self, annotation: Any, *, in_secret: bool) -> Shape:
+        if is_secret_type(annotation):
+            return self._describe_secret(annotation)
+        if (values := _find_values(annotation)) is not None:
+            return _describe_values(values)
+        if _has_fields(annotation):
+            return self._describe_model(annotation, in_secret=in_secret)
+        inners = iter_inner(annotation)
+        if is_union(annotation) or (inners and all(inner.step is Step.SAME for inner in inners)):
+            return self._look_through(annotation, inners, in_secret=in_secret)
+        if inners:
+            kind = _get_container_kind(annotation, inners)
+            return Shape(kind=kind, of=tuple(self._describe_inner(inner, in_secret=in_secret) for inner in inners))
+        return self._describe_leaf(annotation, in_secret=in_secret)
+
+    def _describe_inner(self, inner: Inner, *, in_secret: bool) -> Shape:
+        return self.describe(inner.annotation, inner.field.metadata if inner.field else (), in_secret=in_secret)
+
+    def _describe_secret(self, annotation: Any) -> Shape:
+        origin, args = typing_extensions.get_origin(annotation) or annotation, typing_extensions.get_args(annotation)
+        if args:
+            inner = self.describe(args[0], in_secret=True)
+        elif issubclass(origin, (SecretStr, SecretBytes)):
+            inner = Shape(kind="string" if issubclass(origin, SecretStr) else "bytes")
+        else:
+            inner = Shape(kind="any")
+        own = () if origin.__module__.partition(".")[0] == "pydantic" else (_get_class_name(origin),)
+        return Shape(kind="secret", of=(inner,), functions=own)
+
+    def _look_through(self, annotation: Any, inners: Sequence[Inner], *, in_secret: bool) -> Shape:
+        """Return the shape of what stands for other types: a union, an alias, a root model, a type variable."""
+        if annotation in self.entered:
+            return Shape(kind="recursive", model=get_name(annotation))
+        self.entered.append(annotation)
+        members = [self._describe_inner(inner, in_secret=in_secret) for inner in inners]
+        self.entered.pop()
+        shape = _unite(members)
+        if isinstance(annotation, type) and issubclass(annotation, RootModel):
+            shape = shape.model_copy(update={"functions": (*shape.functions, *list_functions(annotation))})
+        return shape
+
+    def _describe_model(self, annotation: Any, *, in_secret: bool) -> Shape:
+        for known, known_in_secret, name in self.known:
+            if known == annotation and known_in_secret == in_secret:
+                return Shape(kind="model", model=name)
+        cls = typing_extensions.get_origin(annotation) or annotation
+        name = self._find_name(cls.__name__.partition("[")[0])
+        self.known.append((annotation, in_secret, name))
+        self.models[name] = ModelShape()  # takes the place while the fields are described
+        inners = sorted(iter_inner(annotation), key=lambda inner: inner.names[0])
+        self.models[name] = ModelShape(
+            fields={inner.names[0]: self._describe_field(cls, inner, in_secret=in_secret) for inner in inners},
+            settings=list_settings(cls) | self._describe_extra(cls),
+            functions=list_functions(cls),
+        )
+        return Shape(kind="model", model=name)
+
+    def _find_name(self, name: str) -> str:
+        number = 2
+        found = name
+        while found in self.models:
+            found, number = f"{name} {number}", number + 1
+        return found
+
+    def _describe_extra(self, cls: type) -> dict[str, Any]:
+        """Return what kind of values a model takes beside its fields, where it says so."""
+        own = cls.__mro__[: cls.__mro__.index(BaseModel)] if issubclass(cls, BaseModel) else ()
+        if not any("__pydantic_extra__" in inspect.get_annotations(base) for base in own):
+            return {}
+        hint = typing_extensions.get_type_hints(cls, include_extras=True)["__pydantic_extra__"]
+        return {"extra values": self.describe(hint).model_dump(mode="json", exclude_defaults=True)}
+
+    def _describe_field(self, cls: type, inner: Inner, *, in_secret: bool) -> FieldShape:
+        info = inner.field or find_field_info(split_annotated(inner.annotation)[1])
+        return FieldShape(
+            type=self._describe_inner(inner, in_secret=in_secret),
+            **_describe_presence(cls, inner, in_secret=in_secret),
+            **(_describe_labels(info) if info else {}),
+        )
+
+    def _describe_leaf(self, annotation: Any, *, in_secret: bool) -> Shape:
+        origin = typing_extensions.get_origin(annotation)
+        args = [arg for arg in typing_extensions.get_args(annotation) if isinstance(arg, type)]
+        kind = origin or annotation
+        name = _KINDS.get(kind) if isinstance(kind, collections.abc.Hashable) else None
+        return Shape(
+            kind=name or (_get_class_name(kind) if isinstance(kind, type) else str(kind)),
+            of=tuple(self.describe(arg, in_secret=in_secret) for arg in args),
+        )
+
+
+def _has_fields(annotation: Any) -> bool:
+    cls = typing_extensions.get_origin(annotation) or annotation
+    if not isinstance(cls, type) or issubclass(cls, RootModel):
+        return False
+    return issubclass(cls, BaseModel) or dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls)
+
+
+def _get_container_kind(annotation: Any, inners: Sequence[Inner]) -> str:
+    origin = typing_extensions.get_origin(annotation) or annotation
+    if inners[0].step is Step.FIELD:
+        return "tuple"
+    if inners[0].step is Step.KEY:
+        return "dict"
+    return "set" if issubclass(origin, collections.abc.Set) else "list"
+
+
+def _find_values(annotation: Any) -> Sequence[Any] | None:
+    """Return the values of a ``Literal`` or an enum; None for any other type."""
+    if typing_extensions.get_origin(annotation) in (Literal, typing_extensions.Literal):
+        return typing_extensions.get_args(annotation)
+    return list(annotation) if isinstance(annotation, type) and issubclass(annotation, Enum) else None
+
+
+def _describe_values(values: Iterable[Any]) -> Shape:
+    plain = [value.value if isinstance(value, Enum) else value for value in values]
+    shown = {json.dumps(value): value for value in map(to_json, plain)}
+    nullable = shown.pop("null", 0) is None
+    return Shape(kind="enum", values=tuple(shown[text] for text in sorted(shown)), nullable=nullable)
+
+
+def _unite(shapes: Iterable[Shape]) -> Shape:
+    """Return the union of ``shapes``: flat, None as ``nullable``, in a fixed order where the order is no matter."""
+    members: list[Shape] = []
+    nullable = False
+    for shape in shapes:
+        inline = shape.kind == "union" and not shape.limits and not shape.functions
+        nullable = nullable or shape.nullable or shape.kind == "null"
+        for member in shape.of if inline else [shape.model_copy(update={"nullable": False})]:
+            if member not in members and member.kind != "null":
+                members.append(member)
+    if not members:
+        return Shape(kind="null")
+    if len(members) == 1:
+        return members[0].model_copy(update={"nullable": nullable})
+    if are_told_apart(members):
+        members.sort(key=lambda member: member.model_dump_json())
+    return Shape(kind="union", of=tuple(members), nullable=nullable)
+
+
+def _describe_presence(cls: type, inner: Inner, *, in_secret: bool) -> dict[str, Any]:
+    if inner.field is not None:
+        return describe_default(inner.annotation, inner.field, in_secret=in_secret)
+    if dataclasses.is_dataclass(cls):
+        field = cls.__dataclass_fields__[inner.names[0]]
+        return describe_default(inner.annotation, field, in_secret=in_secret)
+    required = inner.names[0] in getattr(cls, "__required_keys__", ())
+    return {"required": True} if required else {"default_factory": "absent"}
+
+
+def _describe_labels(info: FieldInfo) -> dict[str, Any]:
+    return {
+        "title": str(info.title or ""),
+        "description": str(info.description or ""),
+        "aliases": tuple(sorted(set(iter_aliases(info)))),
+    }
+
+
+def _get_class_name(cls: type) -> str:
+    library = cls.__module__.partition(".")[0] in _LIBRARIES
+    return cls.__name__ if library else f"{cls.__module__}.{get_name(cls)}"

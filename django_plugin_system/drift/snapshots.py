@@ -1,0 +1,178 @@
+"""Where the snapshot of an item is kept, and how the files are read and written."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from django.apps import apps
+from pydantic import ValidationError
+
+from django_plugin_system.conf import get_settings
+from django_plugin_system.drift.shapes import SnapshotFile
+from django_plugin_system.exceptions import InvalidSnapshot, SnapshotNotWritten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from django.apps import AppConfig
+
+    from django_plugin_system.drift.shapes import ItemShape
+    from django_plugin_system.registry import ItemSpec
+
+FILE_NAME = "plugin_schemas.json"
+"""In the directory of an app."""
+_INSTALLED = ("dist-packages", "site-packages")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where an item's snapshot belongs. Without a ``path`` it has none; ``reason`` says why."""
+
+    path: Path | None
+    reason: str = ""
+    is_foreign: bool = False
+    """Whether its code was installed, and is not ours to write beside."""
+
+
+def find_home(spec: ItemSpec) -> Home:
+    """Return where the snapshot of ``spec`` belongs.
+
+    That is the app that its ``module`` names, else the app that its class stands in.
+    """
+    app = apps.get_containing_app_config(spec.module) or apps.get_containing_app_config(spec.plugin_class.__module__)
+    if directory := get_settings().SCHEMA_DIRECTORY:
+        return Home(Path(directory, f"{quote(app.name if app else spec.module, safe='')}.json"))
+    if app is not None:
+        if _is_installed(app.path):
+            return Home(None, f"{app.name} is installed in {app.path}", is_foreign=True)
+        return Home(_get_path(app))
+    module = getattr(sys.modules.get(spec.plugin_class.__module__), "__file__", None) or ""
+    if _is_installed(module):
+        return Home(None, f"{spec.plugin_class.__module__} is installed in {module}", is_foreign=True)
+    return Home(None, f"{spec.module} is no installed app, and {spec.plugin_class.__module__} is part of none")
+
+
+def list_files() -> list[Path]:
+    """Return every snapshot that is there, in a fixed order."""
+    directory = get_settings().SCHEMA_DIRECTORY
+    if directory:
+        return sorted(Path(directory).glob("*.json"))
+    ours = [app for app in apps.get_app_configs() if not _is_installed(app.path)]
+    return sorted(path for path in map(_get_path, ours) if path.exists())
+
+
+def _get_path(app: AppConfig) -> Path:
+    return Path(app.path, FILE_NAME)
+
+
+def _is_installed(path: str) -> bool:
+    return any(part in _INSTALLED for part in Path(path).parts)
+
+
+def read_snapshot(path: Path) -> tuple[ItemShape, ...]:
+    """Return what the file at ``path`` holds; nothing if there is none.
+
+    :raises InvalidSnapshot: if it is no snapshot, or one that this release does not understand.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = f"cannot be read ({type(error).__name__})"
+    else:
+        try:
+            found = SnapshotFile.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+        else:
+            reason = _find_fault(found.items)
+            if not reason:
+                return found.items
+    raise InvalidSnapshot(str(path), reason)
+
+
+def _find_fault(items: Iterable[ItemShape]) -> str:
+    """Say what pydantic does not see: an item that stands there twice, a class that is named and missing."""
+    keys = set()
+    for item in items:
+        if item.key in keys:
+            return f"{item} stands there twice"
+        keys.add(item.key)
+        text = item.model_dump(mode="json")
+        if missing := sorted(_find_named_models(text) - {*item.models}):
+            return f"{item} names {missing[0]}, which is not described"
+    return ""
+
+
+def _find_named_models(value: object) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["model"]} if value.get("kind") == "model" and isinstance(value.get("model"), str) else set()
+        return own.union(*map(_find_named_models, value.values()))
+    return set().union(*map(_find_named_models, value)) if isinstance(value, list) else set()
+
+
+def write_snapshots(contents: Mapping[Path, Iterable[ItemShape]]) -> list[Path]:
+    """Write each file whose content differs, and remove one that nothing is left in; return those that changed.
+
+    All are prepared before the first is replaced.
+
+    :raises SnapshotNotWritten: if one cannot be written.
+    """
+    texts = {path: _make_text(items) for path, items in contents.items()}
+    changed = {path: text for path, text in texts.items() if text != _read_bytes(path)}
+    prepared: dict[Path, str] = {}
+    path = Path()
+    try:
+        for path, text in changed.items():
+            prepared[path] = _prepare(path, text) if text else ""
+        for path, temporary in prepared.items():
+            if temporary:
+                os.replace(temporary, path)  # noqa: PTH105 - one call, which cannot be half done
+            else:
+                path.unlink()
+    except OSError as error:
+        failure = SnapshotNotWritten(str(path), error.strerror or type(error).__name__)
+    else:
+        return list(changed)
+    for temporary in filter(None, prepared.values()):
+        with suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108 - the name comes from tempfile
+    raise failure
+
+
+def _make_text(items: Iterable[ItemShape]) -> bytes:
+    """Return the content of a file; nothing for no items."""
+    ordered = tuple(sorted(items, key=lambda item: item.key))
+    if not ordered:
+        return b""
+    data = {"format": SnapshotFile(items=ordered).format} | SnapshotFile(items=ordered).model_dump(
+        mode="json", exclude_defaults=True
+    )
+    text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False)
+    return f"{text}\n".encode(errors="backslashreplace")  # half a surrogate pair becomes an escape of JSON's
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _prepare(path: Path, text: bytes) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text)
+        os.fchmod(descriptor, 0o644)
+    return temporary

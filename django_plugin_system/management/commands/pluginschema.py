@@ -1,0 +1,77 @@
+"""``manage.py pluginschema``: keep a snapshot of each configuration's schema, and tell when code differs from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError, no_translations
+
+from django_plugin_system.drift.gate import GateReport, check_schemas, write_schemas
+from django_plugin_system.exceptions import InvalidSnapshot, SnapshotNotWritten
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+NO_PLACE = "set PLUGIN_SYSTEM['SCHEMA_DIRECTORY'] to keep its snapshot there"
+
+
+class Command(BaseCommand):
+    """Check, or write, and say what each change asks for."""
+
+    help = (
+        "Compare the configuration schemas of plugin items with the snapshots beside their code. A change that stored "
+        "configurations do not survive needs a new config_version and a step in migrate_config."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options; one of them has to be given."""
+        group = parser.add_mutually_exclusive_group(required=True)
+        group.add_argument(
+            "--check", action="store_true", help="Write nothing; end with an error if a schema and its snapshot differ."
+        )
+        group.add_argument(
+            "--write",
+            action="store_true",
+            help="Write the snapshots anew; write nothing, and end with an error, if a change needs a new version.",
+        )
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, and say what was found and done.
+
+        :raises CommandError: as the options say, and if a file cannot be read or written.
+        """
+        del args
+        try:
+            report = write_schemas() if options["write"] else check_schemas()
+        except (InvalidSnapshot, SnapshotNotWritten) as error:
+            raise CommandError(str(error)) from None
+        self._show(report)
+        if options["write"]:
+            self._end_writing(report)
+        else:
+            self._end_check(report)
+
+    def _show(self, report: GateReport) -> None:
+        for verdict in report.different:
+            self.stdout.write(f"{verdict.item}: {verdict.outcome.value}")
+            for change in verdict.changes:
+                self.stdout.write(f"  - {change}")
+            if verdict.advice:
+                self.stdout.write(f"  {verdict.advice}")
+        for reason in report.left_out:
+            self.stdout.write(f"Left out: {reason}; {NO_PLACE}.")
+        for reason in report.homeless:
+            self.stdout.write(f"No place for a snapshot: {reason}; {NO_PLACE}.")
+
+    def _end_check(self, report: GateReport) -> None:
+        if failed := len(report.different) + len(report.homeless):
+            raise CommandError(f"Items that differ from their snapshot, or have none: {failed}; see above.")
+        self.stdout.write(self.style.SUCCESS(f"Every schema is as its snapshot says: {len(report.verdicts)}."))
+
+    def _end_writing(self, report: GateReport) -> None:
+        if refused := len(report.refused) + len(report.homeless):
+            raise CommandError(f"Nothing was written. Items to be changed first: {refused}; see above.")
+        for path in report.written:
+            self.stdout.write(f"{'Wrote' if path.exists() else 'Removed'} {path}")
+        self.stdout.write(self.style.SUCCESS(f"Items with a snapshot: {sum(map(len, report.contents.values()))}."))
