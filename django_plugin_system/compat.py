@@ -198,7 +198,7 @@ def _load_callable_class(item: PluginItem) -> type | None:
     if stand_in := find_stand_in(item.plugin_type.key, None):
         return _get_stand_in_class(stand_in)
     if get_config_schema(plugin_class) is None:
-        return _guard_class(plugin_class) if guard.armed else plugin_class
+        return _bind_class(plugin_class, lambda: guard.build(plugin_class)) if guard.armed else plugin_class
     return _bind_class(plugin_class, lambda: _build_best(item))
 
 
@@ -206,14 +206,6 @@ def _get_stand_in_class(stand_in: StandIn) -> type:
     if isinstance(stand_in.fake, type):
         return stand_in.fake
     return _bind_class(stand_in.interface, stand_in.build)
-
-
-def _guard_class(plugin_class: type) -> type:
-    def build() -> object:
-        guard.check(plugin_class)
-        return plugin_class()
-
-    return _bind_class(plugin_class, build)
 
 
 class _NoSubclassHook:

@@ -36,6 +36,14 @@ class Guard:
         if is_test_run() and not any(issubclass(plugin_class, classes) for classes in self.allowed):
             raise PluginBlocked(plugin_class)
 
+    def build(self, plugin_class: type) -> object:
+        """Return ``plugin_class()``.
+
+        :raises PluginBlocked: as ``check`` does.
+        """
+        self.check(plugin_class)
+        return plugin_class()
+
     @contextmanager
     def allow(self, *classes: type) -> Iterator[None]:
         """Let subclasses of ``classes`` be built inside the block, by all threads; all classes if none is named."""
