@@ -29,8 +29,10 @@ from django_plugin_system.exceptions.declaring import (
     InvalidPluginClass,
     InvalidRegistration,
     InvalidSetting,
+    InvalidSnapshot,
     RegistrationConflict,
     RegistrationError,
+    SnapshotNotWritten,
 )
 from django_plugin_system.exceptions.providing import (
     AllPluginsFailed,
@@ -67,6 +69,7 @@ __all__ = [
     "InvalidPluginClass",
     "InvalidRegistration",
     "InvalidSetting",
+    "InvalidSnapshot",
     "MalformedToken",
     "NewerConfigVersion",
     "NoPluginAvailable",
@@ -84,6 +87,7 @@ __all__ = [
     "RegistrationConflict",
     "RegistrationError",
     "SecretError",
+    "SnapshotNotWritten",
     "StaleConfig",
     "StoredConfigInvalid",
     "TamperedToken",

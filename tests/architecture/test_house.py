@@ -20,7 +20,7 @@ FLOORS = (
     ("rows", "usability"),
     ("compat",),
     ("cache", "discovery", "models", "register", "storage"),
-    ("candidates", "failover", "health", "rotation", "selection", "substitutes", "survey", "sync"),
+    ("candidates", "drift", "failover", "health", "rotation", "selection", "substitutes", "survey", "sync"),
     ("helpers", "services"),
     ("forms",),
     ("admin", "apps", "checks", "management", "receivers", "testing"),

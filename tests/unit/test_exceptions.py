@@ -26,6 +26,7 @@ from django_plugin_system.exceptions import (
     InvalidPluginClass,
     InvalidRegistration,
     InvalidSetting,
+    InvalidSnapshot,
     MalformedToken,
     NewerConfigVersion,
     NoPluginAvailable,
@@ -42,6 +43,7 @@ from django_plugin_system.exceptions import (
     RegistrationConflict,
     RegistrationError,
     SecretError,
+    SnapshotNotWritten,
     StaleConfig,
     StoredConfigInvalid,
     TamperedToken,
@@ -55,6 +57,8 @@ PATH = ("smtp", "0")
 PROBLEMS = (FieldProblem(PATH, "is wrong"), FieldProblem((), "is missing"))
 ERRORS: list[tuple[PluginSystemError, tuple[type[BaseException], ...]]] = [
     (InvalidSetting("X", "reason"), (ImproperlyConfigured,)),
+    (InvalidSnapshot("x", "reason"), (ValueError,)),
+    (SnapshotNotWritten("x", "reason"), (OSError,)),
     (RegistrationError("text", registered=Sms), ()),
     (InvalidInterface("text"), (RegistrationError, TypeError)),
     (InvalidPluginClass("text"), (RegistrationError, TypeError)),
