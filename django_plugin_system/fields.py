@@ -21,6 +21,10 @@ else:
     JSONField = models.JSONField  # not subscriptable at run time
 
 
+NOTES = ("secret_dates", "last_tested_at", "last_test_error")
+"""Columns that say something about the very config beside them, so they are read and written together with it."""
+
+
 class StoredConfig(dict[str, Any]):
     """A configuration in its stored form: validated, secrets encrypted. Only the codec and the database make one."""
 

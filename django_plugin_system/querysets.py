@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
+from django_plugin_system.fields import NOTES
 from django_plugin_system.freshness import changing
 from django_plugin_system.registry import registry
 
@@ -177,7 +178,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             return super().bulk_update(rows, names, batch_size)
         for row in rows:
             row.seal_config()
-        names = [*dict.fromkeys([*names, "config", "config_version"])]
+        names = [*dict.fromkeys([*names, "config", "config_version", *NOTES])]
         written = self._write_reconciled(rows, names, batch_size)
         for row in rows:
             row.remember_stored()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, router
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system import configuration
+from django_plugin_system import configuration, secret_dates
 from django_plugin_system.exceptions import ConfigError, StaleConfig
-from django_plugin_system.fields import StoredConfig, to_text
+from django_plugin_system.fields import NOTES, StoredConfig, to_text
 from django_plugin_system.freshness import changing
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
     item_id: Any
     config: Any
     config_version: Any
+    secret_dates: Any
 
     class Meta:
         abstract = True
@@ -59,6 +60,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         super().__init__(*args, **kwargs)
         self._sealed: tuple[Any, ...] | None = None
         self._seen: dict[str, None] = {}
+        self.dates_as_stored: dict[str, str] | None = None
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
@@ -73,7 +75,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """Reload, as Django does, and remember the config as it is in the database."""
         names = None if fields is None else list(fields)
         if names is not None and "config" in names:
-            names = [*dict.fromkeys([*names, "config_version"])]  # a config is read by the version it was stored with
+            names = [*dict.fromkeys([*names, "config_version", *NOTES])]  # they make sense only with the config
         super().refresh_from_db(using, names, *args, **kwargs)
         if names is None or "config" in names:
             self.remember_stored()
@@ -83,6 +85,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         if "config" not in self.get_deferred_fields():
             self._sealed = self._get_state()
             self._seen[to_text(self.config)] = None
+            self.dates_as_stored = self.__dict__.get("secret_dates")
 
     def _get_state(self) -> tuple[Any, ...]:
         return (self.pk, self.item_id, self.config_version, to_text(self.config))
@@ -102,6 +105,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
             self.refresh_from_db(fields=["config"])
         previous = json.loads(next(reversed(self._seen), "{}"))
         self.config, self.config_version = configuration.make_stored(self, config, previous)
+        secret_dates.note_change(self, previous or config)
         self._sealed = self._get_state()
 
     def load_config(self) -> BaseModel | None:
@@ -135,7 +139,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
             return
         self.seal_config()
         if names is not None:
-            names |= {"config", "config_version", "updated_at"}
+            names |= {"config", "config_version", "updated_at", *NOTES}
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         with changing(using):
             up_to_date = self.reconcile(using)
@@ -154,11 +158,13 @@ class ConfiguredModel(ChangeAnnouncingModel):
         if self._state.adding or self._state.db != using or "config" in self.get_deferred_fields():
             return True
         manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
-        for stored, version in manager.using(using).filter(pk=self.pk).values_list("config", "config_version"):
+        columns = ("config", "config_version", *NOTES)
+        for stored, *others in manager.using(using).filter(pk=self.pk).values_list(*columns):
             if to_text(stored) in self._seen or stored == self.config or not self._seen:
                 continue
             if to_text(self.config) in self._seen:
-                self.config, self.config_version = stored, version
+                for name, value in zip(columns, (stored, *others), strict=True):
+                    setattr(self, name, value)
             elif not any(configuration.says_the_same(self, stored, json.loads(seen)) for seen in self._seen):
                 return False
         return True

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import copy
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_plugin_system.config import tokens
-from django_plugin_system.config.codec import iter_markers
-from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.configuration import get_binding
-from django_plugin_system.exceptions import ConfigError, Path, SecretError
+from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.widgets import is_jsonform_installed
 from django_plugin_system.plugin import get_config_version
+from django_plugin_system.secret_dates import open_readable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -42,7 +38,7 @@ class RowConfig:
             start = drop_secrets(_get_current(self.source), schema) if self.source else None
             return ConfigBinding(schema, row=str(row.pk), start=start, generated=generated)
         stored = _get_current(row)
-        return ConfigBinding(schema, stored, _open_readable(row, stored), row=str(row.pk), generated=generated)
+        return ConfigBinding(schema, stored, open_readable(row, stored), row=str(row.pk), generated=generated)
 
     def get_redacted(self) -> str:
         """Return the stored configuration without its secrets."""
@@ -75,13 +71,3 @@ def _get_current(row: PluginInstance) -> dict[str, Any]:
     except ConfigError:
         return dict(row.config)
     return dict(upgraded.config)
-
-
-def _open_readable(row: PluginInstance, stored: dict[str, Any]) -> dict[Path, Any]:
-    """Return the plain secrets of ``stored`` by path, without those that cannot be opened."""
-    binding, keyring = get_binding(row), get_keyring()
-    opened = {}
-    for path, marker in iter_markers(stored):
-        with suppress(SecretError):
-            opened[path] = tokens.open_marker(marker, binding, path, keyring)
-    return opened

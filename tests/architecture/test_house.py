@@ -17,7 +17,7 @@ FLOORS = (
     ("registry",),
     ("querysets",),
     ("configuration",),
-    ("rows", "usability"),
+    ("rows", "secret_dates", "usability"),
     ("compat",),
     ("cache", "discovery", "models", "register", "storage"),
     ("candidates", "drift", "failover", "health", "rotation", "selection", "substitutes", "survey", "sync"),
