@@ -8,8 +8,8 @@ token.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from django_plugin_system import freshness
@@ -32,7 +32,8 @@ class _Entry:
     token: str
     generation: int
     expires: float
-    verified: float
+    fresh_until: float
+    """Until then the value counts as checked, unless this process changes something."""
     commits: int
 
 
@@ -48,43 +49,54 @@ _entries: dict[Hashable, _Entry] = {}
 _lock = threading.Lock()
 
 
+def recall(using: str, key: Hashable) -> Any:
+    """Return the value for ``key``, which names ``using`` too, if it may be used without asking the database, or None.
+
+    Every call for a plugin comes by here, so this does as little as it can.
+    """
+    entry = _entries.get(key)
+    if (
+        entry is None
+        or monotonic() >= entry.fresh_until
+        or entry.generation != registry.generation
+        or entry.commits != freshness.commits
+        or (freshness.uncommitted and freshness.has_uncommitted_changes(using))
+    ):
+        return None
+    return entry.value
+
+
 def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     """Return the value for ``key``, which names ``using`` too, as of now; ``make`` runs only if it may have changed."""
-    now = time.monotonic()
-    entry = _find_valid(key, now)
-    if entry is not None and _is_recent(entry, using, now):
-        return entry.value
-    commits = freshness.count_commits()  # before the token: a commit after it may be missing from what is read now
+    recalled = recall(using, key)
+    return _look(using, key, make) if recalled is None else recalled
+
+
+def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
+    now = monotonic()
+    commits = freshness.commits  # before the token: a commit after it may be missing from what is read now
     token = freshness.read_token(using)
     settled = not freshness.is_changing(using)
-    if entry is not None and settled and entry.token == token:
-        entry.verified, entry.commits = _get_verified(using, now), commits
+    entry = _entries.get(key)
+    if entry is not None and settled and _is_valid(entry, token, now):
+        entry.fresh_until, entry.commits = _get_fresh_until(using, now, entry.expires), commits
         return entry.value
     generation = registry.generation
     made = make()
     if token is not None and settled:
         expires = now + min(made.lifetime, MAX_AGE)
-        _store(key, _Entry(made.value, token, generation, expires, _get_verified(using, now), commits))
+        _store(key, _Entry(made.value, token, generation, expires, _get_fresh_until(using, now, expires), commits))
     return made.value
 
 
-def _find_valid(key: Hashable, now: float) -> _Entry | None:
-    entry = _entries.get(key)
-    if entry is None or entry.generation != registry.generation or now >= entry.expires:
-        return None
-    return entry
+def _is_valid(entry: _Entry, token: str | None, now: float) -> bool:
+    return entry.token == token and entry.generation == registry.generation and now < entry.expires
 
 
-def _is_recent(entry: _Entry, using: str, now: float) -> bool:
+def _get_fresh_until(using: str, now: float, expires: float) -> float:
+    """Return until when a value checked ``now`` counts as checked; never, inside an uncommitted change."""
     staleness = get_settings().MAX_STALENESS
-    if not staleness or now - entry.verified >= staleness:
-        return False
-    return entry.commits == freshness.count_commits() and not freshness.has_uncommitted_changes(using)
-
-
-def _get_verified(using: str, now: float) -> float:
-    """Return when a value counts as checked: never, while it rests on a change that others must not see."""
-    return NEVER if freshness.has_uncommitted_changes(using) else now
+    return NEVER if not staleness or freshness.has_uncommitted_changes(using) else min(expires, now + staleness)
 
 
 def _store(key: Hashable, entry: _Entry) -> None:

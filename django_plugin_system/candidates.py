@@ -5,24 +5,27 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import router
+from django.db import DEFAULT_DB_ALIAS, router
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from django_plugin_system import cache
-from django_plugin_system.config.copies import copy_config, is_flat
+from django_plugin_system.config.copies import make_copier
 from django_plugin_system.configuration import read_config, require_class
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.usability import describe_config_error, find_reason, is_cooling_down
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from django.db.models import QuerySet
     from pydantic import BaseModel
 
     from django_plugin_system.querysets import PluginInstanceQuerySet
@@ -52,8 +55,7 @@ class Ready:
 
     instance: PluginInstance
     plugin_class: type
-    config: BaseModel | None
-    flat: bool = field(default=False)
+    copy_config: Callable[[], BaseModel] | None
 
     def copy_row(self) -> PluginInstance:
         """Return a copy of the row that the caller may change."""
@@ -64,7 +66,7 @@ class Ready:
 
         :raises PluginBuildError: if the constructor raises.
         """
-        config = None if self.config is None else copy_config(self.config, flat=self.flat)
+        config = None if self.copy_config is None else self.copy_config()
         return build_plugin(self.plugin_class, config, self.instance)
 
 
@@ -90,7 +92,12 @@ def make_request(ref: object, manager: str | None, name: str | None, using: str 
 
     :raises PluginTypeNotFound, AmbiguousPluginType: if it is not clear which type is meant.
     """
-    return Request(registry.get_type(ref, manager), name, using or router.db_for_read(PluginInstance))
+    return Request(registry.get_type(ref, manager), name, using or get_alias())
+
+
+def get_alias() -> str:
+    """Return the database to read from when the caller names none; routers, if there are any, are asked each time."""
+    return router.db_for_read(PluginInstance) if router.routers else DEFAULT_DB_ALIAS
 
 
 def prepare(row: PluginInstance) -> Ready:
@@ -99,7 +106,7 @@ def prepare(row: PluginInstance) -> Ready:
     :raises ConfigError: if its configuration cannot be read.
     """
     config = read_config(row)
-    return Ready(row, require_class(row), config, flat=config is not None and is_flat(config))
+    return Ready(row, require_class(row), None if config is None else make_copier(config))
 
 
 def try_prepare(row: PluginInstance) -> Ready | Candidate:
@@ -125,14 +132,67 @@ def get_lifetime(skipped: list[PluginInstance], since: dt.datetime) -> float:
     return max(0.0, (min(ends) - timezone.now()) / dt.timedelta(seconds=1))
 
 
-_FIRST_PAGE, _PAGE_GROWTH = 1, 20
+# The first rows, without sorting them all
+
+_HEADS, _PAGE, _PAGE_GROWTH = 3, 20, 20
 
 
-def iter_pages(rows: PluginInstanceQuerySet) -> Iterator[PluginInstance]:
-    """Yield ``rows`` a page at a time, the first page a single row: it nearly always is the one."""
-    start, size = 0, _FIRST_PAGE
+def iter_rows(request: Request) -> Iterator[PluginInstance]:
+    """Yield the rows asked for that are not disabled, in order: one by one at first, then in growing pages.
+
+    The first nearly always is the one. Of a name there are few; of a whole type there may be very many, and the first
+    ones are found by index.
+    """
+    rows = request.find_rows().enabled()
+    seen: list[PluginInstance] = []
+    while request.name is None and len(seen) < _HEADS:
+        head = find_head(request, seen)
+        if head is None:
+            return
+        yield head
+        seen.append(head)
+    yield from _iter_pages(rows.exclude(pk__in=[row.pk for row in seen]) if seen else rows)
+
+
+def _iter_pages(rows: PluginInstanceQuerySet) -> Iterator[PluginInstance]:
+    start, size = 0, _PAGE
     while page := list(rows[start : start + size]):
         yield from page
         if len(page) < size:
             return
         start, size = start + size, size * _PAGE_GROWTH
+
+
+def find_head(request: Request, seen: Sequence[PluginInstance] = ()) -> PluginInstance | None:
+    """Return the first row of a type that is not disabled and not among ``seen``, however many rows there are.
+
+    Of one item's rows, those of one status that have a priority of their own are sorted in the index, and so are those
+    that have none. So the first row is the first of one of these groups, and only their first rows are compared.
+    """
+    rows = PluginInstance.objects.using(request.using).select_related("item__plugin_type").in_order()
+    for statuses in _TIERS:
+        for row in rows.filter(pk__in=_find_firsts(request, seen, statuses))[:1]:
+            head: PluginInstance = row
+            return head
+    return None
+
+
+_TIERS = ((PluginStatus.ACTIVE,), (PluginStatus.ACTIVE, PluginStatus.RESERVED))
+"""The statuses that item and instance may have: nearly always there is something in the first tier."""
+
+
+def _find_firsts(
+    request: Request, seen: Sequence[PluginInstance], statuses: Sequence[PluginStatus]
+) -> QuerySet[PluginItem, Any]:
+    """Return the ids of the first row of each group of each item."""
+    items = PluginItem.objects.using(request.using).filter(
+        plugin_type__name=request.spec.name, plugin_type__manager=request.spec.manager, status__in=statuses
+    )
+    rows = PluginInstance.objects.filter(item=OuterRef("pk")).order_by("priority", "name").values("pk")
+    if seen:
+        rows = rows.exclude(pk__in=[row.pk for row in seen])
+    groups = (
+        rows.filter(status=status, priority__isnull=inherits) for status, inherits in product(statuses, (False, True))
+    )
+    first, *others = (items.values_list(Subquery(group[:1])) for group in groups)
+    return first.union(*others, all=True)

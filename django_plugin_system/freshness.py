@@ -23,15 +23,11 @@ _READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - names only
 _WRITE = f"UPDATE {TABLE} SET token = %s WHERE id = 1"  # noqa: S608 - names only
 _INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - names only
 
-_thread = threading.local()
-"""``changed``: the databases that this thread has changed in a transaction that may be open still."""
+uncommitted: set[tuple[int, str]] = set()
+"""The threads, by identity, that have changed a database, by alias, in a transaction that may be open still."""
 _changing: ContextVar[frozenset[str]] = ContextVar("_changing", default=frozenset())
-_commits = 0
-
-
-def count_commits() -> int:
-    """Return how many changes this process has committed; selections made under a smaller number look again."""
-    return _commits
+commits = 0
+"""How many changes this process has committed; selections made under a smaller number look again."""
 
 
 def read_token(using: str) -> str | None:
@@ -64,7 +60,7 @@ def announce_change(using: str) -> None:
         _insert_token(token, using)
     if not has_uncommitted_changes(using):
         transaction.on_commit(_count_commit, using=using)
-        _thread.changed = {*_get_changed(), using}
+        uncommitted.add((threading.get_ident(), using))
 
 
 def lock_token(using: str) -> None:
@@ -94,19 +90,15 @@ def is_changing(using: str) -> bool:
 
 def has_uncommitted_changes(using: str) -> bool:
     """Say whether the open transaction on ``using`` holds a change that others must not see yet."""
-    if using not in _get_changed():
+    here = (threading.get_ident(), using)
+    if here not in uncommitted:
         return False
     pending = any(entry[1] is _count_commit for entry in connections[using].run_on_commit)
     if not pending:
-        _thread.changed = _get_changed() - {using}
+        uncommitted.discard(here)
     return pending
 
 
-def _get_changed() -> set[str]:
-    changed: set[str] = getattr(_thread, "changed", set())
-    return changed
-
-
 def _count_commit() -> None:
-    global _commits  # noqa: PLW0603 - one number for the process
-    _commits += 1
+    global commits  # noqa: PLW0603 - one number for the process
+    commits += 1

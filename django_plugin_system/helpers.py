@@ -50,7 +50,7 @@ def get_plugin(ref: object, manager: str | None = None, /, *, name: str | None =
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises NoPluginAvailable: (a LookupError) if no instance is usable, with the reason for each.
     """
-    return selection.get_best(make_request(ref, manager, name, using))
+    return selection.get_best(ref, manager, name, using)
 
 
 @overload
@@ -101,7 +101,7 @@ async def aget_plugin(
     ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
 ) -> Any:
     """Return what ``get_plugin`` returns, from asynchronous code."""
-    return await sync_to_async(selection.get_best)(make_request(ref, manager, name, using))
+    return await sync_to_async(selection.get_best)(ref, manager, name, using)
 
 
 @overload

@@ -157,6 +157,7 @@ class PluginInstance(ConfiguredModel):
         verbose_name_plural = _("plugin instances")
         permissions = (("test_plugininstance", _("Can test plugin instance")),)
         constraints = (UniqueConstraint(fields=["item", "name"], name="uniq_plugin_instance_item_name"),)
+        indexes = (Index(fields=["item", "status", "priority", "name"], name="idx_plugin_instance_order"),)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.item.name})" if self.__dict__.get("item_id") else self.name

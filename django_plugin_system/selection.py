@@ -14,8 +14,9 @@ from django_plugin_system.candidates import (
     Candidate,
     Ready,
     Request,
+    get_alias,
     get_lifetime,
-    iter_pages,
+    iter_rows,
     make_request,
     prepare,
     try_prepare,
@@ -32,7 +33,7 @@ from django_plugin_system.substitutes import find_substitute
 from django_plugin_system.usability import find_reason, find_status_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
     from uuid import UUID
 
     from django_plugin_system.substitutes import Substitute
@@ -72,33 +73,38 @@ class Selection:
 # The best one
 
 
-def get_best(request: Request) -> Any:
-    """Return a plugin built from the best usable instance.
+def get_best(ref: object, manager: str | None, name: str | None, using: str | None) -> Any:
+    """Return a plugin built from the best usable instance of a type.
 
+    :raises PluginTypeNotFound, AmbiguousPluginType: if it is not clear which type is meant.
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
-    if substitute := find_substitute(request.spec.key, request.name):
-        return substitute.build()
-    if request.spec.get_plugin is not None:
-        return _build_first(request, _iter_override(request))
-    ready = _get_first_ready(request)
+    alias = using or get_alias()
+    ready = cache.recall(alias, (ref, manager, name, alias))
     if ready is None:
-        raise NoPluginAvailable(str(request), explain(request).candidates)
+        request = make_request(ref, manager, name, alias)
+        if substitute := find_substitute(request.spec.key, name):
+            return substitute.build()
+        if request.spec.get_plugin is not None:
+            return _build_first(request, _iter_override(request))
+        ready = _get_first_ready(request, (ref, manager, name, alias))
+        if ready is None:
+            raise NoPluginAvailable(str(request), explain(request).candidates)
     try:
         return ready.build()
     except PluginBuildError:
+        request = make_request(ref, manager, name, alias)
         return _build_first(request, _iter_ready(request))
 
 
-def _get_first_ready(request: Request) -> Ready | None:
-    key = ("best", request)
+def _get_first_ready(request: Request, key: Hashable) -> Ready | None:
     found: Ready | None = cache.remember(request.using, key, lambda: _find_first_ready(request))
     return found
 
 
 def _find_first_ready(request: Request) -> cache.Made:
     began, skipped = timezone.now(), list[PluginInstance]()
-    for row in iter_pages(request.find_rows().enabled()):
+    for row in iter_rows(request):
         found = try_prepare(row)
         if isinstance(found, Ready):
             return cache.Made(found, get_lifetime(skipped, began))
@@ -107,7 +113,7 @@ def _find_first_ready(request: Request) -> cache.Made:
 
 
 def _iter_ready(request: Request) -> Iterator[Ready]:
-    for row in iter_pages(request.find_rows().enabled()):
+    for row in iter_rows(request):
         found = try_prepare(row)
         if isinstance(found, Ready):
             yield found
@@ -174,7 +180,8 @@ def _find_all_ready(request: Request) -> cache.Made:
 def iter_failover(request: Request, *, first: bool) -> Iterator[Ready | Substitute]:
     """Yield what a failover may try, in order: at its ``first`` attempt the type's own choice, then what is usable.
 
-    If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
+    The best one comes twice: as it is remembered, then at the head of what is read. If nothing is usable because all
+    that could serve are cooling down, the one that is back first is yielded.
     """
     if substitute := find_substitute(request.spec.key, request.name):
         if first:
@@ -182,9 +189,11 @@ def iter_failover(request: Request, *, first: bool) -> Iterator[Ready | Substitu
         return
     if first and request.spec.get_plugin is not None:
         yield from _iter_override(request)
-    usable = get_all_ready(request)
-    yield from usable
-    if first and not usable:
+    best = _get_first_ready(request, request)
+    if best is not None:
+        yield best
+        yield from _iter_ready(request)
+    elif first:
         yield from _iter_first_back(request)
 
 

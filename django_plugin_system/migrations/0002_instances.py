@@ -196,6 +196,9 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(fields=("item", "name"), name="uniq_plugin_instance_item_name")
                 ],
+                "indexes": [
+                    models.Index(fields=["item", "status", "priority", "name"], name="idx_plugin_instance_order")
+                ],
             },
         ),
         migrations.RunPython(set_first_token, refuse_to_lose_instances),

@@ -9,12 +9,11 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from django_plugin_system import cache, get_plugin, get_plugin_by_id, refresh_plugins
+from django_plugin_system import cache, freshness, get_plugin, get_plugin_by_id, refresh_plugins
 from django_plugin_system.cache import Made, remember
 from django_plugin_system.freshness import (
     announce_change,
     changing,
-    count_commits,
     has_uncommitted_changes,
     is_changing,
     read_token,
@@ -163,7 +162,7 @@ def test_max_staleness_ends(settings: Settings, django_assert_num_queries: Djang
     settings.PLUGIN_SYSTEM = {"MAX_STALENESS": 3600}
     choose()
     for entry in cache._entries.values():  # noqa: SLF001 - there is no other way to let time pass
-        entry.verified -= 3601
+        entry.fresh_until -= 3601
     with django_assert_num_queries(1):
         assert choose() == MAIN
     with django_assert_num_queries(0):
@@ -178,7 +177,7 @@ def test_nothing_is_remembered_for_more_than_a_minute(row: PluginInstance, setti
     write_raw(row.pk, name="raw")
     assert choose() == MAIN
     for entry in cache._entries.values():  # noqa: SLF001 - there is no other way to let time pass
-        entry.expires -= 61
+        entry.expires, entry.fresh_until = entry.expires - 61, entry.fresh_until - 61
     assert choose() == "provider/raw/AC1"
 
 
@@ -227,16 +226,16 @@ def test_a_receiver_of_a_write_sees_it_and_nothing_of_it_stays(row: PluginInstan
 
 def test_commits_are_counted() -> None:
     """Only what was committed counts, once for each transaction."""
-    before = count_commits()
+    before = freshness.commits
     with transaction.atomic():
         rename("main", "one")
         rename("one", "two")
         assert has_uncommitted_changes("default")
-    assert count_commits() == before + 1
+    assert freshness.commits == before + 1
     with transaction.atomic():
         rename("two", "lost")
         transaction.set_rollback(True)
-    assert count_commits() == before + 1
+    assert freshness.commits == before + 1
 
 
 def test_a_commit_while_rows_are_read_is_not_missed(settings: Settings) -> None:

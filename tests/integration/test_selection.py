@@ -270,5 +270,5 @@ def test_broken_rows_are_read_in_growing_pages(
     for number in range(25):
         write_raw(add_instance(f"n{number:02}", provider).pk, config={})
     add_instance("zz", provider)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(6):
         assert name_of(get_plugin(AbstractSms)) == "zz"

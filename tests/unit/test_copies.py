@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, PrivateAttr, Secret, SecretStr
 
-from django_plugin_system.config.copies import copy_config, is_flat
+from django_plugin_system.config.copies import is_flat, make_copier
 from tests.unit.helpers import make_schema
 from tests.unit.shapes import Color, Loose
 
@@ -41,7 +41,7 @@ def test_values_that_nobody_can_change_are_flat(value: Any) -> None:
     """A model of such values is copied without going deep, and the copy is its own."""
     config = make_schema(Any)(value=value)
     assert is_flat(config)
-    copied: Any = copy_config(config, flat=True)
+    copied: Any = make_copier(config)()
     assert copied == config
     copied.value = "changed"
     assert copied != config
@@ -68,6 +68,6 @@ def test_anything_else_is_not(config: BaseModel) -> None:
 def test_a_deep_copy_shares_nothing() -> None:
     """A caller that changes a list in its copy changes nobody else's."""
     config = make_schema(list[list[int]])(value=[[1]])
-    copied: Any = copy_config(config, flat=False)
+    copied: Any = make_copier(config)()
     copied.value[0].append(2)
     assert config.model_dump() == {"value": [[1]]}
