@@ -52,7 +52,9 @@ class StandIn:
 
     def _refuse(self, what: str) -> InvalidPluginClass:
         interface = self.interface.__qualname__
-        message = f"{what} does not implement {interface}: override_plugin needs a plugin, or a class or function for one."
+        message = (
+            f"{what} does not implement {interface}: override_plugin needs a plugin, or a class or function for one."
+        )
         return InvalidPluginClass(message, registered=self.fake)
 
 

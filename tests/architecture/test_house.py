@@ -17,7 +17,7 @@ FLOORS = (
     ("registry",),
     ("querysets",),
     ("configuration",),
-    ("rows", "secret_dates", "usability"),
+    ("legacy_classes", "rows", "secret_dates", "usability"),
     ("compat",),
     ("cache", "discovery", "models", "register", "storage"),
     ("candidates", "drift", "failover", "health", "rotation", "selection", "substitutes", "survey", "sync"),
