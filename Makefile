@@ -9,7 +9,7 @@ MEASURED := $(PY) -m coverage run -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-sqlite test-postgres test-browser forget coverage chromium screenshots \
-  format lint types docs build matrix clean
+  format lint types messages docs build matrix clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -68,6 +68,9 @@ lint: $(STAMP) ## Check style and formatting
 types: $(STAMP) ## Check types: mypy strict on everything, basedpyright on what callers see
 	$(PY) -m mypy
 	$(PY) -m basedpyright
+
+messages: $(STAMP) ## Collect the texts to translate and compile the catalogues
+	$(PY) -m tests.support.messages
 
 docs: $(STAMP) ## Build the documentation; a warning is an error
 	$(PY) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html

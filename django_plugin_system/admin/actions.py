@@ -66,13 +66,14 @@ class StatusAndPriorityActions(ShortDescription):
         changed = [row for row in rows if row.status != status]
         self._pick(changed).update(status=status)
         for row in changed:
-            self.log_change(request, row, [{"changed": {"fields": [str(_("status"))]}}])
+            self.log_change(request, row, [{"changed": {"fields": ["Status"]}}])
         text = ngettext("%(count)d marked as %(status)s.", "%(count)d marked as %(status)s.", len(changed)) % {
             "count": len(changed),
             "status": status.label.lower(),
         }
         if len(changed) < len(rows):
-            text = f"{text} {_('The others were so already.')}"
+            others = _("The others were so already.")
+            text = f"{text} {others}"
         self.message_user(request, text, messages.SUCCESS)
 
     @admin.action(permissions=["change"], description=_("Raise priority (number minus 1)"))
@@ -91,7 +92,7 @@ class StatusAndPriorityActions(ShortDescription):
             inherited = row.priority if isinstance(row, PluginItem) else row.effective_priority
             row.priority = min(max(inherited + step, LOWEST), HIGHEST)
             row.save(update_fields=["priority"])
-            self.log_change(request, row, [{"changed": {"fields": [str(_("priority"))]}}])
+            self.log_change(request, row, [{"changed": {"fields": ["Priority"]}}])
         listed = ", ".join(f"{row} {row.priority}" for row in rows[:10])
         text = ngettext(
             "Priority of %(count)d changed: %(rows)s.", "Priorities of %(count)d changed: %(rows)s.", len(rows)

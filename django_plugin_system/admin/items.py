@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 class PluginItemAdmin(StatusAndPriorityActions):
     """Items come from code: their status, priority and description can be changed, and none can be added."""
 
-    list_display = ("name", "plugin_type", "module", "status", "priority", "instance_count", "class_loads")
+    list_display = ("name", "type_and_module", "status", "priority", "instance_count", "class_loads")
     list_editable = ("status", "priority")
     list_filter = ("status", "plugin_type", "module")
     list_select_related = ("plugin_type",)
     search_fields = ("name", "module", "plugin_type__name", "description")
-    ordering = ("plugin_type__name", "plugin_type__manager", "status", "priority", "name", "module")
     fields = ("plugin_type", "module", "name", "status", "priority", "description", "class_loads", "instance_links")
     readonly_fields = ("plugin_type", "module", "name", "class_loads", "instance_links")
 
@@ -45,6 +44,17 @@ class PluginItemAdmin(StatusAndPriorityActions):
         """Count in the same query."""
         rows: QuerySet[PluginItem] = super().get_queryset(request).annotate(instance_count=Count("instances"))
         return rows
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Sort by type, then as selection does among its items."""
+        del request
+        return ("plugin_type__name", "plugin_type__manager", "status", "priority", "name", "module")
+
+    @admin.display(description=_("type and module"), ordering="plugin_type__name")
+    def type_and_module(self, row: PluginItem) -> SafeString:
+        """Return the type, and the app that provides the item."""
+        text = '<span title="{}">{}</span> <span class="dps-origin dps-module">{}</span>'
+        return format_html(text, row.plugin_type, row.plugin_type.name, row.module)
 
     @admin.display(description=_("instances"), ordering="instance_count")
     def instance_count(self, row: Any) -> int:

@@ -54,7 +54,8 @@ class OrderForm(ModelForm):
             label = self.fields[name].label
             self.fields[name].widget.attrs["aria-label"] = f"{label}: {row}"
         self.stale = data is not None and data.get(self.add_prefix("mark")) != self.mark
-        self._now = f"{PluginStatus(row.status).label}, {_('inherited') if row.priority is None else row.priority}"
+        priority = _("the item's priority") if row.priority is None else row.priority
+        self._now = f"{PluginStatus(row.status).label}, {priority}"
 
     def clean(self) -> dict[str, Any]:
         """Refuse to write over a change that the operator has not seen."""

@@ -194,7 +194,7 @@ def test_concurrent_change_is_not_written_over_unseen(
     form = {**read_order(admin_client, address), f"{row.pk}-priority": "5"}
     PluginInstance.objects.update(status=PluginStatus.RESERVED, priority=None)
     response = admin_client.post(target, form)
-    assert "It is now: Reserved, inherited." in response.content.decode()
+    assert "It is now: Reserved, the item&#x27;s priority." in response.content.decode()
     assert (get_row(row).status, get_row(row).priority) == ("reserve", None)
     admin_client.post(target, read_form(response))
     assert (get_row(row).status, get_row(row).priority) == ("active", 5)
