@@ -1,4 +1,4 @@
-"""Classes for callers that know no instances: called without arguments, they give a plugin. 3.0 deletes this file."""
+"""RemovedInPluginSystem30Warning: classes that, called without arguments, give a plugin to who knows no instances."""
 
 from __future__ import annotations
 

@@ -1,0 +1,192 @@
+"""Whether a plugin class keeps the contract of plugins, in one call and without a database."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import traceback
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django_plugin_system.config.codec import Codec
+from django_plugin_system.config.declared import iter_secret_texts
+from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
+from django_plugin_system.config.tokens import Binding
+from django_plugin_system.config.versions import unwrap_secrets, upgrade
+from django_plugin_system.config.walk import iter_secrets
+from django_plugin_system.exceptions import ConfigError, ContractBroken, InvalidConfig, RegistrationError
+from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema, get_config_version
+from django_plugin_system.registry import ItemSpec
+from django_plugin_system.requirements import check_plugin_class
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Config = Mapping[str, Any]
+Problems = Iterator[str]
+
+SHORTEST_TELLING = 4
+"""Characters of a secret below which finding it in a text proves nothing."""
+
+
+def check_contract(
+    plugin_class: type, config: Config | BaseModel | None = None, *, stored: Mapping[int, Config] | None = None
+) -> None:
+    """Check that a class can serve as a plugin: its declaration, methods, configuration, and what building it does.
+
+    ``config`` is an example of a configuration. Without one, a class whose fields all have defaults is built with
+    those; of another class only the declaration is checked. ``stored`` has examples of what former versions stored, by
+    ``config_version``; a secret may be plain or in one of pydantic's secret types.
+
+    :raises ContractBroken: (an AssertionError) with all ``problems``.
+    """
+    problems = list(_check_declaration(plugin_class))
+    if not problems:
+        problems += [*_check_methods(plugin_class), *_check_check(plugin_class)]
+        problems += [*_check_upgrades(plugin_class, stored or {}), *_check_building(plugin_class, config)]
+    if problems:
+        raise ContractBroken(plugin_class, problems)
+
+
+# The class
+
+
+def _check_declaration(cls: type) -> Problems:
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        yield f"It does not implement {', '.join(missing)}."
+    try:
+        check_plugin_class(ItemSpec(cls.__qualname__, cls.__module__, cls, type_key=None))
+    except RegistrationError as error:
+        yield str(error)
+
+
+def _check_methods(cls: type) -> Problems:
+    """Find methods that cannot be called as the interface says."""
+    for base in cls.__mro__[1:]:
+        for name in sorted(vars(base).get("__abstractmethods__", ())):
+            declared, own = getattr(base, name), getattr(cls, name)
+            if inspect.isfunction(declared) and inspect.isfunction(own) and not _accepts(own, declared):
+                theirs, ours = inspect.signature(declared), inspect.signature(own)
+                yield f"{name}{ours} cannot be called as {base.__qualname__}.{name}{theirs}."
+
+
+def _accepts(own: Any, declared: Any) -> bool:
+    """Say whether ``own`` takes all arguments of ``declared``, by place and by name, and no more than the needed."""
+    kinds = inspect.Parameter
+    this, *given = inspect.signature(declared).parameters.values()
+    by_place = [one for one in given if one.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    by_name = [one for one in given if one.kind is kinds.KEYWORD_ONLY]
+    needed = [one for one in by_place if one.default is kinds.empty]
+    calls = [
+        ([this, *by_place], by_name),
+        ([this, *needed], [one for one in by_name if one.default is kinds.empty]),
+        (
+            [this, *(one for one in by_place if one.kind is kinds.POSITIONAL_ONLY)],
+            [one for one in given if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)],
+        ),
+    ]
+    try:
+        for args, kwargs in calls:
+            inspect.signature(own).bind(*args, **{one.name: one for one in kwargs})
+    except TypeError:
+        return False
+    return True
+
+
+def _check_check(cls: type) -> Problems:
+    check: Any = getattr(cls, "check", None)
+    if check is None:
+        return
+    if not callable(check) or inspect.iscoroutinefunction(check):
+        yield "check must be an ordinary method, neither async nor a value."
+        return
+    try:
+        inspect.signature(check).bind(cls)
+    except TypeError:
+        yield f"check{inspect.signature(check)} must be callable without arguments."
+
+
+# Configurations
+
+
+def _make_codec(cls: type, schema: type[BaseModel]) -> Codec:
+    binding = Binding("django_plugin_system.check_contract", str(uuid.uuid4()))
+    return Codec(schema, binding, KeyRing([os.urandom(KEY_BYTES)]), cls.__qualname__)
+
+
+def _check_upgrades(cls: type, stored: Mapping[int, Config]) -> Problems:
+    schema, version = get_config_schema(cls), get_config_version(cls)
+    if schema is None:
+        return
+    step = getattr(cls, "migrate_config", None)
+    if version > 1 and getattr(step, "__func__", step) in (None, ConfigurablePlugin.migrate_config.__func__):  # type: ignore[attr-defined] # a classmethod has it
+        yield f"config_version is {version}, but there is no migrate_config that brings former versions there."
+        return
+    for former, example in sorted(stored.items()):
+        if not 1 <= former <= version:
+            yield f"There is an example of version {former}, but config_version is {version}."
+            continue
+        try:
+            opened, secrets = unwrap_secrets(upgrade(cls, dict(example), former, version))
+            _make_codec(cls, schema).restore_opened(opened, secrets)
+        except ConfigError as error:
+            yield f"The example of version {former}: {error}"
+
+
+def _check_building(cls: type, config: Config | BaseModel | None) -> Problems:
+    schema = get_config_schema(cls)
+    if schema is None:
+        if config:
+            yield "It takes no configuration, but an example is given."
+        yield from _check_instances(cls, ())
+        return
+    codec = _make_codec(cls, schema)
+    try:
+        model = codec.parse({} if config is None else config)
+        restored = codec.restore(codec.store(model))
+    except ConfigError as error:
+        if config is not None or not isinstance(error, InvalidConfig):
+            yield f"The example: {error}"
+        return
+    yield from _check_instances(cls, (restored,))
+
+
+# Objects
+
+
+def _check_instances(cls: type, args: tuple[BaseModel, ...]) -> Problems:
+    before, given = _get_class_state(cls), copy.deepcopy(args)
+    try:
+        plugins = [cls(*args), cls(*args)]
+    except Exception as error:  # noqa: BLE001 - foreign code
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        yield f"Its constructor raised {type(error).__name__} in {frame.filename}, line {frame.lineno}."
+        return
+    changed = sorted(name for name, state in _get_class_state(cls).items() if before.get(name) != state)
+    if changed:
+        yield f"Building it changes the class, so plugins would share: {', '.join(changed)}."
+    if args != given:
+        yield "Its constructor changes the configuration that it is given."
+    yield from _check_object(plugins[0], args)
+
+
+def _get_class_state(cls: type) -> dict[str, Any]:
+    """Return the attributes of ``cls`` and its bases: containers as copies, anything else by identity."""
+    state: dict[str, Any] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        for name, value in vars(base).items():
+            if not name.startswith("__"):
+                mutable = isinstance(value, (list, dict, set))
+                state[f"{base.__qualname__}.{name}"] = copy.copy(value) if mutable else id(value)
+    return state
+
+
+def _check_object(plugin: object, args: tuple[BaseModel, ...]) -> Problems:
+    if isinstance(plugin, ConfigurablePlugin) and getattr(plugin, "config", None) != args[0]:
+        yield "self.config is not the configuration it was built with: call super().__init__(config)."
+    texts = {text for model in args for _path, secret in iter_secrets(model) for text in iter_secret_texts(secret)}
+    shown = f"{plugin!r} {plugin}"
+    if any(len(text) >= SHORTEST_TELLING and text in shown for text in texts):
+        yield "Its repr or str shows a secret."
