@@ -29,6 +29,7 @@ NEVER = float("-inf")
 @dataclass
 class _Entry:
     value: Any
+    using: str
     token: str
     generation: int
     expires: float
@@ -49,8 +50,8 @@ _entries: dict[Hashable, _Entry] = {}
 _lock = threading.Lock()
 
 
-def recall(using: str, key: Hashable) -> Any:
-    """Return the value for ``key``, which names ``using`` too, if it may be used without asking the database, or None.
+def recall(key: Hashable) -> Any:
+    """Return the value for ``key`` if it may be used without asking the database, or None.
 
     Every call for a plugin comes by here, so this does as little as it can.
     """
@@ -60,7 +61,7 @@ def recall(using: str, key: Hashable) -> Any:
         or monotonic() >= entry.fresh_until
         or entry.generation != registry.generation
         or entry.commits != freshness.commits
-        or (freshness.uncommitted and freshness.has_uncommitted_changes(using))
+        or (freshness.uncommitted and freshness.has_uncommitted_changes(entry.using))
     ):
         return None
     return entry.value
@@ -68,7 +69,7 @@ def recall(using: str, key: Hashable) -> Any:
 
 def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     """Return the value for ``key``, which names ``using`` too, as of now; ``make`` runs only if it may have changed."""
-    recalled = recall(using, key)
+    recalled = recall(key)
     return _look(using, key, make) if recalled is None else recalled
 
 
@@ -85,7 +86,8 @@ def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     made = make()
     if token is not None and settled:
         expires = now + min(made.lifetime, MAX_AGE)
-        _store(key, _Entry(made.value, token, generation, expires, _get_fresh_until(using, now, expires), commits))
+        fresh_until = _get_fresh_until(using, now, expires)
+        _store(key, _Entry(made.value, using, token, generation, expires, fresh_until, commits))
     return made.value
 
 

@@ -18,7 +18,7 @@ from django_plugin_system.config.copies import make_copier
 from django_plugin_system.configuration import read_config, require_class
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
-from django_plugin_system.plugin import build_plugin
+from django_plugin_system.plugin import make_builder
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.usability import describe_config_error, find_reason, is_cooling_down
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from django.db.models import QuerySet
-    from pydantic import BaseModel
 
     from django_plugin_system.querysets import PluginInstanceQuerySet
 
@@ -54,20 +53,12 @@ class Ready:
     """An instance with all that building a plugin from it takes."""
 
     instance: PluginInstance
-    plugin_class: type
-    copy_config: Callable[[], BaseModel] | None
+    build: Callable[[], Any]
+    """Returns a new plugin with a configuration of its own; raises PluginBuildError if the constructor raises."""
 
     def copy_row(self) -> PluginInstance:
         """Return a copy of the row that the caller may change."""
         return copy.deepcopy(self.instance)
-
-    def build(self) -> Any:
-        """Return a new plugin with a configuration of its own.
-
-        :raises PluginBuildError: if the constructor raises.
-        """
-        config = None if self.copy_config is None else self.copy_config()
-        return build_plugin(self.plugin_class, config, self.instance)
 
 
 class Request(NamedTuple):
@@ -106,7 +97,8 @@ def prepare(row: PluginInstance) -> Ready:
     :raises ConfigError: if its configuration cannot be read.
     """
     config = read_config(row)
-    return Ready(row, require_class(row), None if config is None else make_copier(config))
+    get_config = None if config is None else make_copier(config)
+    return Ready(row, make_builder(require_class(row), get_config, row))
 
 
 def try_prepare(row: PluginInstance) -> Ready | Candidate:

@@ -8,7 +8,9 @@ from asgiref.sync import sync_to_async
 from django.db import router
 
 from django_plugin_system import selection
+from django_plugin_system.cache import recall
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
+from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.failover import failover
 from django_plugin_system.freshness import changing
 from django_plugin_system.models import PluginInstance
@@ -50,6 +52,14 @@ def get_plugin(ref: object, manager: str | None = None, /, *, name: str | None =
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises NoPluginAvailable: (a LookupError) if no instance is usable, with the reason for each.
     """
+    if using is None and router.routers:
+        using = router.db_for_read(PluginInstance)
+    ready = recall((ref, manager, name, using))
+    try:
+        if ready is not None:
+            return ready.build()
+    except PluginBuildError:
+        pass  # there may be another one
     return selection.get_best(ref, manager, name, using)
 
 
@@ -101,7 +111,7 @@ async def aget_plugin(
     ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
 ) -> Any:
     """Return what ``get_plugin`` returns, from asynchronous code."""
-    return await sync_to_async(selection.get_best)(ref, manager, name, using)
+    return await sync_to_async(get_plugin)(ref, manager, name=name, using=using)
 
 
 @overload

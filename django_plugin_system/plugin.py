@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 from pydantic import BaseModel
 from typing_extensions import get_original_bases
 
+from django_plugin_system.config.bound import BoundTo as BoundTo
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
 from django_plugin_system.guard import guard
 from django_plugin_system.standins import find_stand_in, stand_ins
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django_plugin_system.models import PluginInstance
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -138,16 +141,27 @@ def build_plugin(plugin_class: type, config: BaseModel | None, row: PluginInstan
     :raises PluginBuildError: if the constructor raises.
     :raises PluginBlocked: in a test run that may not reach real providers.
     """
-    if stand_ins and row is not None and (stand_in := find_stand_in(row.item.plugin_type.key, row.name)):
-        return stand_in.build()
-    if guard.armed:
-        guard.check(plugin_class)
-    try:
-        plugin = plugin_class() if config is None else plugin_class(config)
-    except Exception as error:  # noqa: BLE001 - foreign code
-        failure = PluginBuildError(plugin_class, type(error).__name__)
-    else:
-        if isinstance(plugin, ConfigurablePlugin):
-            plugin._row = row  # noqa: SLF001 - ours, or documented
-        return plugin
-    raise failure
+    return make_builder(plugin_class, None if config is None else lambda: config, row)()
+
+
+def make_builder(
+    plugin_class: type, get_config: Callable[[], BaseModel] | None, row: PluginInstance | None
+) -> Callable[[], Any]:
+    """Return a function that does what ``build_plugin`` does, each time with what ``get_config`` returns."""
+
+    def build() -> Any:
+        if stand_ins and row is not None and (stand_in := find_stand_in(row.item.plugin_type.key, row.name)):
+            return stand_in.build()
+        if guard.armed:
+            guard.check(plugin_class)
+        try:
+            plugin = plugin_class() if get_config is None else plugin_class(get_config())
+        except Exception as error:  # noqa: BLE001 - foreign code
+            failure = PluginBuildError(plugin_class, type(error).__name__)
+        else:
+            if isinstance(plugin, ConfigurablePlugin):
+                plugin._row = row  # noqa: SLF001 - ours, or documented
+            return plugin
+        raise failure
+
+    return build

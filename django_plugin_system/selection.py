@@ -14,7 +14,6 @@ from django_plugin_system.candidates import (
     Candidate,
     Ready,
     Request,
-    get_alias,
     get_lifetime,
     iter_rows,
     make_request,
@@ -79,21 +78,17 @@ def get_best(ref: object, manager: str | None, name: str | None, using: str | No
     :raises PluginTypeNotFound, AmbiguousPluginType: if it is not clear which type is meant.
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
-    alias = using or get_alias()
-    ready = cache.recall(alias, (ref, manager, name, alias))
+    request = make_request(ref, manager, name, using)
+    if substitute := find_substitute(request.spec.key, name):
+        return substitute.build()
+    if request.spec.get_plugin is not None:
+        return _build_first(request, _iter_override(request))
+    ready = _get_first_ready(request, (ref, manager, name, using))
     if ready is None:
-        request = make_request(ref, manager, name, alias)
-        if substitute := find_substitute(request.spec.key, name):
-            return substitute.build()
-        if request.spec.get_plugin is not None:
-            return _build_first(request, _iter_override(request))
-        ready = _get_first_ready(request, (ref, manager, name, alias))
-        if ready is None:
-            raise NoPluginAvailable(str(request), explain(request).candidates)
+        raise NoPluginAvailable(str(request), explain(request).candidates)
     try:
         return ready.build()
     except PluginBuildError:
-        request = make_request(ref, manager, name, alias)
         return _build_first(request, _iter_ready(request))
 
 
