@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
+from django_plugin_system.admin.connection_test import has_check
 from django_plugin_system.models import PluginInstance, PluginStatus
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
     from django.db.models import Model
@@ -39,6 +44,36 @@ def show_priority(row: PluginInstance) -> str:
     """Return the tier and priority that count, and where the priority comes from."""
     origin = _("the item's") if row.priority is None else _("its own")
     return f"{show_rank(row)} ({origin})"
+
+
+def show_time(moment: dt.datetime) -> str:
+    """Return a time in the zone and the format of the reader."""
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return date_format(local, "SHORT_DATETIME_FORMAT")
+
+
+def show_last_error(row: PluginInstance, length: int = 80) -> SafeString | str:
+    """Return the error of the last failover, cut to ``length`` characters; whole where the pointer rests on it."""
+    if not row.last_error:
+        return ""
+    text = Truncator(row.last_error).chars(length)
+    return format_html('<span class="dps-reason" title="{}">{}</span>', row.last_error, text)
+
+
+def show_last_test(row: PluginInstance, length: int = 80) -> SafeString | str:
+    """Return what came of the last test and when; why it failed, cut to ``length`` characters."""
+    if row.last_tested_at is None:
+        return _("Not tested") if has_check(row.item.plugin_class) else ""
+    kind, title = ("dps-attention", _("Failed")) if row.last_test_error else ("dps-usable", _("Passed"))
+    return format_html(
+        '<span class="dps-state {}">{}</span> <span class="dps-quiet">{}</span> '
+        '<span class="dps-reason" title="{}">{}</span>',
+        kind,
+        title,
+        show_time(row.last_tested_at),
+        row.last_test_error,
+        Truncator(row.last_test_error).chars(length),
+    )
 
 
 def show_rank(row: PluginInstance) -> str:

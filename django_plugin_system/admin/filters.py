@@ -1,4 +1,4 @@
-"""Filters of the list of instances by what no column holds: the tier that counts, and whether a row can be used."""
+"""Filters of the list of instances: by tier, state, last error and last test."""
 
 from __future__ import annotations
 
@@ -60,3 +60,40 @@ class StateFilter(admin.SimpleListFilter):
         rows = queryset.exclude(_OFF).select_related("item__plugin_type").iterator()
         wanted = self.value() == "usable"
         return queryset.filter(pk__in=[row.pk for row in rows if (row.reason_unusable() is None) == wanted])
+
+
+class LastErrorFilter(admin.SimpleListFilter):
+    """Whether a failover has noted an error that no success has cleared since."""
+
+    title = _("last error")
+    parameter_name = "error"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Offer both."""
+        del request, model_admin
+        return [("yes", _("With an error")), ("no", _("Without"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
+        """Keep the chosen rows."""
+        del request
+        wanted = {"yes": ~Q(last_error=""), "no": Q(last_error="")}
+        return queryset.filter(wanted.get(self.value() or "", Q()))
+
+
+class LastTestFilter(admin.SimpleListFilter):
+    """What came of the last test of what is stored."""
+
+    title = _("last test")
+    parameter_name = "test"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Offer what the column says."""
+        del request, model_admin
+        return [("passed", _("Passed")), ("failed", _("Failed")), ("none", _("Not tested"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
+        """Keep the rows with the chosen result."""
+        del request
+        tested, failed = Q(last_tested_at__isnull=False), ~Q(last_test_error="")
+        wanted = {"passed": tested & ~failed, "failed": tested & failed, "none": ~tested}
+        return queryset.filter(wanted.get(self.value() or "", Q()))

@@ -15,81 +15,35 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from django_plugin_system.admin.actions import StatusAndPriorityActions
 from django_plugin_system.admin.choose_item import find_item, group_items
-from django_plugin_system.admin.columns import find_positions, show_link, show_priority, show_rank, show_state
+from django_plugin_system.admin.columns import show_link, show_priority
+from django_plugin_system.admin.connection_test_page import ConnectionTests, is_test
 from django_plugin_system.admin.copying import find_source, get_copy_url, get_initial
-from django_plugin_system.admin.filters import StateFilter, TierFilter
 from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
+from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.row_config import look_at
 from django_plugin_system.exceptions import StaleConfig
 from django_plugin_system.models import PluginInstance
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
     from django_plugin_system.models import PluginItem
 
 _BASICS = ("name", "status", "priority", "description")
-_HEALTH = ("state", "effective", "last_error", "unavailable_until", "created_at", "updated_at")
+_HEALTH = ("state", "effective", "last_error", "unavailable_until", "last_test", "created_at", "updated_at")
 
 
 @admin.register(PluginInstance)
-class PluginInstanceAdmin(StatusAndPriorityActions):
+class PluginInstanceAdmin(ConnectionTests, InstanceList):
     """Instances are added in two steps (item, then form) and edited on one page, with a generated form."""
 
     form = PluginInstanceForm
     exclude = ("config",)  # the form's field of this name is no column: it goes through set_config
-    list_display = ("name", "type_link", "item_link", "state", "position", "status", "priority")
-    list_editable = ("status", "priority")
-    list_filter = (StateFilter, TierFilter, "status", "item__plugin_type", "item")
-    list_select_related = ("item__plugin_type",)
-    search_fields = ("name", "description", "item__name", "item__plugin_type__name")
 
     class Media:
         css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
-
-    # The list
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
-        """Load items and types along."""
-        return super().get_queryset(request).select_related("item__plugin_type")
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Sort by type and name, then as selection does among equal names."""
-        del request
-        return ("item__plugin_type__name", "item__plugin_type__manager", "name", "item__name", "item__module")
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Find each row's place in the order of selection, in one query for the whole page."""
-        changelist = super().get_changelist_instance(request)
-        positions = find_positions(row.item.plugin_type_id for row in changelist.result_list)
-        for row in changelist.result_list:
-            row.admin_position = positions.get(row.pk)
-        return changelist
-
-    @admin.display(description=gettext_lazy("type"), ordering="item__plugin_type__name")
-    def type_link(self, row: PluginInstance) -> SafeString:
-        """Return a link to the type."""
-        return show_link(row.item.plugin_type, row.item.plugin_type.name)
-
-    @admin.display(description=gettext_lazy("item"), ordering="item__name")
-    def item_link(self, row: PluginInstance) -> SafeString:
-        """Return a link to the item."""
-        return show_link(row.item, row.item.name)
-
-    @admin.display(description=gettext_lazy("state"))
-    def state(self, row: PluginInstance) -> SafeString:
-        """Return whether the row can be used, and why not."""
-        return show_state(row)
-
-    @admin.display(description=gettext_lazy("order"))
-    def position(self, row: Any) -> SafeString:
-        """Return the row's place in the order of selection of its type, with what puts it there."""
-        place = getattr(row, "admin_position", "")
-        return format_html('{} <span class="dps-quiet">{}</span>', place, show_rank(row))
 
     @admin.display(description=gettext_lazy("effective tier and priority"))
     def effective(self, row: PluginInstance) -> str:
@@ -212,7 +166,7 @@ class PluginInstanceAdmin(StatusAndPriorityActions):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Lock the row while it is saved, so that two saves follow each other."""
         row = super().get_object(request, object_id, from_field)
-        if row is not None and request.method == "POST":
+        if row is not None and request.method == "POST" and not is_test(request):
             PluginInstance.objects.select_for_update().filter(pk=row.pk).first()
             row.refresh_from_db()
         return row

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from django_plugin_system.registry import temporary_registry
+from tests.admin.checked import CheckedSms, declare_checked, pass_quietly
 from tests.admin.sample import make_instance, make_rows, register_sample
 
 if TYPE_CHECKING:
@@ -34,3 +35,10 @@ def items(db: None) -> dict[str, PluginItem]:
 def instance(items: dict[str, PluginItem]) -> PluginInstance:
     """Return a stored instance with a secret."""
     return make_instance(items["twilio"])
+
+
+@pytest.fixture
+def checked(items: dict[str, PluginItem]) -> PluginInstance:
+    """Return a stored instance of an item whose class has a ``check()``; it passes until a test wants otherwise."""
+    CheckedSms.behave, CheckedSms.seen = pass_quietly, []
+    return make_instance(declare_checked(items["twilio"].plugin_type))

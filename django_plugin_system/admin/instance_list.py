@@ -1,0 +1,82 @@
+"""The list of plugin instances: the state of each at a glance, in a constant number of queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from django_plugin_system.admin.actions import StatusAndPriorityActions
+from django_plugin_system.admin.columns import (
+    find_positions,
+    show_last_error,
+    show_last_test,
+    show_link,
+    show_rank,
+    show_state,
+)
+from django_plugin_system.admin.filters import LastErrorFilter, LastTestFilter, StateFilter, TierFilter
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+    from django_plugin_system.models import PluginInstance
+
+
+class InstanceList(StatusAndPriorityActions):
+    """The columns, filters and actions of the list."""
+
+    list_display = ("name", "item_link", "state", "position", "status", "priority", "last_error_text", "last_test")
+    list_editable = ("status", "priority")
+    list_filter = (StateFilter, TierFilter, LastErrorFilter, LastTestFilter, "status", "item__plugin_type", "item")
+    list_select_related = ("item__plugin_type",)
+    search_fields = ("name", "description", "item__name", "item__plugin_type__name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
+        """Load items and types along."""
+        rows: QuerySet[PluginInstance] = super().get_queryset(request).select_related("item__plugin_type")
+        return rows
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Sort by type and name, then as selection does among equal names."""
+        del request
+        return ("item__plugin_type__name", "item__plugin_type__manager", "name", "item__name", "item__module")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Find each row's place in the order of selection, in one query for the whole page."""
+        changelist = super().get_changelist_instance(request)
+        positions = find_positions(row.item.plugin_type_id for row in changelist.result_list)
+        for row in changelist.result_list:
+            row.admin_position = positions.get(row.pk)
+        return changelist
+
+    @admin.display(description=_("item"), ordering="item__name")
+    def item_link(self, row: PluginInstance) -> SafeString:
+        """Return links to the item and to its type."""
+        item = row.item
+        return format_html("{}<br>{}", show_link(item, item.name), show_link(item.plugin_type, item.plugin_type.name))
+
+    @admin.display(description=_("state"))
+    def state(self, row: PluginInstance) -> SafeString:
+        """Return whether the row can be used, and why not."""
+        return show_state(row)
+
+    @admin.display(description=_("order"))
+    def position(self, row: Any) -> SafeString:
+        """Return the row's place in the order of selection of its type, with what puts it there."""
+        place = getattr(row, "admin_position", "")
+        return format_html('{} <span class="dps-quiet">{}</span>', place, show_rank(row))
+
+    @admin.display(description=_("last error"), ordering="last_error")
+    def last_error_text(self, row: PluginInstance) -> str | SafeString:
+        """Return the error of the last failover, cut to what fits."""
+        return show_last_error(row)
+
+    @admin.display(description=_("last test"), ordering="last_tested_at")
+    def last_test(self, row: PluginInstance) -> str | SafeString:
+        """Return when the row was tested and what came of it."""
+        return show_last_test(row)
