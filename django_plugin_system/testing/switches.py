@@ -59,7 +59,8 @@ class Switch(TestContextDecorator, Generic[EnteredT]):
     if TYPE_CHECKING:
 
         def __enter__(self) -> EnteredT: ...  # type: ignore[override] # Django's own have no type parameter
-        def __call__(self, decorated: TestT) -> TestT: ...
+        def __call__(self, decorated: TestT) -> TestT:
+            """Decorate a test, or a class of tests."""
 
 
 class Override(Switch[None], Generic[InterfaceT, FakeT_co]):
@@ -68,11 +69,12 @@ class Override(Switch[None], Generic[InterfaceT, FakeT_co]):
     if TYPE_CHECKING:
 
         def __enter__(self: Override[SameT, SameT]) -> None: ...
-        def __call__(self: Override[SameT, SameT], decorated: TestT) -> TestT: ...
+        def __call__(self: Override[SameT, SameT], decorated: TestT) -> TestT:
+            """Decorate a test, or a class of tests."""
 
 
 MYPY = False
-if MYPY:  # it takes the type from the interface first; others widen it, and find out where the result is used
+if MYPY:  # pragma: no cover - it learns the type from ``ref`` first; others find out where the result is used
 
     @overload
     def override_plugin(
@@ -80,7 +82,8 @@ if MYPY:  # it takes the type from the interface first; others widen it, and fin
     ) -> Override[InterfaceT, InterfaceT]: ...
     @overload
     def override_plugin(ref: str, manager: str, fake: object, /, *, name: str | None = None) -> Override[Any, Any]: ...
-    def override_plugin(*args: Any, name: str | None = None) -> Override[Any, Any]: ...
+    def override_plugin(*args: Any, name: str | None = None) -> Override[Any, Any]:
+        """Stand for the real one below."""
 
 else:
 
