@@ -20,7 +20,7 @@ from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.plugin import make_builder
 from django_plugin_system.registry import TypeSpec, registry
-from django_plugin_system.usability import describe_config_error, find_reason, is_cooling_down
+from django_plugin_system.usability import describe_row_error, find_reason, is_cooling_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +108,7 @@ def try_prepare(row: PluginInstance) -> Ready | Candidate:
     try:
         return prepare(row)
     except ConfigError as error:
-        reason = describe_config_error(error)
+        reason = describe_row_error(row, error)
     logger.warning("Plugin instance %s (%s) is skipped: %s", row, row.pk, reason)
     return Candidate(row, reason)
 

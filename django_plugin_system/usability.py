@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
 from django_plugin_system.configuration import read_config
-from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, PluginNotRegistered, SecretError
+from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, PluginNotRegistered, SecretError, StoredConfigInvalid
 from django_plugin_system.querysets import PluginStatus
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Reason(str):
     def localize(self) -> str:
         """Return the reason in the language of the current request; what it quotes stays as it is."""
         text = gettext(self.template)
-        return text % self.details if self.details else text
+        details = {key: value.localize() if isinstance(value, Reason) else value for key, value in self.details.items()}
+        return text % details if details else text
 
 
 def find_reason(row: PluginInstance) -> Reason | None:
@@ -68,8 +69,16 @@ def find_config_reason(row: PluginInstance) -> Reason | None:
     try:
         read_config(row)
     except ConfigError as error:
-        return describe_config_error(error)
+        return describe_row_error(row, error)
     return None
+
+
+def describe_row_error(row: PluginInstance, error: ConfigError) -> Reason:
+    """Return the reason for the config of ``row``; where nobody typed one yet, that is what is to be done."""
+    reason = describe_config_error(error)
+    if row.is_untouched and isinstance(error, StoredConfigInvalid):
+        return Reason(gettext_noop("needs configuration (%(reason)s)"), reason=reason)
+    return reason
 
 
 def describe_config_error(error: ConfigError) -> Reason:
