@@ -9,7 +9,7 @@ import json
 import sys
 import types
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import typing_extensions
 from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
@@ -131,16 +131,15 @@ class _Describer:
         return self._describe_leaf(annotation, in_secret=in_secret)
 
     def _describe_inner(self, inner: Inner, *, in_secret: bool) -> Shape:
-        return self.describe(inner.annotation, inner.field.metadata if inner.field else (), in_secret=in_secret)
+        return self.describe(inner.annotation, [inner.field] if inner.field else (), in_secret=in_secret)
 
     def _describe_secret(self, annotation: Any) -> Shape:
-        origin, args = typing_extensions.get_origin(annotation) or annotation, typing_extensions.get_args(annotation)
-        if args:
-            inner = self.describe(args[0], in_secret=True)
-        elif issubclass(origin, (SecretStr, SecretBytes)):
+        origin = typing_extensions.get_origin(annotation) or annotation
+        if issubclass(origin, (SecretStr, SecretBytes)):
             inner = Shape(kind="string" if issubclass(origin, SecretStr) else "bytes")
         else:
-            inner = Shape(kind="any")
+            bases = [base for cls in origin.__mro__ for base in typing_extensions.get_original_bases(cls)]
+            inner = self.describe(_find_argument([annotation, *bases]), in_secret=True)
         own = () if origin.__module__.partition(".")[0] == "pydantic" else (_get_class_name(origin),)
         return Shape(kind="secret", of=(inner,), functions=own)
 
@@ -161,7 +160,7 @@ class _Describer:
             if known == annotation and known_in_secret == in_secret:
                 return Shape(kind="model", model=name)
         cls = typing_extensions.get_origin(annotation) or annotation
-        name = self._find_name(cls.__name__.partition("[")[0])
+        name = self._find_name(cls.__name__.partition("[")[0] + (" (in a secret)" if in_secret else ""))
         self.known.append((annotation, in_secret, name))
         self.models[name] = ModelShape()  # takes the place while the fields are described
         inners = sorted(iter_inner(annotation), key=lambda inner: inner.names[0])
@@ -271,6 +270,12 @@ def _describe_labels(info: FieldInfo) -> dict[str, Any]:
         "description": str(info.description or ""),
         "aliases": tuple(sorted(set(iter_aliases(info)))),
     }
+
+
+def _find_argument(types_in_brackets: Iterable[Any]) -> Any:
+    """Return what ``Secret[...]`` has in its brackets: those of the type itself, or of a class it derives from."""
+    args = [arg for found in types_in_brackets for arg in typing_extensions.get_args(found)]
+    return next(arg for arg in args if not isinstance(arg, TypeVar))
 
 
 def _get_class_name(cls: type) -> str:

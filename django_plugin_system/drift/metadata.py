@@ -65,8 +65,8 @@ def add_metadata(shape: Shape, metadata: Iterable[Any]) -> Shape:
     limits, functions = dict(shape.limits), list(shape.functions)
     for item in _expand(metadata):
         found = {name: value for name, value in _iter_attributes(item) if value is not None}
-        plain = {name: value for name, value in found.items() if not callable(value)}
         named = [get_name(value) for value in found.values() if callable(value)]
+        plain = {} if named else found
         clash = [f"{name}={to_json(value)}" for name, value in plain.items() if name in limits]
         limits |= {name: to_json(value) for name, value in plain.items() if name not in limits}
         if named or clash or not plain:
