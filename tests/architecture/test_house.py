@@ -21,7 +21,7 @@ FLOORS = (
     ("compat",),
     ("cache", "discovery", "models", "register", "storage"),
     ("candidates", "drift", "failover", "health", "rotation", "selection", "substitutes", "survey", "sync"),
-    ("helpers", "services"),
+    ("helpers", "services", "transfer"),
     ("forms",),
     ("admin", "apps", "checks", "management", "receivers", "testing"),
 )

@@ -1,0 +1,98 @@
+"""``manage.py pluginexport``: write instances as a document, by name and without their secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from django_plugin_system.exceptions import InvalidDocument
+from django_plugin_system.management.files import guess_format, write_text
+from django_plugin_system.management.printable import make_printable
+from django_plugin_system.transfer.document import WRITERS, write_document
+from django_plugin_system.transfer.export import Export, Selection, export_instances
+from django_plugin_system.transfer.naming import is_listed
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    """Export to standard output or a file; what is said about it goes to standard error."""
+
+    help = (
+        "Write plugin instances as JSON or YAML, known by the names of their type, item and instance. "
+        "Secrets are never written. Ends with an error if a configuration could not be read."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        for option, what in (("--type", "types"), ("--item", "items"), ("--name", "instances")):
+            parser.add_argument(
+                option,
+                action="append",
+                default=[],
+                metavar="NAME",
+                help=f"Export only {what} of this name. May be repeated.",
+            )
+        parser.add_argument(
+            "--secrets",
+            choices=("redacted", "env"),
+            default="redacted",
+            help='redacted: {"$redacted": true} stands for each secret; an import keeps what is stored there. '
+            'env: {"$env": "NAME"} does, a reference to an environment variable; the names are listed. '
+            "(default: %(default)s)",
+        )
+        parser.add_argument(
+            "--format",
+            choices=tuple(WRITERS),
+            help="By default what the file's name says, else json. YAML needs PyYAML.",
+        )
+        parser.add_argument("--output", metavar="FILE", help="Write a new file, for its owner only.")
+        parser.add_argument("--force", action="store_true", help="Replace the file if it exists.")
+        parser.add_argument(
+            "--database", choices=tuple(connections), help="The database to read; the router's choice by default."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Write the document, then say what is to be known about it.
+
+        :raises CommandError: if nothing fits, the file exists, or a configuration could not be read.
+        """
+        del args
+        selection = Selection(options["type"], options["item"], options["name"])
+        export = export_instances(options["database"], selection=selection, secrets=options["secrets"])
+        if not export.entries and selection != Selection([], [], []):
+            raise CommandError("No instance has these names.")
+        try:
+            text = write_document(export.entries, options["format"] or guess_format(options["output"]))
+        except InvalidDocument as error:
+            raise CommandError(str(error)) from error
+        if options["output"]:
+            write_text(Path(options["output"]), text, force=options["force"])
+        else:
+            self.stdout.write(text, ending="")
+        self._tell(export, options)
+
+    def _tell(self, export: Export, options: dict[str, Any]) -> None:
+        if options["verbosity"]:
+            self.stderr.write(f"Instances exported: {len(export.entries):,}.", self.style.SUCCESS)
+            self._list_variables(export.variables)
+        for problem in export.problems:
+            self.stderr.write(make_printable(f"- {problem}"))
+        if export.problems:
+            raise CommandError(
+                f"Configurations that could not be read: {len(export.problems):,}; see above. "
+                "They were exported as they are stored."
+            )
+
+    def _list_variables(self, names: list[str]) -> None:
+        if not names:
+            return
+        self.stderr.write("Environment variables to set where this is imported, and wherever it is used:", str)
+        for name in names:
+            self.stderr.write(f"- {name}", str)
+        if not all(map(is_listed, names)):
+            self.stderr.write("List them, or a prefix of them, in PLUGIN_SYSTEM['ENV_REFERENCES'] there.", str)

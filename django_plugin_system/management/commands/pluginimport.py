@@ -1,0 +1,102 @@
+"""``manage.py pluginimport``: write the instances of a document, all of them or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from django.views.decorators.debug import sensitive_variables
+
+from django_plugin_system.exceptions import ImportRefused, InvalidDocument
+from django_plugin_system.management.files import STANDARD, guess_format, read_text
+from django_plugin_system.management.printable import make_printable
+from django_plugin_system.transfer.apply import import_document
+from django_plugin_system.transfer.document import READERS
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterable
+
+    from django_plugin_system.transfer.planning import Change, Plan
+
+SIGNS = {"create": "+", "update": "~", "skip": "=", "refuse": "!"}
+"""What stands before an instance in the list of changes."""
+COUNTS = (("Created", "create"), ("Updated", "update"), ("Left as they are", "skip"), ("Unchanged", "unchanged"))
+
+
+class Command(BaseCommand):
+    """Import a file or standard input, or show what that would do."""
+
+    help = (
+        "Write the plugin instances of a document, as pluginexport makes it. All of it is checked before anything is "
+        "written, and nothing is ever deleted. Ends with an error, and writes nothing, if anything is wrong with it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("file", help=f"The document; {STANDARD} reads standard input.")
+        parser.add_argument("--dry-run", action="store_true", help="Write nothing, only say what would change.")
+        parser.add_argument(
+            "--existing",
+            choices=("fail", "skip", "update"),
+            default="fail",
+            help="What to do with an instance that is there and differs: fail writes nothing at all, skip leaves that "
+            "one as it is, update changes it. (default: %(default)s)",
+        )
+        parser.add_argument("--format", choices=tuple(READERS), help="By default what the file's name says, else json.")
+        parser.add_argument(
+            "--database", choices=tuple(connections), help="The database to write to; the router's choice by default."
+        )
+
+    @sensitive_variables()
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import, and say what was done.
+
+        :raises CommandError: if there is anything wrong; nothing was written.
+        """
+        del args
+        name = options["file"]
+        kind = options["format"] or guess_format(name)
+        text = read_text(name)
+        using, existing, dry_run = options["database"], options["existing"], options["dry_run"]
+        plan, reason = None, ""
+        try:
+            plan = import_document(text, kind, using, existing=existing, dry_run=dry_run)
+        except InvalidDocument as error:
+            reason = f"The document cannot be read: {error}."
+        except ImportRefused as error:
+            self._list(error.problems)
+            reason = f"Nothing was imported; problems: {len(error.problems):,}, see above."
+        if plan is None:
+            raise CommandError(make_printable(reason))
+        self._tell(plan, options)
+
+    def _tell(self, plan: Plan, options: dict[str, Any]) -> None:
+        if options["verbosity"]:
+            for change in plan.changes:
+                self._show(change)
+        if options["dry_run"]:
+            self.stdout.write("Nothing was written; an import would do this:")
+        counts = plan.count()
+        self.stdout.write(" ".join(f"{word}: {counts[action]:,}." for word, action in COUNTS))
+        if plan.plain_secrets and not plan.problems:
+            self.stderr.write(
+                f"Secrets in plain text in the document: {plan.plain_secrets:,}. They are stored encrypted; "
+                "see to it that nobody else reads the document.",
+                self.style.WARNING,
+            )
+        self._list(plan.problems)
+        if plan.problems:
+            raise CommandError(f"An import would be refused; problems: {len(plan.problems):,}, see above.")
+
+    def _show(self, change: Change) -> None:
+        if change.action == "unchanged":
+            return
+        self.stdout.write(make_printable(f"{SIGNS[change.action]} {change.entry}: {change.action}"))
+        for difference in change.differences:
+            self.stdout.write(make_printable(f"    {difference}"))
+
+    def _list(self, problems: Iterable[object]) -> None:
+        for problem in problems:
+            self.stderr.write(make_printable(f"- {problem}"))
