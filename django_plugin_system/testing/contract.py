@@ -16,7 +16,7 @@ from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
 from django_plugin_system.config.tokens import Binding
 from django_plugin_system.config.versions import unwrap_secrets, upgrade
 from django_plugin_system.config.walk import iter_secrets
-from django_plugin_system.exceptions import ConfigError, ContractBroken, InvalidConfig, RegistrationError
+from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
 from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema, get_config_version
 from django_plugin_system.registry import ItemSpec
 from django_plugin_system.requirements import check_plugin_class
@@ -145,10 +145,14 @@ def _check_building(cls: type, config: Config | BaseModel | None) -> Problems:
     codec = _make_codec(cls, schema)
     try:
         model = codec.parse({} if config is None else config)
+    except ConfigError as error:
+        if config is not None:
+            yield f"The example: {error}"
+        return
+    try:
         restored = codec.restore(codec.store(model))
     except ConfigError as error:
-        if config is not None or not isinstance(error, InvalidConfig):
-            yield f"The example: {error}"
+        yield f"The example: {error}"
         return
     yield from _check_instances(cls, (restored,))
 
