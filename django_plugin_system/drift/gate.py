@@ -68,12 +68,12 @@ def check_schemas() -> GateReport:
 
 
 def write_schemas() -> GateReport:
-    """Write every snapshot anew, unless an item is refused or has no place: then nothing is written.
+    """Write every snapshot anew, unless an item is refused: then nothing is written.
 
     :raises InvalidSnapshot: if a file that is there cannot be understood.
     :raises SnapshotNotWritten: if one cannot be written.
     """
     report = check_schemas()
-    if not report.refused and not report.homeless:
+    if not report.refused:
         report.written = write_snapshots(report.contents)
     return report

@@ -70,8 +70,10 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"Every schema is as its snapshot says: {len(report.verdicts)}."))
 
     def _end_writing(self, report: GateReport) -> None:
-        if refused := len(report.refused) + len(report.homeless):
-            raise CommandError(f"Nothing was written. Items to be changed first: {refused}; see above.")
+        if report.refused:
+            raise CommandError(f"Nothing was written. Items to be changed first: {len(report.refused)}; see above.")
         for path in report.written:
             self.stdout.write(f"{'Wrote' if path.exists() else 'Removed'} {path}")
+        if report.homeless:
+            raise CommandError(f"Items that have no place for a snapshot: {len(report.homeless)}; see above.")
         self.stdout.write(self.style.SUCCESS(f"Items with a snapshot: {sum(map(len, report.contents.values()))}."))
