@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.forms import Media
 from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
@@ -22,6 +23,7 @@ from django_plugin_system.admin.copying import find_source, get_copy_url, get_in
 from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
 from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.row_config import look_at
+from django_plugin_system.admin.stored_dates import list_secret_notes
 from django_plugin_system.exceptions import StaleConfig
 from django_plugin_system.models import PluginInstance
 
@@ -172,12 +174,16 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         return row
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Say above the form why the instance cannot be used, if it cannot; offer to copy it."""
+        """Say above the form why the instance cannot be used, below it since when its secrets are; offer to copy it."""
         row = kwargs.get("obj")
         if row is not None and request.method == "GET" and (reason := row.reason_unusable()):
             messages.warning(request, _("This instance is not used now: %(reason)s") % {"reason": reason.localize()})
         if row is not None and row.item.is_registered and self.has_add_permission(request):
             context["copy_url"] = get_copy_url(row)
+        if row is not None:
+            stored = row if request.method == "GET" else PluginInstance.objects.get(pk=row.pk)  # without what was typed
+            context["secret_notes"] = list_secret_notes(stored, editable=self._get_editable(request, row))
+            context["media"] += Media(js=["django_plugin_system/secret-dates.js"])
         return super().render_change_form(request, context, *args, **kwargs)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
