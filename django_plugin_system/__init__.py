@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from django_plugin_system.helpers import get_plugin_by_id as get_plugin_by_id
     from django_plugin_system.helpers import get_plugins as get_plugins
     from django_plugin_system.helpers import refresh_plugins as refresh_plugins
+    from django_plugin_system.plugin import BoundTo as BoundTo
     from django_plugin_system.plugin import ConfigurablePlugin as ConfigurablePlugin
     from django_plugin_system.register import plugin_item as plugin_item
     from django_plugin_system.register import plugin_type as plugin_type
@@ -59,7 +60,7 @@ _HOMES = {
         "get_plugins",
         "refresh_plugins",
     ),
-    "plugin": ("ConfigurablePlugin",),
+    "plugin": ("BoundTo", "ConfigurablePlugin"),
     "register": ("plugin_item", "plugin_type", "register_plugin_item", "register_plugin_type"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from django.conf import settings
@@ -70,10 +70,10 @@ def _directories_problem(value: object) -> str | None:
 
 
 def _is_directory(value: object) -> bool:
-    if not isinstance(value, (str, PurePath)) or "\x00" in str(value) or not os.path.isabs(value):
+    if not isinstance(value, (str, PurePath)) or "\x00" in str(value):
         return False
-    normal = os.path.normpath(value)
-    return normal != os.path.dirname(normal)  # noqa: PTH120 - text in, text out; only the root is its own parent
+    normal = Path(os.path.normpath(value))
+    return normal.is_absolute() and normal != normal.parent  # only the root is its own parent
 
 
 def _directory_problem(value: object) -> str | None:

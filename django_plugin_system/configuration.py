@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
+from pydantic import BaseModel
 
-from django_plugin_system.config.codec import Codec, Secrets, open_markers
+from django_plugin_system.config.bound import declares_bound, get_bonds, iter_bound, look_up
+from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.config.opening import Secrets, iter_readable, open_markers
 from django_plugin_system.config.plain import may_hold_plain_secret
+from django_plugin_system.config.references import find_references
+from django_plugin_system.config.texts import iter_secret_texts
 from django_plugin_system.config.tokens import Binding
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
-from django_plugin_system.config.walk import iter_secrets
+from django_plugin_system.config.walk import get_part, is_same, iter_secrets
 from django_plugin_system.exceptions import (
+    ConfigError,
     FieldProblem,
     InvalidConfig,
     NewerConfigVersion,
@@ -24,10 +33,6 @@ from django_plugin_system.fields import StoredConfig
 from django_plugin_system.plugin import get_config_schema, get_config_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pydantic import BaseModel
-
     from django_plugin_system.rows import ConfiguredModel
 
 SCOPE = "django_plugin_system.plugininstance"
@@ -62,37 +67,53 @@ def _get_codec(row: ConfiguredModel, schema: type[BaseModel]) -> Codec:
     return Codec(schema, get_binding(row), get_keyring(), str(row))
 
 
-class _Opened(NamedTuple):
-    """A configuration as it was read: the validated model, the JSON it was made of, the secrets that were encrypted."""
+class Stored(NamedTuple):
+    """A configuration in its stored form, with the version it was stored in."""
 
-    model: BaseModel
-    data: Any
-    secrets: Secrets
+    config: Mapping[str, Any] = {}
+    version: int = 1
 
 
 @sensitive_variables()
-def _open_config(row: ConfiguredModel) -> _Opened | None:
+def _open_config(row: ConfiguredModel, stored: Stored | None = None) -> Parsed | None:
+    """Return what ``row`` stores, or what ``stored`` says in its place; None if its class takes no configuration."""
     plugin_class = require_class(row)
     version = _require_version(row, plugin_class)
     schema = get_config_schema(plugin_class)
     if schema is None:
         return None
+    config, stored_version = stored or (row.config, row.config_version)
     codec = _get_codec(row, schema)
-    opened, secrets = open_markers(row.config, codec.binding, codec.keyring)
-    if row.config_version < version:
-        upgraded = upgrade(plugin_class, wrap_secrets(opened, secrets), row.config_version, version)
+    opened, secrets = open_markers(config, codec.binding, codec.keyring)
+    if stored_version < version:
+        upgraded = upgrade(plugin_class, wrap_secrets(opened, secrets), stored_version, version)
         opened, secrets = unwrap_secrets(upgraded)
-    return _Opened(codec.restore_opened(opened, secrets), opened, secrets)
+    return codec.restore_opened(opened, secrets)
 
 
 @sensitive_variables()
 def read_config(row: ConfiguredModel) -> BaseModel | None:
     """Return the validated model that ``row`` stores, brought to the current version; None if its class takes none.
 
-    :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid.
+    :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid, a reference
+        to what is not there.
     """
     opened = _open_config(row)
     return None if opened is None else opened.model
+
+
+@sensitive_variables()
+def collect_hidden_texts(row: ConfiguredModel) -> set[str]:
+    """Return every text of ``row``'s configuration that must not be shown: its secrets, and what references gave.
+
+    :raises ConfigError: if it cannot be read, as ``read_config`` does.
+    """
+    opened = _open_config(row)
+    if opened is None:
+        return set()
+    secrets = [secret for _path, secret in iter_secrets(opened.model)]
+    given = [opened.resolver.get(reference) for reference in opened.references.values()]
+    return set(filter(None, iter_secret_texts([*secrets, *opened.secrets.values(), *given])))
 
 
 @sensitive_variables()
@@ -102,64 +123,57 @@ def find_plain_secrets(row: ConfiguredModel) -> list[Path]:
     :raises ConfigError: if it cannot be read, as ``read_config`` does.
     """
     opened = _open_config(row)
-    if opened is None:
-        return []
-    declared = (path for path, _secret in iter_secrets(opened.model))
-    return [path for path in declared if path not in opened.secrets and _is_stored(opened.data, path)]
+    return [] if opened is None else _find_plain(opened)
 
 
-class Outline(NamedTuple):
-    """A configuration of the current version as JSON, and where its secrets are. Those are in the clear: hide them."""
-
-    data: Any
-    secret_paths: frozenset[Path]
-    version: int
-
-
-@sensitive_variables()
-def outline_config(row: ConfiguredModel) -> Outline | None:
-    """Return what ``row`` stores, brought to the current version but with no default filled in; None without a schema.
-
-    :raises ConfigError: if it cannot be read, as ``read_config`` does.
-    """
-    opened = _open_config(row)
-    if opened is None:
-        return None
-    declared = (path for path, _secret in iter_secrets(opened.model))
-    return Outline(opened.data, frozenset([*declared, *opened.secrets]), get_config_version(require_class(row)))
+def _find_plain(opened: Parsed) -> list[Path]:
+    encrypted, elsewhere = opened.secrets.keys(), opened.references.keys()
+    return [
+        path
+        for path, _secret in iter_secrets(opened.model)
+        if path not in encrypted
+        and look_up(opened.data, path)
+        and not any(path[:end] in elsewhere for end in range(1, len(path) + 1))
+    ]
 
 
 def is_outdated(row: ConfiguredModel) -> bool:
-    """Say whether the class of ``row``, by now, stores it otherwise: in a newer version, or with a secret encrypted.
+    """Say whether the class of ``row``, by now, stores it otherwise: in a newer version, or with other secrets.
+
+    A secret in plain text would be encrypted, one that became bound would be tied to its endpoint.
 
     :raises ConfigError: if that takes reading it, and it cannot be read.
     """
     plugin_class = row.item.plugin_class
-    if plugin_class is None:
+    schema = None if plugin_class is None else get_config_schema(plugin_class)
+    if plugin_class is None or schema is None:
         return False
     version = get_config_version(plugin_class)
-    if row.config_version < version:
-        return True
-    suspicious = row.config_version == version and may_hold_plain_secret(get_config_schema(plugin_class), row.config)
-    return suspicious and bool(find_plain_secrets(row))
+    if row.config_version != version:
+        return row.config_version < version
+    is_bound = declares_bound(schema)
+    if not is_bound and not may_hold_plain_secret(schema, row.config):
+        return False
+    opened = _open_config(row)
+    return opened is not None and bool(_find_plain(opened) or (is_bound and _is_untied(row, opened)))
 
 
-def _is_stored(data: Any, path: Path) -> bool:
-    """Say whether there is a value at ``path``; what is not stored comes from a default."""
-    for step in path:
-        if isinstance(data, list):
-            data = dict(zip(map(str, range(len(data))), data, strict=True))
-        if not isinstance(data, dict) or step not in data:
-            return False
-        data = data[step]
-    return True
+def _is_untied(row: ConfiguredModel, opened: Parsed) -> bool:
+    """Say whether a secret of ``row`` is not tied to what its class, by now, binds it to."""
+    wanted = {path: get_bonds(path, endpoints) for path, endpoints in iter_bound(opened.model)}
+    return any(
+        wanted.get(path) != (sealed.tie.bonds if sealed.tie else None)
+        for path, _marker, sealed in iter_readable(row.config, get_binding(row), get_keyring())
+    )
 
 
 @sensitive_variables()
 def make_stored(
-    row: ConfiguredModel, data: Mapping[str, Any] | BaseModel, previous: Mapping[str, Any]
+    row: ConfiguredModel, data: Mapping[str, Any] | BaseModel, previous: Stored
 ) -> tuple[StoredConfig, int]:
     """Return ``data`` in stored form for ``row``, with its version; secrets as in ``previous`` keep their tokens.
+
+    A model that has what a reference of ``previous`` gives keeps the reference.
 
     :raises ConfigError: if it cannot be stored; ``row`` is not touched.
     """
@@ -171,7 +185,69 @@ def make_stored(
             raise InvalidConfig(str(row), [FieldProblem((), f"{plugin_class.__qualname__} takes no configuration")])
         return StoredConfig(), version
     codec = _get_codec(row, schema)
-    return StoredConfig(codec.store(codec.parse(data), previous)), version
+    parsed = codec.parse(data)
+    if isinstance(data, BaseModel) and find_references(previous.config):
+        parsed = _keep_references(parsed, _try_to_open(row, previous))
+    stored = codec.store(parsed, previous.config)
+    if declares_bound(schema):
+        _check_entered(row, codec, parsed, stored, previous)
+    return StoredConfig(stored), version
+
+
+def _try_to_open(row: ConfiguredModel, stored: Stored) -> Parsed | None:
+    with suppress(ConfigError):
+        return _open_config(row, stored)
+    return None
+
+
+def _keep_references(parsed: Parsed, before: Parsed | None) -> Parsed:
+    """Return ``parsed``, which came as a model, with the references of ``before`` whose values it still has."""
+    if before is None:
+        return parsed
+    kept = {
+        path: reference
+        for path, reference in before.references.items()
+        if is_same(get_part(before.model, path), get_part(parsed.model, path))
+    }
+    return replace(parsed, references=kept, resolver=before.resolver, data=before.data)
+
+
+def _check_entered(
+    row: ConfiguredModel, codec: Codec, parsed: Parsed, stored: Mapping[str, Any], previous: Stored
+) -> None:
+    """Check that no bound secret was kept while what it is bound to was changed.
+
+    :raises InvalidConfig: naming the secrets that have to be entered again.
+    """
+    past = [previous.config]
+    opened = _try_to_open(row, previous) if previous.config else None
+    if opened is not None:  # the same in today's form, should the code have changed since
+        with suppress(ConfigError):
+            past.append(codec.store(opened))
+    if problems := codec.find_unentered(parsed, stored, past):
+        raise InvalidConfig(str(row), problems)
+
+
+def has_bound_secrets(row: ConfiguredModel) -> bool:
+    """Say whether the class of ``row`` binds secrets to other fields."""
+    plugin_class = row.item.plugin_class
+    schema = None if plugin_class is None else get_config_schema(plugin_class)
+    return schema is not None and declares_bound(schema)
+
+
+@sensitive_variables()
+def make_current(row: ConfiguredModel) -> tuple[StoredConfig, int]:
+    """Return the configuration of ``row`` as its class stores it today, references as they are, with the version.
+
+    :raises ConfigError: if it cannot be read; ``row`` is not touched.
+    """
+    opened = _open_config(row)
+    plugin_class = require_class(row)
+    version = get_config_version(plugin_class)
+    schema = get_config_schema(plugin_class)
+    if opened is None or schema is None:
+        return StoredConfig(), version
+    return StoredConfig(_get_codec(row, schema).store(opened, row.config)), version
 
 
 @sensitive_variables()
@@ -180,14 +256,14 @@ def open_row_secrets(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets
 
     :raises SecretError: if one cannot be opened.
     """
-    return open_markers(stored, get_binding(row), get_keyring())[1]
+    return open_markers(stored, get_binding(row), get_keyring()).secrets
 
 
 @sensitive_variables()
 def says_the_same(row: ConfiguredModel, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Say whether two stored configs of ``row`` hold the same values, however their secrets are encrypted."""
     try:
-        opened = [open_markers(stored, get_binding(row), get_keyring())[0] for stored in (one, other)]
+        opened = [open_markers(stored, get_binding(row), get_keyring(), anywhere=True).data for stored in (one, other)]
     except SecretError:
         return False
     return bool(opened[0] == opened[1])

@@ -10,9 +10,8 @@ from django.db import DatabaseError, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from django_plugin_system.config.declared import iter_secret_texts
 from django_plugin_system.config.problems import scrub
-from django_plugin_system.exceptions import SecretError
+from django_plugin_system.configuration import collect_hidden_texts
 from django_plugin_system.freshness import announce_change, lock_token
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.signals import plugin_failed, plugin_recovered
@@ -58,11 +57,11 @@ def _is_fake(instance: PluginInstance) -> bool:
 
 def describe_error(instance: PluginInstance, error: BaseException) -> str:
     """Return the type and text of ``error``, fit to be stored and shown: no secret of ``instance``, no great length."""
+    name = type(error).__name__
     try:
-        secrets = list(iter_secret_texts(list(instance.open_secrets().values())))
-    except SecretError:
-        return type(error).__name__
-    text = f"{type(error).__name__}: {scrub(str(error), filter(None, secrets))}"
+        text = f"{name}: {scrub(str(error), collect_hidden_texts(instance))}"
+    except Exception:  # noqa: BLE001 - the config cannot be read, or a foreign __str__ raises
+        return name
     return text.replace("\x00", "")[:MAX_ERROR_LENGTH]
 
 

@@ -159,7 +159,7 @@ def _encrypt_plain(plain: Mapping[uuid.UUID, object], using: str, report: Rotati
 @sensitive_variables()
 def _store_again(row: PluginInstance, using: str, report: RotationReport) -> bool:
     try:
-        row.set_config(row.load_config() or {})
+        row.renew_config()
     except ConfigError as error:
         report.add_problem(f"{row} {row.pk}", f"holds a secret in plain text: {describe_config_error(error)}")
         return False

@@ -59,7 +59,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """Build a row; its config counts as typed, not as stored, until ``from_db`` or ``set_config`` knows better."""
         super().__init__(*args, **kwargs)
         self._sealed: tuple[Any, ...] | None = None
-        self._seen: dict[str, None] = {}
+        self._seen: dict[str, int] = {}  # each config that was seen in the database, as text, with its version
         self.dates_as_stored: dict[str, str] | None = None
 
     @classmethod
@@ -84,7 +84,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """Note that the config is in stored form now, for this id, item and version."""
         if "config" not in self.get_deferred_fields():
             self._sealed = self._get_state()
-            self._seen[to_text(self.config)] = None
+            self._seen[to_text(self.config)] = self.config_version
             self.dates_as_stored = self.__dict__.get("secret_dates")
 
     def _get_state(self) -> tuple[Any, ...]:
@@ -94,7 +94,8 @@ class ConfiguredModel(ChangeAnnouncingModel):
     def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
         """Validate ``config`` and put it, secrets encrypted, into this row; ``save()`` writes it.
 
-        A mapping may use field names or aliases. A secret that did not change keeps its token.
+        A mapping may use field names or aliases, and references in the place of values. A secret that did not change
+        keeps its token. One that is bound to a field which did change has to be given anew, as plain text or bytes.
 
         :raises InvalidConfig: if it does not fit the schema; ``errors`` says where.
         :raises ConfigError: if it cannot be stored here: code gone, row newer than the code, secret unreadable.
@@ -103,9 +104,32 @@ class ConfiguredModel(ChangeAnnouncingModel):
         self.pk = pk or uuid.uuid4()  # the tokens are bound to it
         if "config" in self.get_deferred_fields():
             self.refresh_from_db(fields=["config"])
-        previous = json.loads(next(reversed(self._seen), "{}"))
+        previous = self._find_previous()
         self.config, self.config_version = configuration.make_stored(self, config, previous)
-        secret_dates.note_change(self, previous or config)
+        secret_dates.note_change(self, previous.config or config)
+        self._sealed = self._get_state()
+
+    def _find_previous(self) -> configuration.Stored:
+        """Return what the database held when it was last looked at."""
+        text = next(reversed(self._seen), None)
+        if text is not None:
+            return configuration.Stored(json.loads(text), self._seen[text])
+        if configuration.has_bound_secrets(self):  # a row made by hand may be about to overwrite one
+            manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
+            using = self._state.db or router.db_for_write(type(self), instance=self)
+            for found in manager.using(using).filter(pk=self.pk).values_list("config", "config_version"):
+                return configuration.Stored(*found)
+        return configuration.Stored()
+
+    @sensitive_variables()
+    def renew_config(self) -> None:
+        """Put the config of this row, which says the same as before, into the form that its class has today.
+
+        :raises ConfigError: if it cannot be read; then the row is not touched.
+        """
+        before = self.config
+        self.config, self.config_version = configuration.make_current(self)
+        secret_dates.note_change(self, before)
         self._sealed = self._get_state()
 
     def load_config(self) -> BaseModel | None:
@@ -129,7 +153,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
             self.config = StoredConfig(self.config)
         with suppress(ConfigError):  # what cannot be upgraded stays as it was stored
             if configuration.is_outdated(self):
-                self.set_config(self.load_config() or {})
+                self.renew_config()
 
     def _save_announced(self, **kwargs: Any) -> None:
         names = None if kwargs.get("update_fields") is None else set(kwargs["update_fields"])

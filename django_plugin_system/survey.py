@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connections
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.config.codec import iter_markers
 from django_plugin_system.config.declared import holds_secret
 from django_plugin_system.config.keyring import KeyRing, get_keyring
+from django_plugin_system.config.opening import iter_markers
 from django_plugin_system.config.plain import may_hold_plain_secret
-from django_plugin_system.config.tokens import MARKER, VERSION, Binding, get_token_key_id, open_marker, seal
+from django_plugin_system.config.tokens import MARKER, VERSION, Binding, get_token_key_id, open_token, seal
 from django_plugin_system.configuration import SCOPE
 from django_plugin_system.exceptions import MalformedToken, Path, SecretError
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -181,13 +181,13 @@ def _replace_token(found: Finding, path: Path, marker: dict[str, Any], binding: 
 
     :raises SecretError: if the secret cannot be opened, or its token is spelled in a way that only raw SQL stores.
     """
-    plain = open_marker(marker, binding, path, keyring)
+    sealed = open_token(marker, binding, path, keyring)
     token = marker[MARKER]
     if get_token_key_id(token) == keyring.primary_id:
         return found.config
     if token not in found.config:
         raise MalformedToken(path)
-    return found.config.replace(token, seal(plain, binding, path, keyring)[MARKER])
+    return found.config.replace(token, seal(sealed.value, binding, path, keyring, sealed.tie)[MARKER])
 
 
 def _may_hold_plain(row: Row, stored: Any) -> bool:

@@ -249,7 +249,7 @@ def _count(plan: _Plan) -> SyncResult:
 def _upgrade(row: PluginInstance) -> bool:
     """Bring the config of ``row`` into its new form, without saving it; say whether that was possible."""
     try:
-        row.set_config(row.load_config() or {})
+        row.renew_config()
     except ConfigError:
         return False
     return True

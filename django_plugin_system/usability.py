@@ -8,7 +8,14 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
 from django_plugin_system.configuration import read_config
-from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, PluginNotRegistered, SecretError, StoredConfigInvalid
+from django_plugin_system.exceptions import (
+    ConfigError,
+    NewerConfigVersion,
+    PluginNotRegistered,
+    SecretError,
+    StoredConfigInvalid,
+    UnresolvedReference,
+)
 from django_plugin_system.querysets import PluginStatus
 
 if TYPE_CHECKING:
@@ -87,6 +94,8 @@ def describe_config_error(error: ConfigError) -> Reason:
         return Reason(_GONE)
     if isinstance(error, SecretError):
         return Reason(gettext_noop("secret unreadable: %(error)s"), error=str(error))
+    if isinstance(error, UnresolvedReference):
+        return Reason(gettext_noop("reference unresolved: %(errors)s"), errors="; ".join(map(str, error.errors)))
     if isinstance(error, NewerConfigVersion):
         text = gettext_noop("stored by a newer version (%(stored)s, this code knows %(known)s)")
         return Reason(text, stored=error.stored, known=error.known)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.problems import scrub
-from django_plugin_system.config.declared import iter_secret_texts
+from django_plugin_system.config.texts import iter_secret_texts
 from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import PluginSystemError
 

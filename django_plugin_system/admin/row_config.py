@@ -67,7 +67,7 @@ def _get_current(row: PluginInstance) -> dict[str, Any]:
         return dict(row.config)
     upgraded = copy.copy(row)
     try:
-        upgraded.set_config(row.load_config() or {})
+        upgraded.renew_config()
     except ConfigError:
         return dict(row.config)
     return dict(upgraded.config)

@@ -215,20 +215,6 @@ def iter_alias_paths(info: FieldInfo) -> Iterator[tuple[str | int, ...]]:
                 yield (choice,)
 
 
-def collect_secret_texts(annotation: Any, data: Any) -> set[str]:
-    """Return every text in ``data``, input that may not fit, that stands where ``annotation`` declares a secret."""
-    if isinstance(data, SECRET_TYPES):
-        return set(iter_secret_texts(data.get_secret_value()))
-    if is_secret_type(annotation):
-        return set(iter_secret_texts(data))
-    found: set[str] = set()
-    if holds_secret(annotation):
-        for inner in iter_inner(annotation):
-            for value in reach(inner, data):
-                found |= collect_secret_texts(inner.annotation, value)
-    return found
-
-
 def reach(inner: Inner, data: Any) -> list[Any]:
     """Return the values inside ``data`` that ``inner`` speaks of; ``data`` may be of any shape."""
     if inner.step is Step.SAME:
@@ -244,29 +230,3 @@ def reach(inner: Inner, data: Any) -> list[Any]:
     if inner.step is Step.FIELD:
         return [item for position, item in enumerate(data) if str(position) in inner.names]
     return list(data)
-
-
-def iter_secret_texts(value: Any) -> Iterator[str]:
-    """Yield every text inside a secret's value, at any depth, as a message might quote it."""
-    if isinstance(value, BaseModel):
-        value = value.__dict__
-    if isinstance(value, SECRET_TYPES):
-        yield from iter_secret_texts(value.get_secret_value())
-    elif isinstance(value, collections.abc.Mapping):
-        for item in value.values():
-            yield from iter_secret_texts(item)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            yield from iter_secret_texts(item)
-    elif isinstance(value, bytes):
-        yield value.decode(errors="replace")
-        yield repr(value)[2:-1]
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
-
-
-def collect_default_texts(schema: type[BaseModel]) -> set[str]:
-    """Return the text of every secret that ``schema``, or a model inside it, has as a default."""
-    inners = [inner for cls in find_models(schema) for inner in iter_fields(cls)]
-    defaults = [(inner.annotation, inner.field.default) for inner in inners if inner.field is not None]
-    return {text for annotation, default in defaults for text in collect_secret_texts(annotation, default)}

@@ -20,6 +20,16 @@ class _Move(NamedTuple):
     kinds: list[Any]
 
 
+def make_loc(path: Path, data: Any) -> Loc:
+    """Return the ``loc`` that pydantic has for the value at ``path`` of ``data``: list positions are numbers."""
+    loc: list[int | str] = []
+    for key in path:
+        part = int(key) if isinstance(data, (list, tuple)) else key
+        loc.append(part)
+        data = data[part] if _has(data, part) else None
+    return tuple(loc)
+
+
 def locate(loc: Loc, annotation: Any, data: Any) -> Path:
     """Return the stored path for an error's ``loc`` in ``data``, which was validated as ``annotation``.
 

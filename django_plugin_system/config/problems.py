@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core.core_schema import ErrorType
 
-from django_plugin_system.config.declared import collect_default_texts, collect_secret_texts
 from django_plugin_system.config.location import locate
+from django_plugin_system.config.texts import collect_default_texts, collect_secret_texts
 from django_plugin_system.exceptions import FieldProblem
 
 if TYPE_CHECKING:

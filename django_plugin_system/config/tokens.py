@@ -2,7 +2,7 @@
 
 ``dps1.<key id>.<base64url without padding of nonce (12 bytes), ciphertext, tag (16 bytes)>``. The associated data are
 compact JSON of ``["dps1", key id, scope, row id, [path...]]``; the plaintext starts with one byte that tells a JSON
-value from raw bytes.
+value from raw bytes. A capital letter there says that a tie comes first, as JSON that ends with a NUL.
 """
 
 from __future__ import annotations
@@ -26,6 +26,23 @@ MARKER = "$secret"
 _TOKEN = re.compile(r"\Adps1\.([0-9a-f]{8})\.([A-Za-z0-9_-]{39,})\Z", re.ASCII)
 _NONCE_BYTES = 12
 _JSON, _BYTES = b"j", b"b"
+
+
+class Tie(NamedTuple):
+    """What a bound secret belongs to: ``bonds`` say which values, ``digest`` what they were.
+
+    A bond is how many levels up from the secret the value's object is, and the value's key in it.
+    """
+
+    bonds: tuple[tuple[int, str], ...]
+    digest: str
+
+
+class Sealed(NamedTuple):
+    """What is inside a token: bytes or a JSON value, and what it is tied to."""
+
+    value: Any
+    tie: Tie | None
 
 
 class Binding(NamedTuple):
@@ -59,9 +76,10 @@ def get_token_key_id(token: str) -> str:
     return token.split(".", 2)[1]
 
 
-def seal(value: Any, binding: Binding, path: Path, keyring: KeyRing) -> dict[str, str]:
+def seal(value: Any, binding: Binding, path: Path, keyring: KeyRing, tie: Tie | None = None) -> dict[str, str]:
     """Return ``value`` (bytes, or anything JSON) as a stored secret, encrypted with the first key of ``keyring``."""
-    payload = _BYTES + value if isinstance(value, bytes) else _JSON + _dump(value)
+    kind, content = (_BYTES, value) if isinstance(value, bytes) else (_JSON, _dump(value))
+    payload = kind + content if tie is None else kind.upper() + _dump(tie) + b"\x00" + content
     key_id = keyring.primary_id
     cipher = keyring.get_cipher(key_id)
     assert cipher is not None  # noqa: S101 - the primary id names a key of the ring
@@ -71,7 +89,15 @@ def seal(value: Any, binding: Binding, path: Path, keyring: KeyRing) -> dict[str
 
 
 def open_marker(marker: dict[str, Any], binding: Binding, path: Path, keyring: KeyRing) -> Any:
-    """Return the secret behind ``marker``: bytes, or a JSON value.
+    """Return the secret behind ``marker``: bytes, or a JSON value. What it is tied to is not looked at.
+
+    :raises SecretError: as ``open_token`` does.
+    """
+    return open_token(marker, binding, path, keyring).value
+
+
+def open_token(marker: dict[str, Any], binding: Binding, path: Path, keyring: KeyRing) -> Sealed:
+    """Return what is behind ``marker``.
 
     :raises ConfigShapeError, MalformedToken, UnknownKey, TamperedToken: as the failure table in docs/security says.
     """
@@ -86,7 +112,16 @@ def open_marker(marker: dict[str, Any], binding: Binding, path: Path, keyring: K
         payload = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated_data(key_id, binding, path))
     if payload is None:
         raise TamperedToken(path, key_id)
-    return payload[1:] if payload[:1] == _BYTES else json.loads(payload[1:])
+    return _read_payload(payload)
+
+
+def _read_payload(payload: bytes) -> Sealed:
+    kind, content, tie = payload[:1], payload[1:], None
+    if kind.isupper():
+        header, _end, content = content.partition(b"\x00")
+        bonds, digest = json.loads(header)
+        tie = Tie(tuple((up, name) for up, name in bonds), digest)
+    return Sealed(content if kind.lower() == _BYTES else json.loads(content), tie)
 
 
 def _decode(text: str, path: Path) -> bytes:

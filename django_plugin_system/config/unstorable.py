@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typing_extensions
 from pydantic import Discriminator, Json, SkipValidation
 
+from django_plugin_system.config.bound import find_bound_problems
 from django_plugin_system.config.declared import (
     SECRET_TYPES,
     Inner,
@@ -22,6 +23,7 @@ from django_plugin_system.config.declared import (
     iter_inner,
     reach,
 )
+from django_plugin_system.config.reserved import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,6 +50,9 @@ def _find_field_problems(cls: type, inner: Inner) -> Iterator[str]:
     for other in iter_fields(cls):
         if other.names[:1] != inner.names[:1] and other.names[0] in aliases:
             yield f"its alias is the name of another field, {other.names[0]}: stored configs go by name"
+    for name in sorted(KEYS.intersection(inner.names)):
+        yield f'"{name}" means something else in a stored config: give the field another name or alias'
+    yield from find_bound_problems(cls, inner)
     if holds_secret(inner.annotation):
         yield from _find_problems(inner.annotation, [inner.field, *inner.field.metadata] if inner.field else ())
         if _has_plain_default(cls, inner):

@@ -7,7 +7,8 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, RootModel
@@ -30,12 +31,15 @@ MISSING: Any = object()
 EmitSecret = Callable[[Path, Any], Any]
 """Called with the path and the plain JSON (or bytes) of a secret; returns what stands for it."""
 
+Given = Mapping[Path, Any]
+NOTHING_GIVEN: Given = types.MappingProxyType({})
 
-def encode(value: Any, dump: Any, path: Path, emit: EmitSecret) -> Any:
+
+def encode(value: Any, dump: Any, path: Path, emit: EmitSecret, given: Given = NOTHING_GIVEN) -> Any:
     """Return ``value`` as JSON by field names, each secret replaced by what ``emit`` returns for it.
 
     ``dump`` is what ``model_dump(mode="json")`` made of the value; where it has no counterpart (a serializer changed
-    the shape, a field is excluded), the value is written by its type.
+    the shape, a field is excluded), the value is written by its type. ``given`` holds, by path, what is written instead.
 
     :raises UnstorableConfig: if a value has no JSON form, or a set or a dict's keys hold a secret.
     """
@@ -43,19 +47,21 @@ def encode(value: Any, dump: Any, path: Path, emit: EmitSecret) -> Any:
         raise refuse(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
     while isinstance(value, RootModel):
         value = value.root
-    if isinstance(value, SECRET_TYPES):
-        return emit(path, _encode_plain(value.get_secret_value(), path))
+    if path in given or isinstance(value, SECRET_TYPES):
+        return given[path] if path in given else emit(path, _encode_plain(value.get_secret_value(), path))
     if isinstance(dump, str) and not isinstance(value, str) and not any(True for _secret in iter_secrets(value)):
         return dump  # a value that is written as text, as Json[...] is
     named = get_fields(value)
     if named is not None:
         by_name = dump if isinstance(dump, dict) else {}
-        return {name: encode(item, by_name.get(name, MISSING), (*path, name), emit) for name, item in named.items()}
+        return {
+            name: encode(item, by_name.get(name, MISSING), (*path, name), emit, given) for name, item in named.items()
+        }
     if isinstance(value, Mapping):
-        return _encode_mapping(value, dump, path, emit)
+        return _encode_mapping(value, dump, path, emit, given)
     if is_sequence(value):
         dumps = dump if isinstance(dump, list) and len(dump) == len(value) else [MISSING] * len(value)
-        return [encode(item, dumps[index], (*path, str(index)), emit) for index, item in enumerate(value)]
+        return [encode(item, dumps[index], (*path, str(index)), emit, given) for index, item in enumerate(value)]
     return _encode_leaf(value, dump, path)
 
 
@@ -63,7 +69,7 @@ def _encode_plain(value: Any, path: Path) -> Any:
     return value if isinstance(value, bytes) else encode(value, MISSING, path, lambda _path, plain: plain)
 
 
-def _encode_mapping(value: Mapping[Any, Any], dump: Any, path: Path, emit: EmitSecret) -> dict[str, Any]:
+def _encode_mapping(value: Mapping[Any, Any], dump: Any, path: Path, emit: EmitSecret, given: Given) -> dict[str, Any]:
     dumped = isinstance(dump, dict) and len(dump) == len(value)
     keys = list(dump) if dumped else [_encode_key(key, path) for key in value]
     dumps = list(dump.values()) if dumped else [MISSING] * len(keys)
@@ -72,7 +78,7 @@ def _encode_mapping(value: Mapping[Any, Any], dump: Any, path: Path, emit: EmitS
     if len(set(keys)) != len(value):
         raise refuse(path, "two keys of this dict look the same as JSON")
     items = zip(keys, value.values(), dumps, strict=True)
-    return {key: encode(item, item_dump, (*path, key), emit) for key, item, item_dump in items}
+    return {key: encode(item, item_dump, (*path, key), emit, given) for key, item, item_dump in items}
 
 
 def _encode_key(key: Any, path: Path) -> str:
@@ -99,20 +105,32 @@ def _to_json(value: Any, path: Path) -> Any:
 
 def iter_secrets(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield each secret of a validated value with the path it is stored at."""
-    fields = get_fields(value)
+    while isinstance(value, RootModel):
+        value = value.root
     if isinstance(value, SECRET_TYPES):
         yield path, value
-    elif isinstance(value, RootModel):
-        yield from iter_secrets(value.root, path)
-    elif fields is not None:
-        for name, item in fields.items():
-            yield from iter_secrets(item, (*path, name))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from iter_secrets(item, (*path, _encode_key(key, path)))
-    elif is_sequence(value):
-        for index, item in enumerate(value):
-            yield from iter_secrets(item, (*path, str(index)))
+        return
+    for key, item in iter_parts(value, path):
+        yield from iter_secrets(item, (*path, key))
+
+
+def iter_parts(value: Any, path: Path = ()) -> Iterable[tuple[str, Any]]:
+    """Return what a validated value consists of, each part with the key it is stored under."""
+    fields = get_fields(value)
+    if fields is not None:
+        return fields.items()
+    if isinstance(value, Mapping):
+        return [(_encode_key(key, path), item) for key, item in value.items()]
+    return [(str(index), item) for index, item in enumerate(value)] if is_sequence(value) else ()
+
+
+def get_part(value: Any, path: Path) -> Any:
+    """Return the part of a validated value that is stored at ``path``, or MISSING."""
+    for key in path:
+        while isinstance(value, RootModel):
+            value = value.root
+        value = dict(iter_parts(value)).get(key, MISSING)
+    return value
 
 
 def check_storable(value: Any, path: Path = ()) -> None:

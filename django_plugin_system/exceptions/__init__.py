@@ -21,6 +21,7 @@ from django_plugin_system.exceptions.configuring import (
     PluginNotRegistered,
     StaleConfig,
     StoredConfigInvalid,
+    UnresolvedReference,
     UnstorableConfig,
 )
 from django_plugin_system.exceptions.declaring import (
@@ -47,12 +48,14 @@ from django_plugin_system.exceptions.root import (
 )
 from django_plugin_system.exceptions.secrets import (
     ConfigShapeError,
+    EndpointChanged,
     MalformedToken,
     SecretError,
     TamperedToken,
     UnknownKey,
 )
 from django_plugin_system.exceptions.testing import ContractBroken, PluginBlocked
+from django_plugin_system.exceptions.transferring import ImportRefused, InvalidDocument
 
 __all__ = [
     "AllPluginsFailed",
@@ -62,9 +65,12 @@ __all__ = [
     "ConfigShapeError",
     "ConfigWriteRefused",
     "ContractBroken",
+    "EndpointChanged",
     "FieldProblem",
+    "ImportRefused",
     "InvalidConfig",
     "InvalidConfigSchema",
+    "InvalidDocument",
     "InvalidInterface",
     "InvalidPluginClass",
     "InvalidRegistration",
@@ -92,6 +98,7 @@ __all__ = [
     "StoredConfigInvalid",
     "TamperedToken",
     "UnknownKey",
+    "UnresolvedReference",
     "UnstorableConfig",
     "show_path",
 ]

@@ -57,6 +57,16 @@ class UnstorableConfig(InvalidConfig):
     _opening = "This config cannot be stored for"
 
 
+class UnresolvedReference(ConfigError, LookupError):
+    """A stored reference, to an environment variable or a file, gives no value here; ``errors`` says where and why."""
+
+    def __init__(self, subject: str, errors: Iterable[FieldProblem]) -> None:
+        """Name the row and keep the ``errors``: they name variables and files, never a value."""
+        self.subject = subject
+        self.errors = tuple(errors)
+        super().__init__(f"The config of {subject} refers to what is not there: {'; '.join(map(str, self.errors))}")
+
+
 class PluginNotRegistered(ConfigError, LookupError):
     """The class behind a row is not registered, so its configuration can be neither read nor changed."""
 

@@ -56,3 +56,15 @@ class MalformedToken(SecretError):
     def __init__(self, path: Path) -> None:
         """Name the place; the value is not quoted."""
         super().__init__(path, "the stored secret is malformed. Enter the secret again.")
+
+
+class EndpointChanged(SecretError):
+    """A stored secret belongs to other values of the fields it is bound to; they were changed past the models."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        """Name the place and the fields that the secret is bound to."""
+        fields = ", ".join(names)
+        super().__init__(
+            path, f"the stored secret belongs to another value of {fields} than is stored now. Enter the secret again."
+        )
+        self.names = tuple(names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_plugin_system.config.declared import collect_secret_texts
+from django_plugin_system.config.texts import collect_secret_texts
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.builder import Builder, Request
 from django_plugin_system.forms.controls import (

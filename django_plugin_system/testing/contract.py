@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.config.codec import Codec
-from django_plugin_system.config.declared import iter_secret_texts
 from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
+from django_plugin_system.config.texts import iter_secret_texts
 from django_plugin_system.config.tokens import Binding
 from django_plugin_system.config.versions import unwrap_secrets, upgrade
 from django_plugin_system.config.walk import iter_secrets
@@ -150,7 +150,7 @@ def _check_building(cls: type, config: Config | BaseModel | None) -> Problems:
             yield f"The example: {error}"
         return
     try:
-        restored = codec.restore(codec.store(model))
+        restored = codec.restore(codec.store(model)).model
     except ConfigError as error:
         yield f"The example: {error}"
         return

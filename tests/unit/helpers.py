@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from django_plugin_system.config.codec import Codec
+from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.keyring import KeyRing
 from django_plugin_system.config.tokens import Binding
 
@@ -33,18 +33,18 @@ def make_codec(schema: type[BaseModel], keyring: KeyRing = RING, row: Binding = 
 
 def store(model: BaseModel, keyring: KeyRing = RING) -> dict[str, Any]:
     """Return ``model`` as the database gives it back."""
-    stored: dict[str, Any] = json.loads(json.dumps(make_codec(type(model), keyring).store(model)))
+    stored: dict[str, Any] = json.loads(json.dumps(make_codec(type(model), keyring).store(Parsed(model))))
     return stored
 
 
 def round_trip(model: BaseModel) -> BaseModel:
     """Return ``model`` after it was stored and restored."""
-    return make_codec(type(model)).restore(store(model))
+    return make_codec(type(model)).restore(store(model)).model
 
 
 def parse(schema: type[BaseModel], data: Any) -> BaseModel:
     """Return ``data`` as an operator gives it, validated."""
-    return make_codec(schema).parse(data)
+    return make_codec(schema).parse(data).model
 
 
 def iter_chain(error: BaseException | None) -> Iterator[BaseException]:

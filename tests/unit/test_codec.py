@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field, SecretStr, SerializeAsAny, field_serializer, field_validator, model_serializer
 
-from django_plugin_system.config.codec import iter_markers, open_markers
+from django_plugin_system.config.codec import Parsed
+from django_plugin_system.config.opening import iter_markers, open_markers
 from django_plugin_system.config.walk import check_storable, is_same
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, UnstorableConfig
 from tests.unit.helpers import RING, ROW, SECRET, make_codec, make_schema, parse, round_trip, show_everything, store
@@ -123,7 +124,7 @@ def test_what_would_come_back_changed_is_refused(model: BaseModel, path: tuple[s
 def test_a_subclass_of_the_schema_is_refused_if_it_holds_more() -> None:
     """The schema decides what is stored: a subclass with a secret of its own does not come back."""
     codec = make_codec(Parent)
-    assert codec.parse(Child(token=SecretStr("x"))).host == ""  # type: ignore[attr-defined]
+    assert codec.parse(Child(token=SecretStr("x"))).model.host == ""  # type: ignore[attr-defined]
     with pytest.raises(UnstorableConfig, match="token"):
         codec.store(codec.parse(Child(token=SecretStr("x"))))
 
@@ -137,7 +138,7 @@ class Elder(Parent):
 def test_a_subclass_does_not_come_back_as_itself() -> None:
     """A model of a subclass would come back as the schema's own class, so it is refused as a whole."""
     with pytest.raises(UnstorableConfig) as caught:
-        make_codec(Parent).store(Elder())
+        make_codec(Parent).store(Parsed(Elder()))
     assert caught.value.errors == (FieldProblem((), "does not come back from the database as it is"),)
 
 

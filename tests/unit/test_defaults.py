@@ -9,6 +9,7 @@ from enum import Enum
 import pytest
 from pydantic import AnyUrl, BaseModel, Field, SecretStr
 
+from django_plugin_system.config.codec import Parsed
 from django_plugin_system.exceptions import UnstorableConfig
 from tests.unit.helpers import make_codec
 
@@ -40,7 +41,7 @@ class Loose(BaseModel):
 def test_loose_defaults_come_back_validated() -> None:
     """A default that nobody set may be of a looser type; what is read has the field's own."""
     codec = make_codec(Loose)
-    back = codec.restore(codec.store(codec.parse({"token": "hush"})))
+    back = codec.restore(codec.store(codec.parse({"token": "hush"}))).model
     assert isinstance(back, Loose)
     assert (back.timeout, back.price, back.pause) == (5.0, Decimal(0), timedelta(seconds=30))
     assert (back.level, str(back.url), back.nested.seconds) == (Level.QUIET, "https://api.example/", 1.0)
@@ -62,4 +63,4 @@ def test_set_value_of_another_type_is_refused() -> None:
     """What was set, past validation, counts: it has to come back as it is."""
     codec = make_codec(Loose)
     with pytest.raises(UnstorableConfig, match="pause"):
-        codec.store(Loose.model_construct(token=SecretStr("hush"), pause=30))  # type: ignore[arg-type]
+        codec.store(Parsed(Loose.model_construct(token=SecretStr("hush"), pause=30)))  # type: ignore[arg-type]

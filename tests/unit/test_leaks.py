@@ -18,6 +18,7 @@ from pydantic import (
     SecretStr,
 )
 
+from django_plugin_system.config.codec import Parsed
 from django_plugin_system.config.problems import WITHHELD, scrub
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig
 from tests.unit.careless import (
@@ -174,6 +175,6 @@ def test_storing_quotes_nothing_either() -> None:
     """A model that was built past its validators is refused when it is stored, without its values."""
     model = InField.model_construct(token=SecretStr(SECRET))
     with pytest.raises(InvalidConfig) as caught:
-        make_codec(InField).store(model)
+        make_codec(InField).store(Parsed(model))
     assert caught.value.errors == (FieldProblem(("token",), WITHHELD),)
     assert SECRET not in show_everything(caught.value)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.codec import iter_markers
+from django_plugin_system.config.opening import iter_markers
 from django_plugin_system.config.declared import holds_secret
 from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.config.walk import is_same, iter_secrets
@@ -30,7 +30,7 @@ def make(annotation: Any, value: Any) -> BaseModel:
     """Return a model whose one field holds ``value``."""
     schema = make_schema(annotation)
     codec = make_codec(schema)
-    return codec.parse({"value": value}) if isinstance(value, dict) else schema(value=value)
+    return codec.parse({"value": value}).model if isinstance(value, dict) else schema(value=value)
 
 
 @pytest.mark.parametrize(("annotation", "value"), PLAIN, ids=show)
@@ -51,7 +51,7 @@ def test_secrets_come_back(annotation: Any, value: Any) -> None:
     stored = store(model)
     assert SECRET not in json.dumps(stored)
     assert {path for path, _marker in iter_markers(stored)} == {path for path, _secret in iter_secrets(model)}
-    back = make_codec(type(model)).restore(stored)
+    back = make_codec(type(model)).restore(stored).model
     assert back == model
     assert is_same(back, model)
 
@@ -86,16 +86,16 @@ def test_a_secret_may_hold_half_a_surrogate_pair() -> None:
 )
 def test_aliases_are_for_input_only(data: dict[str, Any]) -> None:
     """Fields may be given by name or by any of their aliases; they are stored by name."""
-    stored = store(make_codec(Aliased).parse(data))
+    stored = store(make_codec(Aliased).parse(data).model)
     assert list(stored) == ["one", "two", "three", "four", "five", "six"]
-    opened = [secret.get_secret_value() for _path, secret in iter_secrets(make_codec(Aliased).restore(stored))]
+    opened = [secret.get_secret_value() for _path, secret in iter_secrets(make_codec(Aliased).restore(stored).model)]
     assert opened == list("123456")
 
 
 def test_a_model_that_knows_only_aliases_is_stored_by_name() -> None:
     """The settings of a model on names and aliases do not change how it is stored."""
     for given in ({"AUTH_TOKEN": "x"}, {"auth_token": "x"}):
-        assert list(store(make_codec(Generated).parse(given))) == ["auth_token"]
+        assert list(store(make_codec(Generated).parse(given).model)) == ["auth_token"]
 
 
 class Letters(Enum):

@@ -1,0 +1,110 @@
+"""Open the secrets of stored JSON: each where it stands, beside what it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django_plugin_system.config import tokens
+from django_plugin_system.config.bound import is_intact
+from django_plugin_system.config.walk import MAX_DEPTH
+from django_plugin_system.exceptions import ConfigShapeError, EndpointChanged, Path, SecretError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django_plugin_system.config.keyring import KeyRing
+    from django_plugin_system.config.tokens import Binding, Sealed
+
+Secrets = dict[Path, Any]
+"""Plain secrets by the path they are stored at: JSON values, or bytes."""
+
+
+class Opened(NamedTuple):
+    """A configuration with its stored secrets in the clear, and those secrets by path."""
+
+    data: Any
+    secrets: Secrets
+
+
+class Kept:
+    """A stored secret that was moved within its row; the form gives it instead of its plain value."""
+
+    def __init__(self, value: Any) -> None:
+        """Keep the plain secret, out of sight."""
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "Kept()"
+
+
+def iter_markers(stored: Any, path: Path = ()) -> list[tuple[Path, dict[str, Any]]]:
+    """Return each stored secret, well-formed or not, with its path.
+
+    :raises ConfigShapeError: if the JSON is nested too deeply to have been stored by this package.
+    """
+    if tokens.is_marker(stored):
+        return [(path, stored)]
+    if isinstance(stored, dict):
+        items: Any = stored.items()
+    elif isinstance(stored, list):
+        items = enumerate(stored)
+    else:
+        return []
+    _check_depth(path)
+    return [found for key, value in items for found in iter_markers(value, (*path, str(key)))]
+
+
+def _check_depth(path: Path) -> None:
+    if len(path) > MAX_DEPTH:
+        raise ConfigShapeError(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
+
+
+def open_beside(stored: Any, path: Path, marker: dict[str, Any], binding: Binding, keyring: KeyRing) -> Any:
+    """Return the secret behind ``marker``, which stands at ``path`` of ``stored``.
+
+    :raises SecretError: if it cannot be opened, or does not belong to what stands beside it.
+    """
+    sealed = tokens.open_token(marker, binding, path, keyring)
+    if sealed.tie is not None and not is_intact(sealed.tie, stored, path):
+        raise EndpointChanged(path, [name for _up, name in sealed.tie.bonds])
+    return sealed.value
+
+
+def iter_readable(stored: Any, binding: Binding, keyring: KeyRing) -> Iterator[tuple[Path, Any, Sealed]]:
+    """Yield each secret of ``stored`` that opens: its path, its marker, what is inside; whatever stands beside it."""
+    with suppress(ConfigShapeError):
+        for path, marker in iter_markers(stored):
+            with suppress(SecretError):
+                yield path, marker, tokens.open_token(marker, binding, path, keyring)
+
+
+def open_markers(data: Any, binding: Binding, keyring: KeyRing, *, anywhere: bool = False) -> Opened:
+    """Return a copy of ``data`` with its stored secrets in the clear.
+
+    ``anywhere`` opens bound secrets beside other values than those they belong to, too: what a person typed is
+    compared later, when it is known what is stored of it.
+
+    :raises SecretError: if one of them cannot be opened.
+    """
+    secrets: Secrets = {}
+
+    def visit(value: Any, path: Path) -> Any:
+        _check_depth(path)
+        if isinstance(value, dict) and tokens.is_marker(value):
+            if anywhere:
+                secrets[path] = tokens.open_marker(value, binding, path, keyring)
+            else:
+                secrets[path] = open_beside(data, path, value, binding, keyring)
+            return secrets[path]
+        if isinstance(value, Kept):
+            secrets[path] = value.value
+            return value.value
+        if isinstance(value, dict):
+            return {key: visit(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list):
+            return [visit(item, (*path, str(index))) for index, item in enumerate(value)]
+        return value
+
+    return Opened(visit(dict(data) if isinstance(data, Mapping) else data, ()), secrets)

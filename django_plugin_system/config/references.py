@@ -1,0 +1,219 @@
+"""Values that stand elsewhere: ``{"$env": "NAME"}`` in an environment variable, ``{"$file": "/path"}`` in a file.
+
+A reference is stored as it is and followed each time the configuration is read, if the settings list its target. What
+it gives counts as a secret: no message here quotes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django_plugin_system.conf import get_settings
+from django_plugin_system.config.walk import MAX_DEPTH
+from django_plugin_system.exceptions import FieldProblem, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+ENV = "$env"
+FILE = "$file"
+RESERVED = frozenset((ENV, FILE))
+"""Keys that always mean a reference, so that no other object may use them."""
+
+MAX_BYTES = 2 * 1024 * 1024
+"""How long a file may be that is referred to."""
+
+
+class Reference(NamedTuple):
+    """Where a value stands: ``kind`` is ``$env`` or ``$file``, ``name`` the variable or the path."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    def to_json(self) -> dict[str, str]:
+        """Return the reference as it is stored."""
+        return {self.kind: self.name}
+
+
+def claims_reference(value: object) -> bool:
+    """Say whether ``value`` is meant as a reference (it may be malformed)."""
+    return isinstance(value, dict) and not RESERVED.isdisjoint(value)
+
+
+def read_reference(value: object) -> Reference | None:
+    """Return the reference that ``value`` is; None for anything else, and for a malformed one."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    [(kind, name)] = value.items()
+    return Reference(kind, name) if kind in RESERVED and isinstance(name, str) else None
+
+
+class Unavailable(NamedTuple):
+    """A reference gives no value; ``reason`` says why, and names the variable or the file."""
+
+    reason: str
+
+
+Given = str | bytes | Unavailable
+"""What a reference gives: text, or bytes where it is not UTF-8."""
+
+
+@dataclass
+class Resolver:
+    """Follows references; one that was followed gives the same value for as long as this object lives."""
+
+    _values: dict[Reference, Given] = field(default_factory=dict, repr=False)
+
+    def get(self, reference: Reference) -> Given:
+        """Return what ``reference`` gives, if the settings allow it and there is something that can be read."""
+        if reference not in self._values:
+            read = _read_variable if reference.kind == ENV else _read_file
+            self._values[reference] = read(reference.name)
+        return self._values[reference]
+
+
+def _read_variable(name: str) -> Given:
+    allowed = get_settings().ENV_REFERENCES
+    if not any(name.startswith(entry[:-1]) if entry.endswith("*") else name == entry for entry in allowed):
+        return Unavailable(f"the environment variable {name} is not listed in PLUGIN_SYSTEM['ENV_REFERENCES']")
+    value = os.environ.get(name)
+    if value is None:
+        return Unavailable(f"the environment variable {name} is not set")
+    return _to_text(os.fsencode(value))
+
+
+def _to_text(content: bytes) -> str | bytes:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
+
+
+def _read_file(name: str) -> Given:
+    real = os.path.realpath(name) if PurePath(name).is_absolute() and "\x00" not in name else ""
+    if not any(_is_below(real, directory) for directory in get_settings().FILE_REFERENCES):
+        return Unavailable(f"the file {name} is not below a directory of PLUGIN_SYSTEM['FILE_REFERENCES']")
+    try:
+        content = _read_regular(real)
+    except OSError as error:
+        return Unavailable(f"the file {name} cannot be read ({errno.errorcode.get(error.errno or 0, 'error')})")
+    if len(content) > MAX_BYTES:
+        return Unavailable(f"the file {name} is longer than {MAX_BYTES:,} bytes")
+    text = _to_text(content)
+    return text if isinstance(text, bytes) else _drop_newline(text)
+
+
+def _is_below(real: str, directory: str) -> bool:
+    return real.startswith(os.path.join(os.path.realpath(directory), ""))  # noqa: PTH118 - adds the last slash
+
+
+def _read_regular(real: str) -> bytes:
+    """Return the file's content, one byte more than allowed at most. A pipe is refused, not waited for.
+
+    :raises OSError: if it cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    _require_regular(os.lstat(real))  # opening a device may have effects
+    with open(os.open(real, flags), "rb") as file:  # noqa: PTH123 - a descriptor, opened with flags
+        _require_regular(os.fstat(file.fileno()))
+        return file.read(MAX_BYTES + 1)
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.ENOTSUP, "not a regular file")
+
+
+def _drop_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+
+
+def find_references(stored: Any, path: Path = ()) -> dict[Path, Reference]:
+    """Return each well-formed reference of ``stored`` by path. What is nested too deeply is not looked at."""
+    reference = read_reference(stored)
+    if reference is not None:
+        return {path: reference}
+    found: dict[Path, Reference] = {}
+    if len(path) <= MAX_DEPTH:
+        for key, item in _iter_items(stored):
+            found |= find_references(item, (*path, str(key)))
+    return found
+
+
+def _iter_items(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+@dataclass
+class Resolved:
+    """Data with each reference replaced by what it gives; ``problems`` are those that give nothing."""
+
+    data: Any = field(repr=False, default=None)
+    references: dict[Path, Reference] = field(default_factory=dict)
+    problems: list[FieldProblem] = field(default_factory=list)
+    places: dict[Path, tuple[Any, Any]] = field(default_factory=dict, repr=False)
+    """For each reference the container it stands in, in ``data``, and its key there."""
+
+
+def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Resolved:
+    """Return a copy of ``data`` with its references followed; what stands inside ``secrets`` is left alone."""
+    resolved = Resolved()
+
+    def visit(value: Any, path: Path) -> Any:
+        if path in secrets or not isinstance(value, (dict, list)):
+            return value
+        if claims_reference(value):
+            return _follow(value, path, resolver, resolved)
+        copied: Any = dict(value) if isinstance(value, dict) else list(value)
+        for key, item in _iter_items(value):
+            inner = (*path, str(key))
+            copied[key] = visit(item, inner)
+            if inner in resolved.references:
+                resolved.places[inner] = (copied, key)
+        return copied
+
+    resolved.data = visit(data, ())
+    return resolved
+
+
+def _follow(value: dict[str, Any], path: Path, resolver: Resolver, found: Resolved) -> Any:
+    reference = read_reference(value)
+    if reference is None or not path:
+        where = "stands alone in its object, with a text" if path else "stands for a field, not for all of them"
+        keys = ", ".join(sorted(RESERVED & value.keys()))
+        found.problems.append(FieldProblem(path, f"{keys} is a reference: it {where}"))
+        return None
+    given = resolver.get(reference)
+    if isinstance(given, Unavailable):
+        found.problems.append(FieldProblem(path, given.reason))
+        return None
+    found.references[path] = reference
+    return given
+
+
+def parse_given(text: str | bytes) -> Any:
+    """Return what a reference gives, read as JSON; None if it is no JSON, or a plain text or null."""
+    value = None
+    with suppress(ValueError, RecursionError):
+        value = json.loads(text)
+    return value if isinstance(value, (int, float, list, dict)) and not is_deep(value) else None
+
+
+def is_deep(value: Any) -> bool:
+    """Say whether more than ``MAX_DEPTH`` containers stand inside one another; works for any depth."""
+    level = [value]
+    for _depth in range(MAX_DEPTH + 1):
+        level = [item for one in level for _key, item in _iter_items(one)]
+    return bool(level)
