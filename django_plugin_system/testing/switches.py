@@ -50,7 +50,7 @@ class Switch(TestContextDecorator, Generic[EnteredT]):
     def decorate_class(self, cls: type) -> type:
         """Switch it on before each ``setUp``, or, in a class that is no ``TestCase``, around each test."""
         if issubclass(cls, TestCase):
-            return super().decorate_class(cls)
+            return super().decorate_class(cls)  # type: ignore[arg-type] # any TestCase will do
         for name, member in list(vars(cls).items()):
             if name.startswith("test") and isfunction(member):
                 setattr(cls, name, self.decorate_callable(member))

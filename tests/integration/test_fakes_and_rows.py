@@ -97,7 +97,7 @@ def test_no_way_leads_around_a_fake_by_name(main: PluginInstance, way: Callable[
         assert isinstance(way(), FakeSms)
     with override_plugin(AbstractSms, FakeSms, name="other"):
         assert isinstance(way(), ProviderSms)
-    assert main.pk
+    assert isinstance(main.load_plugin(), ProviderSms)
 
 
 def test_other_rows_stay_real(main: PluginInstance) -> None:
@@ -150,7 +150,8 @@ def test_plain_classes_are_guarded(all_kinds: dict[str, PluginItem], settings: S
     PluginItem.objects.exclude(name="console").update(status="disable")
     assert get_plugin_class(*NAMES) is all_kinds["console"].load_class() is ConsoleSms
     settings.PLUGIN_SYSTEM = {"BLOCK_IN_TESTS": True}
-    for found in (get_plugin_class(*NAMES), all_kinds["console"].load_class()):
+    classes: list[Any] = [get_plugin_class(*NAMES), all_kinds["console"].load_class()]
+    for found in classes:
         assert issubclass(found, ConsoleSms)
         with pytest.raises(PluginBlocked):
             found()

@@ -66,7 +66,8 @@ def test_building_is_blocked() -> None:
 
 def test_it_is_off_unless_it_is_set(settings: Settings) -> None:
     """Without the setting, or with one that is unusable, everything is built as ever."""
-    for value in ({}, {"BLOCK_IN_TESTS": False}, {"BLOCK_IN_TESTS": "yes"}, []):
+    values: tuple[Any, ...] = ({}, {"BLOCK_IN_TESTS": False}, {"BLOCK_IN_TESTS": "yes"}, [])
+    for value in values:
         settings.PLUGIN_SYSTEM = value
         assert isinstance(build(), LenientSms)
 

@@ -36,6 +36,7 @@ from tests.integration.plugins import AbstractSms, declare_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 NAMES = ("sms", "apps.sms")
 ANY_ID = "00000000-0000-0000-0000-000000000000"
@@ -89,13 +90,19 @@ async def ask_async() -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("ref", [(AbstractSms,), NAMES], ids=["interface", "strings"])
-def test_everyone_gets_the_object(ref: tuple[Any, ...]) -> None:
+shared = FakeSms()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [override_plugin(AbstractSms, shared), override_plugin("sms", "apps.sms", shared)],
+    ids=["class", "names"],
+)
+def test_everyone_gets_the_object(override: AbstractContextManager[None]) -> None:
     """An object is given to all who ask for its type, whatever the name, in every way there is."""
-    fake = FakeSms()
-    with override_plugin(*ref, fake):
-        assert ask_everyone() == [fake] * 8
-        assert asyncio.run(ask_async()) == [fake] * 4
+    with override:
+        assert ask_everyone() == [shared] * 8
+        assert asyncio.run(ask_async()) == [shared] * 4
 
 
 @pytest.mark.parametrize("make", [FakeSms, partial(FakeSms)], ids=["class", "function"])
@@ -194,27 +201,24 @@ def test_an_explanation_says_so() -> None:
     assert selection.chosen == selection.candidates[0].instance
 
 
-fake_for_decorators = FakeSms()
-
-
-@override_plugin("sms", "apps.sms", fake_for_decorators)
+@override_plugin("sms", "apps.sms", shared)
 def test_it_decorates_a_function() -> None:
     """A decorated test runs with the fake."""
-    assert get_plugin(AbstractSms) is fake_for_decorators
+    assert get_plugin(AbstractSms) is shared
 
 
 def test_it_decorates_a_coroutine() -> None:
     """A decorated coroutine runs with the fake until it is done."""
 
-    @override_plugin(AbstractSms, fake_for_decorators)
+    @override_plugin(AbstractSms, shared)
     async def ask() -> object:
         await asyncio.sleep(0)
         return await aget_plugin(AbstractSms)
 
-    assert asyncio.run(ask()) is fake_for_decorators
+    assert asyncio.run(ask()) is shared
 
 
-@override_plugin(AbstractSms, fake_for_decorators)
+@override_plugin(AbstractSms, shared)
 class TestDecorated:
     """A class as pytest collects it."""
 
@@ -222,7 +226,7 @@ class TestDecorated:
 
     def test_each_test_of_a_class(self) -> None:
         """The fake is there for each of its tests."""
-        assert get_plugin(AbstractSms) is fake_for_decorators
+        assert get_plugin(AbstractSms) is shared
 
     def helper(self) -> None:
         """Stay as it is: its name does not begin with test."""
@@ -245,7 +249,7 @@ def run_case(case: type[unittest.TestCase]) -> unittest.TestResult:
 def test_it_decorates_a_test_case(base: type[unittest.TestCase]) -> None:
     """In a decorated TestCase the fake is there from setUp on, in plain and async tests, whether they pass or fail."""
 
-    @override_plugin(AbstractSms, fake_for_decorators)
+    @override_plugin(AbstractSms, shared)
     class Case(base):  # type: ignore[valid-type, misc] # a test for each kind of base
         def setUp(self) -> None:
             self.seen = get_plugin(AbstractSms)
@@ -257,7 +261,7 @@ def test_it_decorates_a_test_case(base: type[unittest.TestCase]) -> None:
             raise AssertionError
 
         async def test_async(self) -> None:
-            assert await aget_plugin(AbstractSms) is fake_for_decorators
+            assert await aget_plugin(AbstractSms) is shared
 
     result = run_case(Case)
     assert (result.testsRun, len(result.failures), result.errors) == (3, 1, [])
@@ -265,9 +269,9 @@ def test_it_decorates_a_test_case(base: type[unittest.TestCase]) -> None:
 
 def test_it_outlasts_a_registry_of_its_own() -> None:
     """A type that is registered anew inside the override is still answered by the fake."""
-    with override_plugin(AbstractSms, fake_for_decorators), temporary_registry(empty=True):
+    with override_plugin(AbstractSms, shared), temporary_registry(empty=True):
         declare_type()
-        assert get_plugin(AbstractSms) is fake_for_decorators
+        assert get_plugin(AbstractSms) is shared
 
 
 def test_without_it_the_database_is_asked() -> None:
