@@ -46,18 +46,18 @@ class Command(BaseCommand):
             report = write_schemas() if options["write"] else check_schemas()
         except (InvalidSnapshot, SnapshotNotWritten) as error:
             raise CommandError(str(error)) from None
-        self._show(report)
+        self._show(report, writing=options["write"])
         if options["write"]:
             self._end_writing(report)
         else:
             self._end_check(report)
 
-    def _show(self, report: GateReport) -> None:
+    def _show(self, report: GateReport, *, writing: bool) -> None:
         for verdict in report.different:
             self.stdout.write(f"{verdict.item}: {verdict.outcome.value}")
             for change in verdict.changes:
                 self.stdout.write(f"  - {change}")
-            if verdict.advice:
+            if verdict.is_refused or not writing:
                 self.stdout.write(f"  {verdict.advice}")
         for reason in report.left_out:
             self.stdout.write(f"Left out: {reason}; {NO_PLACE}.")
