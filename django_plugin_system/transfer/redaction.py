@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.declared import Inner, Step, holds_secret, is_secret_type, iter_inner
-from django_plugin_system.config.references import claims_reference, is_deep
+from django_plugin_system.config.references import is_deep, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.configuration import make_current
 from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
@@ -112,7 +112,7 @@ def _replace(value: Any, path: Path, found: _Found) -> Any:
 
 def _cover(annotation: Any, value: Any, path: Path, found: _Found) -> Any:
     """Return ``value`` without anything that may stand at the place of a secret of the type ``annotation``."""
-    if value is None or claims_kept(value) or claims_reference(value) or not holds_secret(annotation):
+    if value is None or claims_kept(value) or read_reference(value) or not holds_secret(annotation):
         return value
     if is_secret_type(annotation):
         found.secrets.add(path)

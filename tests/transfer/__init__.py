@@ -1,0 +1,1 @@
+"""Export to a document and import from it."""
