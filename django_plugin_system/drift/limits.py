@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _REMOVABLE = {
     "allow_inf_nan",
     "ascii_only",
+    "bound_to",
     "decimal_places",
     "ge",
     "gt",
@@ -30,6 +31,8 @@ _REMOVABLE = {
     "uuid_version",
 }
 """Without one of these, more is taken than with it, and nothing is taken differently."""
+_BOUND = "bound_to"
+"""What a secret belongs to: a stored one keeps its tie until it is entered again, so any change of it is read."""
 _HARMLESS = (("allow_inf_nan", True), ("strict", False))
 """What limits nothing; ``strict=False`` takes no strictness away that a class could not have taken away itself."""
 _LOWER, _UPPER = ("ge", "gt"), ("le", "lt")
@@ -79,7 +82,7 @@ def _is_same(one: JsonValue, other: JsonValue) -> bool:
 def _is_wider(name: str, old: JsonValue, new: JsonValue) -> bool:
     if (name, new) in _HARMLESS and isinstance(new, bool):
         return True
-    if new is None:
+    if new is None or name == _BOUND:
         return name in _REMOVABLE
     compare = _WIDER.get(name)
     return compare is not None and type(old) is type(new) is int and compare(old, new)

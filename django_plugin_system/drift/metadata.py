@@ -11,6 +11,8 @@ import typing_extensions
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from django_plugin_system.config.bound import BoundTo
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -83,6 +85,8 @@ def _expand(metadata: Iterable[Any]) -> Iterator[Any]:
                 yield _Discriminated(item.discriminator)
         elif getattr(item, "__is_annotated_types_grouped_metadata__", False) is True and not isinstance(item, type):
             yield from _expand(item)
+        elif isinstance(item, BoundTo):
+            yield _Bound(item.names)
         elif _counts(item):
             yield item
 
@@ -98,6 +102,13 @@ class _Discriminated:
     """The ``discriminator`` of a field, as metadata."""
 
     discriminator: Any
+
+
+@dataclasses.dataclass
+class _Bound:
+    """What a secret belongs to, as metadata."""
+
+    bound_to: Any
 
 
 def _iter_attributes(item: Any) -> Iterable[tuple[str, Any]]:

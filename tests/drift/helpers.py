@@ -44,5 +44,5 @@ def judge(old: type[BaseModel], new: type[BaseModel]) -> Effect | None:
 def carry(old: type[BaseModel], new: type[BaseModel], value: Any) -> Any:
     """Return ``value`` after it was stored by a row of class ``old`` and read by one of class ``new``."""
     stored = json.loads(json.dumps(make_codec(old).store(make_codec(old).parse({"value": value}))))
-    restored: Any = make_codec(new).restore(stored)
+    restored: Any = make_codec(new).restore(stored).model
     return restored.value

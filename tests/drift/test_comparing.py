@@ -27,6 +27,7 @@ from pydantic import (
     create_model,
 )
 
+from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.drift.changes import Change, Effect
 from django_plugin_system.exceptions import PluginSystemError
 from tests.drift.helpers import carry, compare, judge, snapshot
@@ -72,6 +73,8 @@ def tell(value: Any) -> str:
 Told = Annotated[Annotated[str, Tag("text")] | Annotated[int, Tag("number")], Discriminator(tell)]
 WideTold = Annotated[Annotated[str | None, Tag("text")] | Annotated[int, Tag("number")], Discriminator(tell)]
 
+BOUND = Annotated[SecretStr, BoundTo("a")]
+
 ADDITIVE: list[tuple[str, Any, Any, list[Any]]] = [
     ("optional", int, int | None, [5]),
     ("optional secret", SecretStr, SecretStr | None, ["hush"]),
@@ -115,6 +118,8 @@ ADDITIVE: list[tuple[str, Any, Any, list[Any]]] = [
     ),
     ("a branch", Payment, WidePayment, [{"kind": "card", "number": "1"}, {"kind": "cash", "till": 3}]),
     ("a branch of a told union", Told, WideTold, ["5", 5]),
+    ("bound to a field", make(a=str, b=SecretStr), make(a=str, b=BOUND), [{"a": "x", "b": "hush"}]),
+    ("bound no more", make(a=str, b=BOUND), make(a=str, b=SecretStr), [{"a": "x", "b": "hush"}]),
     ("root model", RootModel[list[int]], RootModel[list[int] | None], [[5]]),
 ]
 

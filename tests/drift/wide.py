@@ -41,6 +41,8 @@ from pydantic import (
     model_validator,
 )
 
+from django_plugin_system.config.bound import BoundTo
+
 T = TypeVar("T")
 
 
@@ -170,6 +172,7 @@ class WideConfig(BaseModel):
 
     token: SecretStr = SecretStr("hush")
     key: SecretBytes | None = None
+    bound: Annotated[SecretStr, BoundTo("url", "port")] | None = None
     pin: Secret[Annotated[int, Field(ge=1000)]] = Secret(1234)
     proxy: Secret[Proxy] | None = None
     plain_proxy: Proxy | None = None
