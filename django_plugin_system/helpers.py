@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import router
 
 from django_plugin_system import selection
+from django_plugin_system.announcements import announce_instances
 from django_plugin_system.cache import recall
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginBuildError
@@ -140,5 +141,6 @@ async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -
 
 def refresh_plugins(using: str | None = None) -> None:
     """Let every process look again at its next selection: for changes made with raw SQL, which set no change token."""
-    with changing(using or router.db_for_write(PluginInstance)):
-        pass
+    alias = using or router.db_for_write(PluginInstance)
+    with changing(alias):
+        announce_instances(PluginInstance, alias, None)

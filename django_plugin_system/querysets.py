@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.announcements import announce_instances
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
 from django_plugin_system.fields import NOTES
 from django_plugin_system.freshness import changing
@@ -38,12 +39,23 @@ class PluginStatus(models.TextChoices):
 class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     """A queryset whose every write is seen by the next selection, in every process."""
 
+    _silent = False
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone._silent = self._silent
+        return clone
+
     def _get_write_alias(self) -> str:
         return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
+
+    def _tell(self, rows: Iterable[ModelT] | None, columns: Iterable[str] | None = None) -> None:
+        """Tell listeners, if the model has any, which rows are written inside ``changing()``; None: nobody knows."""
 
     def update(self, **kwargs: Any) -> int:
         """Update the rows, as Django does."""
         with changing(self._get_write_alias()):
+            self._tell(None, kwargs)
             return super().update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined]
@@ -58,12 +70,18 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     def bulk_create(self, objs: Iterable[ModelT], *args: Any, **kwargs: Any) -> list[ModelT]:
         """Insert ``objs``, as Django does."""
         with changing(self._get_write_alias()):
-            return super().bulk_create(objs, *args, **kwargs)
+            made = super().bulk_create(objs, *args, **kwargs)
+            self._tell(made)
+            return made
 
     def bulk_update(self, objs: Iterable[ModelT], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Write ``fields`` of ``objs``, as Django does."""
+        rows, names = list(objs), list(fields)
+        batches = self._chain()  # type: ignore[attr-defined]
+        batches._silent = True  # noqa: SLF001 - ours, or documented
         with changing(self._get_write_alias()):
-            return super().bulk_update(objs, fields, batch_size)
+            self._tell(rows, names)
+            return super(ChangeAnnouncingQuerySet, batches).bulk_update(rows, names, batch_size)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete the rows, as Django does."""
@@ -75,6 +93,7 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
 
     def _raw_delete(self, using: str | None) -> int:
         with changing(using or self._get_write_alias()):
+            self._tell(None)
             return super()._raw_delete(using)
 
 
@@ -87,6 +106,11 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         clone: Self = super()._clone()  # type: ignore[misc]
         clone._writes_sealed_configs = self._writes_sealed_configs
         return clone
+
+    def _tell(self, rows: Iterable[PluginInstance] | None, columns: Iterable[str] | None = None) -> None:
+        if not self._silent:
+            ids = None if rows is None else [row.pk for row in rows]
+            announce_instances(self.model, self._get_write_alias(), ids, columns)
 
     def for_type(self, ref: object, manager: str | None = None) -> Self:
         """Keep the instances of one plugin type: its interface class, its name and manager, or its row.

@@ -8,6 +8,7 @@ from django.core.signals import setting_changed
 from django.db import connections, models, router
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_migrate, pre_save
 
+from django_plugin_system.announcements import announce_instances
 from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.freshness import TABLE, announce_change, is_changing
@@ -18,6 +19,8 @@ from django_plugin_system.selection import forget_selections
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django_plugin_system.going_back import Plan
 
 APP_LABEL = "django_plugin_system"
@@ -29,6 +32,8 @@ def connect_receivers() -> None:
     for model in (PluginType, PluginItem, PluginInstance):
         for signal in (post_save, post_delete):
             signal.connect(announce, sender=model, dispatch_uid=f"django_plugin_system.announce.{model.__name__}")
+    for signal in (post_save, post_delete):
+        signal.connect(tell_listeners, sender=PluginInstance, dispatch_uid="django_plugin_system.tell_listeners")
     pre_migrate.connect(refuse_to_go_back, dispatch_uid="django_plugin_system.refuse_to_go_back")
     post_migrate.connect(sync_after_migrate, dispatch_uid="django_plugin_system.sync")
     setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
@@ -47,6 +52,13 @@ def announce(using: str, **_kwargs: Any) -> None:
     """Set a new change token after a write that did not do so itself: a fixture's row, a cascade."""
     if not is_changing(using):
         announce_change(using)
+
+
+def tell_listeners(
+    instance: PluginInstance, using: str, update_fields: Iterable[str] | None = None, **_kwargs: Any
+) -> None:
+    """Announce a row that was saved or deleted, a fixture's or by a cascade, too."""
+    announce_instances(PluginInstance, using, [instance.pk], update_fields)
 
 
 def refuse_to_go_back(sender: Any, using: str, plan: Plan = (), **_kwargs: Any) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connections, models, router
 from django.db.models import Exists, OuterRef, Q
 
+from django_plugin_system.announcements import announce_instances
 from django_plugin_system.bulk import insert_rows, update_rows
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import ConfigError
@@ -220,6 +221,8 @@ def _apply(plan: _Plan, alias: str) -> SyncResult:
     insert_rows(plan.new_types, alias)
     insert_rows(plan.new_items, alias)
     insert_rows(plan.new_instances, alias)
+    if plan.new_instances:
+        announce_instances(PluginInstance, alias, [row.pk for row in plan.new_instances])
     update_rows(plan.changed_types, ("description",), alias)
     update_rows(plan.changed_items, ("description", "priority"), alias)
     for row in plan.upgraded:

@@ -12,7 +12,7 @@ FLOORS = (
     ("exceptions",),
     ("conf",),
     ("config",),
-    ("bulk", "fields", "freshness", "going_back", "guard", "plugin", "signals", "standins"),
+    ("announcements", "bulk", "fields", "freshness", "going_back", "guard", "plugin", "signals", "standins"),
     ("requirements",),
     ("registry",),
     ("querysets",),
