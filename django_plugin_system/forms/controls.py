@@ -52,6 +52,9 @@ class Label:
     required: bool = False
     read_only: bool = False
     multiline: bool = False
+    group: Text = ""
+    """The heading under which the field stands, together with others that name the same one."""
+
     default: Any = MISSING
     """The plain value that stands where nothing was stored."""
 
@@ -149,6 +152,10 @@ class Control:
         """Return the form path of the value that is stored at ``path`` below this control; as far as it leads."""
         del path, form
         return ()
+
+    def get_headings(self) -> dict[int, str]:
+        """Return the headings between the controls inside this one, each by the position it stands above."""
+        return {}
 
     def get_child(self, key: str, plain: Any) -> Control | None:
         """Return the control of the value at ``key`` of ``plain``, or None if this control has none for it."""

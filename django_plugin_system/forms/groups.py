@@ -50,12 +50,24 @@ class GroupControl(Control):
     def _get_all(self) -> dict[str, Control]:
         return {**self.children, **({EXTRAS: self.extras} if self.extras else {})}
 
+    def _get_drawn(self) -> dict[str, Control]:
+        """Return the fields as they stand on the page: those under a heading last, together with their like."""
+        fields = self._get_all()
+        headings = ["", *dict.fromkeys(str(control.label.group) for control in fields.values())]
+        ranked = sorted(fields, key=lambda name: headings.index(str(fields[name].label.group)))
+        return {name: fields[name] for name in ranked}
+
+    def get_headings(self) -> dict[int, str]:
+        """Return each heading by the position, from 0, of the field that it stands above."""
+        groups = [str(control.label.group) for control in self._get_drawn().values()]
+        return {groups.index(group): group for group in groups if group}
+
     def describe(self, seen: Seen) -> Schema:
-        """Draw the fields in the order of the model."""
+        """Draw the fields in the order of the model, and of their headings."""
         schema = self.describe_label()
         schema |= {"type": "object", "description": schema.pop("help_text", "")}
         marker: Schema = {} if self.variant is None else {VARIANT: {"const": self.variant, "widget": "hidden"}}
-        drawn = {name: control.describe(collect(seen, name)) for name, control in self._get_all().items()}
+        drawn = {name: control.describe(collect(seen, name)) for name, control in self._get_drawn().items()}
         required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
         return {**schema, "properties": {**marker, **drawn}, "required": required}
 

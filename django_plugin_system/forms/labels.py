@@ -6,11 +6,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from django.utils.functional import Promise
 from pydantic_core import to_jsonable_python
 
-from django_plugin_system.forms.controls import MISSING, Label
+from django_plugin_system.forms.controls import MISSING, Label, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
@@ -35,7 +38,8 @@ def get_model_title(model: type[BaseModel]) -> str:
 def make_label(name: str, info: FieldInfo, model: type[BaseModel]) -> Label:
     """Return how field ``name`` of ``model`` presents itself.
 
-    ``json_schema_extra`` may hold ``readOnly`` (never taken from the browser) and ``multiline`` (an area of text).
+    ``json_schema_extra`` may hold ``readOnly`` (never taken from the browser), ``multiline`` (an area of text) and
+    ``group`` (a heading for it and others).
     """
     generate = info.field_title_generator or model.model_config.get("field_title_generator")
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
@@ -46,8 +50,14 @@ def make_label(name: str, info: FieldInfo, model: type[BaseModel]) -> Label:
         required=info.is_required(),
         read_only=bool(extra.get("readOnly")),
         multiline=bool(extra.get("multiline")) or extra.get("format") == "textarea",
+        group=_get_group(extra),
         default=get_default(info),
     )
+
+
+def _get_group(extra: Mapping[str, Any]) -> Text:
+    group = extra.get("group")
+    return group if isinstance(group, (str, Promise)) else ""
 
 
 def _get_example(info: FieldInfo) -> str:

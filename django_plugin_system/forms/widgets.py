@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.apps import apps
+from django.utils.translation import gettext as _
 from django_jsonform.widgets import JSONFormWidget
 
 if TYPE_CHECKING:
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
 def is_jsonform_installed() -> bool:
     """Say whether generated forms can be drawn: their scripts are found only in installed apps."""
     return apps.is_installed("django_jsonform")
+
+
+def get_script_texts() -> dict[str, str]:
+    """Return the texts that django-jsonform's script writes in English, in the language of the request."""
+    return {
+        "Add item": _("Add item"),
+        "Add new item": _("Add new item"),
+        "Collapse": _("Collapse"),
+        "Collapsed": _("Collapsed"),
+        "Configuration": _("Configuration"),
+        "Expand": _("Expand"),
+        "Move down": _("Move down"),
+        "Move up": _("Move up"),
+        "Remove": _("Remove"),
+        "Select...": _("Select…"),
+    }
 
 
 class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships no types
@@ -30,9 +47,11 @@ class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships n
         self.error_map: dict[str, list[str]] = {}
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Add where secrets are typed, so that the script can mask them."""
+        """Add what our script needs: where secrets are typed, headings between fields, its texts in any language."""
         context: dict[str, Any] = super().get_context(name, value, attrs)
         context["widget"]["secret_paths"] = json.dumps(self.binding.get_secret_paths())
+        context["widget"]["headings"] = json.dumps(self.binding.control.get_headings())
+        context["widget"]["texts"] = json.dumps(get_script_texts())
         return context
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> Any:

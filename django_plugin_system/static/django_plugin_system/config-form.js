@@ -1,10 +1,12 @@
-/* What django-jsonform leaves out: labels tied to their inputs, masked secrets, and a post without its inner inputs. */
+/* What django-jsonform leaves out: labels tied to their inputs, focus after a click, headings between fields,
+   its own texts in the reader's language, masked secrets, and a post without its inner inputs. */
 (function () {
   "use strict";
 
   const JOIN = "\u00a7";
   const INNER = "rjf" + JOIN;
   const PLACEHOLDER = /^\[(stored secret [0-9a-f]{16}|type this secret again)\]$/;
+  const ANIMATION = 250; // milliseconds; the renderer moves and removes rows after 200
   let lastId = 0;
 
   function matches(pattern, name) {
@@ -25,15 +27,26 @@
     return element.id;
   }
 
-  function nameByGroup(input) {
-    const group = input.closest(".rjf-form-group");
-    const title = group && group.querySelector(".rjf-form-group-title");
-    const row = input.closest(".rjf-form-row, .rjf-form-group-wrapper");
-    const position = row ? Array.prototype.indexOf.call(row.parentElement.children, row) + 1 : 1;
-    input.setAttribute("aria-label", (title ? title.textContent.trim() : "Configuration") + " " + position);
+  function getPosition(row) {
+    return Array.prototype.indexOf.call(row.parentElement.children, row);
   }
 
-  function tieLabel(input) {
+  function getTitle(element, fallback) {
+    const group = element.closest(".rjf-form-group");
+    const title = group && group.querySelector(":scope > .rjf-form-group-inner > .rjf-form-group-title");
+    return title ? title.firstChild.textContent.trim() : fallback;
+  }
+
+  function getRow(element) {
+    return element.closest(".rjf-form-group-children > .rjf-form-row, .rjf-form-group-children > .rjf-form-group-wrapper");
+  }
+
+  function nameByGroup(input, texts) {
+    const row = getRow(input);
+    input.setAttribute("aria-label", getTitle(input, texts.Configuration) + " " + (row ? getPosition(row) + 1 : 1));
+  }
+
+  function tieLabel(input, words) {
     giveId(input);
     const box = input.closest(".rjf-input-group, .rjf-check-input");
     if (!box) {
@@ -43,7 +56,7 @@
     if (label && !label.contains(input)) {
       label.htmlFor = input.id;
     } else if (!label) {
-      nameByGroup(input);
+      nameByGroup(input, words);
     }
     const texts = Array.from(box.querySelectorAll(":scope > .rjf-error-text, :scope > .rjf-help-text"));
     if (texts.length) {
@@ -52,11 +65,15 @@
     if (box.classList.contains("has-error")) {
       input.setAttribute("aria-invalid", "true");
     }
+    if (label && label.classList.contains("rjf-required")) {
+      input.setAttribute("aria-required", "true");
+    }
   }
 
   function selectPlaceholder(event) {
-    if (PLACEHOLDER.test(event.target.value)) {
-      event.target.select(); // what is typed now replaces it
+    const input = event.target;
+    if (PLACEHOLDER.test(input.value)) {
+      window.setTimeout(() => input.select(), 0); // what is typed now replaces it; a click ends with its own selection
     }
   }
 
@@ -77,23 +94,109 @@
     input.spellcheck = false;
     input.setAttribute("autocapitalize", "off");
     input.addEventListener("focus", selectPlaceholder);
+    input.addEventListener("click", selectPlaceholder);
     input.addEventListener("keydown", submitOnEnter);
   }
 
-  function refresh(box, patterns) {
+  function translate(element, texts) {
+    const node = element.childNodes.length === 1 ? element.firstChild : null;
+    if (node && node.nodeType === Node.TEXT_NODE && node.data in texts) {
+      node.data = texts[node.data];
+    }
+    if (element.title in texts && texts[element.title] !== element.title) {
+      element.title = texts[element.title]; // only if it differs: every write is seen by the observer
+    }
+  }
+
+  function nameButton(button, texts) {
+    translate(button, texts);
+    const row = getRow(button);
+    const group = row && button.closest(".rjf-form-row-controls") ? row.parentElement : button;
+    const number = group === button ? "" : " " + (getPosition(row) + 1);
+    const label = button.title + ": " + getTitle(group, texts.Configuration) + number;
+    if (button.title && button.getAttribute("aria-label") !== label) {
+      button.setAttribute("aria-label", label);
+    }
+  }
+
+  function nameGroup(group) {
+    const title = group.querySelector(":scope > .rjf-form-group-inner > .rjf-form-group-title");
+    if (title) {
+      const isItem = group.parentElement.querySelector(":scope > .rjf-form-row-controls > button");
+      const number = isItem ? " " + (getPosition(group.parentElement) + 1) : "";
+      group.setAttribute("role", "group");
+      group.setAttribute("aria-label", title.firstChild.textContent.trim() + number);
+    }
+  }
+
+  function showHeadings(container, headings) {
+    const fields = container.querySelector(".rjf-form-group-children");
+    Object.keys(headings).forEach((position) => {
+      if (fields && fields.children[position]) {
+        fields.children[position].dataset.dpsHeading = headings[position];
+      }
+    });
+  }
+
+  function refresh(box, told) {
     const container = box.firstElementChild;
     box.querySelector(".dps-config-text").hidden = container.childElementCount > 0;
     container.querySelectorAll("input, select, textarea").forEach((input) => {
-      tieLabel(input);
+      tieLabel(input, told.texts);
       input.setAttribute("autocomplete", "off");
       const name = (input.name || "").slice(INNER.length);
-      if (input.tagName === "TEXTAREA" && patterns.some((pattern) => matches(pattern, name))) {
+      if (input.tagName === "TEXTAREA" && told.secrets.some((pattern) => matches(pattern, name))) {
         maskSecret(input);
       }
     });
-    container.querySelectorAll("button[title]:not([aria-label])").forEach((button) => {
-      button.setAttribute("aria-label", button.title);
-    });
+    container.querySelectorAll("button").forEach((button) => nameButton(button, told.texts));
+    container.querySelectorAll("option[disabled], .rjf-collapsed-indicator > span").forEach((element) => translate(element, told.texts));
+    container.querySelectorAll(".rjf-form-group").forEach(nameGroup);
+    showHeadings(container, told.headings);
+  }
+
+  function focusFirst(places) {
+    const found = places.find((place) => place && place.isConnected);
+    if (found) {
+      found.focus();
+    }
+  }
+
+  function focusAfterClick(event) {
+    const button = event.target.closest("button");
+    const list = button && button.closest(".rjf-form-group-inner");
+    const row = button && button.closest(".rjf-form-row-controls") && getRow(button);
+    const rows = row ? row.parentElement : list && list.querySelector(":scope > .rjf-form-group-children");
+    if (!rows) {
+      return;
+    }
+    const find = (position, selector) => rows.children[position] && rows.children[position].querySelector(selector);
+    const position = row ? getPosition(row) : 0;
+    const before = rows.childElementCount;
+    const container = event.currentTarget;
+    const last = rows.parentElement.querySelector(":scope > .rjf-add-button");
+    const adding = last && last.getAttribute("aria-label");
+    const kind = Array.from(button.classList).find((name) => /^rjf-(add|remove|move-up|move-down)-button$/.test(name));
+    window.setTimeout(() => {
+      if (kind === "rjf-add-button" && rows.childElementCount > before) {
+        const added = rows.childElementCount - 1;
+        focusFirst([find(added, "input:not([type=hidden]), select, textarea"), find(added, "button")]);
+      } else if (kind === "rjf-remove-button") {
+        const adds = Array.from(container.querySelectorAll(".rjf-add-button")); // an emptied list is drawn anew
+        const add = adds.find((other) => other.getAttribute("aria-label") === adding);
+        focusFirst([find(position, ".rjf-remove-button"), find(position - 1, ".rjf-remove-button"), add]);
+      } else if (kind === "rjf-move-up-button" || kind === "rjf-move-down-button") {
+        const target = position + (kind === "rjf-move-up-button" ? -1 : 1);
+        focusFirst([find(target, "." + kind), find(target, ".rjf-form-row-controls button")]);
+      }
+    }, kind === "rjf-add-button" ? 0 : ANIMATION);
+  }
+
+  function focusFirstError() {
+    const invalid = document.querySelector("form [aria-invalid=true]");
+    if (invalid && invalid.closest(".dps-config")) {
+      invalid.focus();
+    }
   }
 
   function dropInnerInputs(event) {
@@ -101,11 +204,17 @@
   }
 
   function enhance(box) {
-    const patterns = JSON.parse(box.dataset.dpsSecrets);
-    const watcher = new MutationObserver(() => refresh(box, patterns));
-    watcher.observe(box.firstElementChild, { childList: true, subtree: true });
-    refresh(box, patterns);
+    const told = {
+      secrets: JSON.parse(box.dataset.dpsSecrets),
+      headings: JSON.parse(box.dataset.dpsHeadings),
+      texts: JSON.parse(box.dataset.dpsTexts),
+    };
+    const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["title"] };
+    new MutationObserver(() => refresh(box, told)).observe(box.firstElementChild, watched);
+    refresh(box, told);
+    box.firstElementChild.addEventListener("click", focusAfterClick, true); // before the renderer changes the rows
     box.closest("form").addEventListener("formdata", dropInnerInputs);
+    window.setTimeout(focusFirstError, 0);
   }
 
   function start() {
