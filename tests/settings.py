@@ -31,7 +31,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SECRET_KEY = "a key for tests only, long enough for Django's own check --deploy"
 ROOT_URLCONF = "tests.urls"
 USE_TZ = True
-PLUGIN_SYSTEM = {"WARN_LEGACY": True}  # a legacy call of the package itself is an error then
+# A legacy call of the package itself is an error then.
+PLUGIN_SYSTEM = {"WARN_LEGACY": True}  # RemovedInPluginSystem30Warning
 STATIC_URL = "/static/"
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

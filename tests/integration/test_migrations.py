@@ -104,7 +104,7 @@ def test_an_upgraded_database_serves(empty: str, upgraded_from_110: dict[str, li
     assert (synced.types_found, synced.items_found, synced.items_created, synced.pruned_items) == (1, 1, 0, 0)
     assert {table: fetch_rows(empty, table) for table in (TYPES, ITEMS)} == upgraded_from_110
     item = PluginItem.objects.using(empty).get(name="console")
-    assert (item.status, item.priority, item.load_class()) == ("reserve", 17, ConsoleSms)
+    assert (item.status, item.priority, item.plugin_class) == ("reserve", 17, ConsoleSms)
     assert [str(row) for row in item.instances.all()] == ["default (console)"]
 
 
