@@ -55,8 +55,10 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     def update(self, **kwargs: Any) -> int:
         """Update the rows, as Django does."""
         with changing(self._get_write_alias()):
-            self._tell(None, kwargs)
-            return super().update(**kwargs)
+            rows = super().update(**kwargs)
+            if rows:
+                self._tell(None, kwargs)
+            return rows
 
     update.alters_data = True  # type: ignore[attr-defined]
 
