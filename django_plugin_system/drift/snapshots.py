@@ -78,14 +78,12 @@ def _is_installed(path: str) -> bool:
 
 
 def read_snapshot(path: Path) -> tuple[ItemShape, ...]:
-    """Return what the file at ``path`` holds; nothing if there is none.
+    """Return what the file at ``path`` holds.
 
     :raises InvalidSnapshot: if it is no snapshot, or one that this release does not understand.
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ()
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read ({type(error).__name__})"
     else:

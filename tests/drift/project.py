@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import temporary_registry
-from tests.integration.plugins import AbstractSms, declare_item, declare_type
+from tests.integration.plugins import ConsoleSms, declare_item, declare_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,23 +27,15 @@ if TYPE_CHECKING:
 def make_plugin(schema: type[BaseModel], version: int = 1, *, step: bool = False) -> type:
     """Return a plugin class with this configuration; with ``step``, one that migrates by doing nothing."""
 
-    class Sms(ConfigurablePlugin[schema], AbstractSms):  # type: ignore[valid-type]
+    class Sms(ConfigurablePlugin[schema], ConsoleSms):  # type: ignore[valid-type]
         """Sends nothing."""
 
         config_version = version
 
-        def send(self, text: str) -> str:
-            """Give it back."""
-            return text
-
     class MigratingSms(Sms):
         """The same, with steps."""
 
-        @classmethod
-        def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:
-            """Keep all."""
-            del from_version
-            return config
+        migrate_config = classmethod(lambda _cls, config, _from_version: config)
 
     return MigratingSms if step else Sms
 

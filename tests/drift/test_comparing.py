@@ -82,6 +82,7 @@ ADDITIVE: list[tuple[str, Any, Any, list[Any]]] = [
     ("another member of another kind", list[int] | str, list[int] | str | dict[str, int] | None, [[1], "[1]"]),
     ("a number and a switch", int, int | bool, [1, 0]),
     ("wider Literal", Literal["a"], Literal["a", "b"], ["a"]),
+    ("wider Literal beside a number", Literal["a"] | int, Literal["a", "b"] | int, ["a", 5]),
     ("Literal with None", Literal["a"], Literal["a"] | None, ["a"]),
     ("Enum as text", Color, str, ["red"]),
     ("Literal as text", Literal["a", "b"], str, ["a", "b"]),

@@ -6,10 +6,10 @@ import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pytest
-from pydantic import BaseModel, Field, GetCoreSchemaHandler, Secret, SecretStr, create_model
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, Json, RootModel, Secret, SecretStr, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from django_plugin_system.drift.defaults import may_hold_secret
@@ -132,6 +132,29 @@ def test_a_secret_is_seen_at_any_depth_by_its_type() -> None:
     assert describe(Hidden)["functions"] == ["tests.drift.test_describing.Hidden"]
 
 
+def test_a_validator_may_be_given_as_a_class() -> None:
+    """Pydantic takes ``Json`` as well as ``Json()``; both are named."""
+    assert describe(Annotated[list[int], Json])["functions"] == describe(Json[list[int]])["functions"] == ["Json"]
+
+
+def test_the_wide_schema_works() -> None:
+    """What the snapshot is made of is no dead code."""
+    given = {
+        "name": "x",
+        "code": "Abc",
+        "URL": "https://example.com",
+        "window": {"start": "10:00"},
+        "payment": {"kind": "cash"},
+        "hosts": {"a": 1},
+        "told": 5,
+        "even": 4,
+        "doubled": [2],
+    }
+    wide = WideConfig.model_validate(given)
+    assert (wide.code, wide.told, wide.even, wide.doubled, wide.hosts.root) == ("abc", 5, 8, [4], {"a": 1})
+    assert wide.model_dump()["level"] == "low"
+
+
 class Celsius:
     """A type of a project's own that pydantic can only describe in Python, not as JSON schema."""
 
@@ -148,6 +171,7 @@ class Celsius:
         (Celsius, "tests.drift.test_describing.Celsius"),
         (type[int], "type"),
         (None, "null"),
+        (RootModel[None], "null"),
         (BoundT, "integer"),
         (ChoiceT, "union"),
         (list, "list"),
