@@ -5,12 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+SESSIONS := tests-3.10 tests-3.11 tests-3.12 tests-3.13 wheel
+# Each with a database of its own; what one writes is shown when it ends.
+TWO_AT_A_TIME := --jobs=2 --keep-going --output-sync=target
 MEASURED := $(PY) -m coverage run -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-sqlite test-postgres test-browser forget coverage chromium screenshots \
   format lint types messages docs build matrix clean
-.NOTPARALLEL:
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -32,7 +34,11 @@ venv: $(STAMP) ## Create the virtual environment and install everything into it
 demo: $(STAMP) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
 	$(PY) demo/manage.py demo --port $(PORT)
 
-test: forget test-sqlite test-postgres test-browser coverage ## Run the whole suite and check its coverage
+test: $(STAMP) ## Run the whole suite and check its coverage
+	@$(MAKE) --no-print-directory forget
+	@failed=0; for part in "$(TWO_AT_A_TIME) test-sqlite test-postgres" test-browser coverage; do \
+	  $(MAKE) --no-print-directory $$part || failed=1; \
+	done; exit $$failed
 
 test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite
 	TEST_DATABASE=sqlite $(MEASURED) -m "not browser"
@@ -80,8 +86,14 @@ build: $(STAMP) ## Build wheel and sdist into dist/ and check them
 	$(PY) -m build --quiet --outdir dist
 	$(PY) -m twine check --strict dist/*
 
+bench: $(STAMP) ## Measure the speed against 1.1.0 and 2.0.9, on SQLite and PostgreSQL
+	$(PY) -m bench compare
+
 matrix: $(STAMP) ## Run the suite on every supported Python and Django found here
-	$(PY) -m nox
+	@$(MAKE) --no-print-directory $(TWO_AT_A_TIME) $(SESSIONS:%=matrix-%)
+
+matrix-%: $(STAMP)
+	$(PY) -m nox --session $*
 
 clean: ## Remove everything that the targets above create
-	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist docs/_build tests/screenshots
+	rm -rf $(VENV) .bench .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist docs/_build tests/screenshots
