@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.debug import sensitive_variables
+from pydantic import SecretStr
 
 from django_plugin_system.config.bound import look_up
 from django_plugin_system.config.tokens import MARKER, is_marker
@@ -24,7 +24,7 @@ from django_plugin_system.plugin import get_config_version
 from django_plugin_system.transfer.redaction import KEPT, claims_kept, find_plain, keep, substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from django_plugin_system.models import PluginInstance
     from django_plugin_system.transfer.document import Entry
@@ -77,6 +77,27 @@ def _describe(error: ConfigError) -> list[FieldProblem]:
 # Older documents
 
 
+class _LeftOut(SecretStr):
+    """Stands for a value that was left out while a document is upgraded: a step may move it, but not look into it."""
+
+    def __init__(self, path: Path, opened: list[Path]) -> None:
+        """Stand at ``path``; ``opened`` collects where a step tried to look."""
+        super().__init__("")
+        self._path = path
+        self._opened = opened
+
+    def get_secret_value(self) -> str:
+        """Note that the value is needed.
+
+        :raises LookupError: always.
+        """
+        self._opened.append(self._path)
+        raise LookupError
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _LeftOut:
+        return self
+
+
 @sensitive_variables()
 def _upgrade(row: PluginInstance, entry: Entry, given: dict[str, Any]) -> Any:
     """Return ``given`` in the form of the current version.
@@ -91,32 +112,31 @@ def _upgrade(row: PluginInstance, entry: Entry, given: dict[str, Any]) -> Any:
         raise InvalidConfig(str(row), [FieldProblem((), reason)])
     if version == known:
         return given
-    stand_ins: dict[Path, str] = {}
-
-    def stand_in(path: Path) -> str:
-        stand_ins[path] = secrets.token_hex(16)
-        return stand_ins[path]
-
-    named = substitute(given, stand_in)
     plain = {path: look_up(given, path)[0] for path in find_plain(row.item.config_schema, given)}
-    upgraded = upgrade(plugin_class, wrap_secrets(named, {**plain, **stand_ins}), version, known)
-    return _restore_left_out(unwrap_secrets(upgraded)[0], (), stand_ins)
+    opened: list[Path] = []
+    wrapped = substitute(wrap_secrets(given, plain), lambda path: _LeftOut(path, opened))
+    failure = upgraded = None
+    try:
+        upgraded = upgrade(plugin_class, wrapped, version, known)
+    except ConfigError as error:
+        failure = error
+    if opened:
+        reason = f"was left out, and an upgrade from version {version} has to look at it: {GIVE_IT}"
+        raise InvalidConfig(str(row), [FieldProblem(path, reason) for path in opened])
+    if failure is not None:
+        raise failure
+    return unwrap_secrets(_restore_left_out(upgraded, ()))[0]
 
 
-def _restore_left_out(value: Any, path: Path, stand_ins: Mapping[Path, str]) -> Any:
-    """Return ``value`` with ``{"$redacted": true}`` wherever a step put what stands for a value that was left out.
-
-    :raises InvalidConfig: if a step made something else of it.
-    """
+def _restore_left_out(value: Any, path: Path) -> Any:
+    """Return ``value`` with ``{"$redacted": true}`` wherever a step put what stands for a value that was left out."""
+    if isinstance(value, _LeftOut):
+        return keep(path)
     if isinstance(value, dict):
-        return {key: _restore_left_out(item, (*path, key), stand_ins) for key, item in value.items()}
+        return {key: _restore_left_out(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_restore_left_out(item, (*path, str(index)), stand_ins) for index, item in enumerate(value)]
-    found = [one for one in stand_ins.values() if isinstance(value, str) and one in value]
-    if found and value not in found:
-        reason = f"is made of a secret that was left out of an older configuration: {GIVE_IT}"
-        raise InvalidConfig("the entry", [FieldProblem(path, reason)])
-    return keep(path) if found else value
+        return [_restore_left_out(item, (*path, str(index))) for index, item in enumerate(value)]
+    return value
 
 
 # What was left out
