@@ -145,11 +145,11 @@ def is_outdated(row: ConfiguredModel) -> bool:
     :raises ConfigError: if that takes reading it, and it cannot be read.
     """
     plugin_class = row.item.plugin_class
-    schema = None if plugin_class is None else get_config_schema(plugin_class)
-    if plugin_class is None or schema is None:
+    if plugin_class is None:
         return False
     version = get_config_version(plugin_class)
-    if row.config_version != version:
+    schema = get_config_schema(plugin_class)
+    if row.config_version != version or schema is None:
         return row.config_version < version
     is_bound = declares_bound(schema)
     if not is_bound and not may_hold_plain_secret(schema, row.config):
@@ -189,7 +189,7 @@ def make_stored(
     if isinstance(data, BaseModel) and find_references(previous.config):
         parsed = _keep_references(parsed, _try_to_open(row, previous))
     stored = codec.store(parsed, previous.config)
-    if declares_bound(schema):
+    if declares_bound(schema) or parsed.entry.ties:
         _check_entered(row, codec, parsed, stored, previous)
     return StoredConfig(stored), version
 

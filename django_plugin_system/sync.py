@@ -13,6 +13,8 @@ from django.db.models import Exists, OuterRef, Q
 from django_plugin_system.announcements import announce_instances
 from django_plugin_system.bulk import insert_rows, update_rows
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
+from django_plugin_system.config.bound import declares_bound
+from django_plugin_system.configuration import is_outdated
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.fields import StoredConfig
 from django_plugin_system.freshness import changing
@@ -140,24 +142,28 @@ def _needs_no_config(plugin_class: type) -> bool:
 
 
 def _find_outdated(alias: str) -> list[PluginInstance]:
-    versions: dict[int, Q] = {}
+    """Return the rows whose class stores them otherwise by now: an older version, or secrets that are not bound yet."""
+    wanted = Q(pk__in=[])
     for (name, module, (type_name, manager)), spec in registry.items.items():
-        version = get_config_version(spec.plugin_class)
-        if version > 1:
+        version, schema = get_config_version(spec.plugin_class), get_config_schema(spec.plugin_class)
+        is_bound = schema is not None and declares_bound(schema)
+        if version > 1 or is_bound:
             item = Q(
                 item__name=name,
                 item__module=module,
                 item__plugin_type__name=type_name,
                 item__plugin_type__manager=manager,
-                config_version__lt=version,
             )
-            versions[version] = versions.get(version, Q()) | item
-    if not versions:
-        return []
-    wanted = Q()
-    for condition in versions.values():
-        wanted |= condition
-    return list(PluginInstance.objects.using(alias).filter(wanted).select_related("item__plugin_type"))
+            wanted |= item if is_bound else item & Q(config_version__lt=version)
+    rows = PluginInstance.objects.using(alias).filter(wanted).select_related("item__plugin_type")
+    return [row for row in rows if _is_outdated(row)]
+
+
+def _is_outdated(row: PluginInstance) -> bool:
+    try:
+        return is_outdated(row)
+    except ConfigError:
+        return False
 
 
 def _find_lost_items(rows: Iterable[PluginItem], alias: str) -> list[PluginItem]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import declares_bound, iter_bound, make_tie
-from django_plugin_system.config.entering import Snapshot, find_typed, find_unentered
+from django_plugin_system.config.entering import Entry, Snapshot, find_typed, find_unentered, find_untied
 from django_plugin_system.config.location import locate, make_loc
 from django_plugin_system.config.opening import Secrets, iter_readable, open_markers
 from django_plugin_system.config.references import Reference, Resolved, Resolver, parse_given, resolve
@@ -52,8 +52,8 @@ class Parsed:
     references: Mapping[Path, Reference] = field(default_factory=dict)
     """What stands elsewhere, by the path it is stored at."""
     resolver: Resolver = field(default_factory=Resolver)
-    typed: frozenset[Path] = frozenset()
-    """Where a plain value was given."""
+    entry: Entry = Entry()
+    """What a bound secret may stay for."""
     data: Any = field(default=None, repr=False)
     """The JSON it was made of, secrets in the clear, references as they are."""
     secrets: Secrets = field(default_factory=dict, repr=False)
@@ -97,8 +97,9 @@ class Codec:
         problems = find_unknown_keys(model, resolved.data)
         if problems := [*_cut(problems, references), *_find_exposed(model, secrets)]:
             raise InvalidConfig(self.subject, problems)
-        typed = frozenset(find_typed(data, self.schema, resolved.data)) if declares_bound(self.schema) else frozenset()
-        return Parsed(model, references, resolver, typed, opened, secrets)
+        typed = find_typed(data, self.schema, resolved.data) if declares_bound(self.schema) else ()
+        ties = {path: sealed.tie for path, _, sealed in iter_readable(data, self.binding, self.keyring) if sealed.tie}
+        return Parsed(model, references, resolver, Entry(typed, ties), opened, secrets)
 
     def _locate(self, path: Path, data: Any) -> Path:
         return locate(make_loc(path, data), self.schema, data)
@@ -199,9 +200,13 @@ class Codec:
 
         ``previous`` are the stored configurations that it takes the place of.
         """
+        bound = dict(iter_bound(parsed.model))
+        if not bound and not parsed.entry.ties:
+            return []
         past = [Snapshot(one, self.binding, self.keyring) for one in previous]
         new = Snapshot(stored, self.binding, self.keyring)
-        return find_unentered(new, iter_bound(parsed.model), parsed.typed, past)
+        unentered = find_unentered(new, bound.items(), parsed.entry, past)
+        return [*unentered, *find_untied(new, bound, parsed.entry.ties)]
 
     def restore(self, stored: Mapping[str, Any], resolver: Resolver | None = None) -> Parsed:
         """Return the validated model behind a stored configuration.

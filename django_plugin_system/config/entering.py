@@ -17,7 +17,7 @@ from django_plugin_system.config.walk import is_same
 from django_plugin_system.exceptions import FieldProblem, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from django_plugin_system.config.bound import Endpoints
     from django_plugin_system.config.keyring import KeyRing
@@ -50,7 +50,6 @@ class _Held(NamedTuple):
 
     value: Any
     is_intact: bool
-    tie: Tie | None = None
 
 
 class Snapshot:
@@ -61,43 +60,66 @@ class Snapshot:
         self.tree = tree
         self.held: dict[Path, _Held] = {path: _Held(one, is_intact=True) for path, one in find_references(tree).items()}
         for path, _marker, sealed in iter_readable(tree, binding, keyring):
-            intact = sealed.tie is None or is_intact(sealed.tie, tree, path)
-            self.held[path] = _Held(sealed.value, intact, sealed.tie)
+            self.held[path] = _Held(sealed.value, sealed.tie is None or is_intact(sealed.tie, tree, path))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.held)} secrets>"
 
 
+class Entry(NamedTuple):
+    """What was given by someone who changes a configuration."""
+
+    typed: Collection[Path] = ()
+    """Where a plain value was given."""
+    ties: Mapping[Path, Tie] = {}
+    """What the stored secrets in it are tied to."""
+
+
 def find_unentered(
-    new: Snapshot, bound: Iterable[tuple[Path, Endpoints]], typed: set[Path], previous: Sequence[Snapshot]
+    new: Snapshot, bound: Iterable[tuple[Path, Endpoints]], entry: Entry, previous: Sequence[Snapshot]
 ) -> list[FieldProblem]:
     """Return a problem for each bound secret of ``new`` that was kept from ``previous`` and now goes elsewhere.
 
-    A secret that stands in ``typed`` was entered anew. Any other must have stood, in one of ``previous``, beside the
-    same values of what it is bound to; unless it was in none of them.
+    A secret that was typed was entered anew. Any other must have stood, in one of ``previous``, beside the same values
+    of what it is bound to; unless it was in none of them, and is not tied to anything else.
     """
     problems = []
     for path, endpoints in bound:
         here = next((path[:end] for end in range(1, len(path)) if _is_reference(new, path[:end])), path)
         outside = tuple(endpoint for endpoint in endpoints if endpoint[: len(here)] != here)
-        is_typed = any(path[:end] in typed for end in range(1, len(path) + 1))
-        if outside and not is_typed and here in new.held and not _may_stay(new, here, outside, previous):
-            names = ", ".join(endpoint[-1] for endpoint in outside)
-            problems.append(FieldProblem(here, f"belongs to {names}, which was changed: enter this secret again"))
+        is_typed = any(path[:end] in entry.typed for end in range(1, len(path) + 1))
+        if outside and not is_typed and here in new.held and not _may_stay(new, here, outside, entry, previous):
+            problems.append(_describe(here, [endpoint[-1] for endpoint in outside]))
     return problems
+
+
+def find_untied(new: Snapshot, bound: Collection[Path], ties: Mapping[Path, Tie]) -> list[FieldProblem]:
+    """Return a problem for each stored secret that was given away from what it is tied to, where nothing binds it now.
+
+    The row may have got another item, whose class knows nothing of endpoints.
+    """
+    return [
+        _describe(path, [name for _up, name in tie.bonds])
+        for path, tie in ties.items()
+        if path not in bound and not is_intact(tie, new.tree, path)
+    ]
+
+
+def _describe(path: Path, names: Iterable[str]) -> FieldProblem:
+    return FieldProblem(path, f"belongs to {', '.join(names)}, which was changed: enter this secret again")
 
 
 def _is_reference(snapshot: Snapshot, path: Path) -> bool:
     return path in snapshot.held and isinstance(snapshot.held[path].value, Reference)
 
 
-def _may_stay(new: Snapshot, here: Path, endpoints: Endpoints, previous: Sequence[Snapshot]) -> bool:
+def _may_stay(new: Snapshot, here: Path, endpoints: Endpoints, entry: Entry, previous: Sequence[Snapshot]) -> bool:
     value = new.held[here].value
+    if value in ("", b""):
+        return True
     bonds = get_bonds(here, endpoints)
-    known = [(past, path) for past in previous for path, held in past.held.items() if is_same(held.value, value)]
     wanted = digest(new.tree, here, bonds)
-    return (
-        value in ("", b"")
-        or not known
-        or any(past.held[path].is_intact and digest(past.tree, path, bonds) == wanted for past, path in known)
-    )
+    known = [(past, path) for past in previous for path, held in past.held.items() if is_same(held.value, value)]
+    if not known:
+        return here not in entry.ties or is_intact(entry.ties[here], new.tree, here)
+    return any(past.held[path].is_intact and digest(past.tree, path, bonds) == wanted for past, path in known)
