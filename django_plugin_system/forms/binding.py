@@ -136,7 +136,7 @@ class ConfigBinding:
         if self.generated:
             plain = self.control.decode(form, self.plain, reading, ())
         else:
-            plain = take_text(self.control, form, reading, ())
+            plain = take_text(self.control, form, self.plain, reading, ())
         misplaced: list[FieldProblem] = []
         config = self._vault.reveal(plain, misplaced)
         problems = (*reading.problems, *self.to_form_paths(misplaced, form))

@@ -34,19 +34,23 @@ def _outline_field(control: Control) -> Any:
     return None if control.nullable else _EMPTY.get(control.kind)
 
 
-def take_text(control: Control | None, plain: Any, reading: Reading, at: Path) -> Any:
-    """Return typed JSON without empty fields that must be filled; refuse masks in the place of secrets."""
+def take_text(control: Control | None, plain: Any, old: Any, reading: Reading, at: Path) -> Any:
+    """Return typed JSON without empty fields that must be filled; refuse masks in the place of secrets.
+
+    What stood there before, in ``old``, may be empty.
+    """
     control = _resolve(control, plain)
     if isinstance(plain, dict):
-        taken = {key: (_get_child(control, key, plain), value) for key, value in plain.items()}
+        past = old if isinstance(old, dict) else {}
         return {
-            key: take_text(child, value, reading, (*at, key))
-            for key, (child, value) in taken.items()
-            if not _is_unfilled(child, value)
+            key: take_text(_get_child(control, key, plain), value, past.get(key), reading, (*at, key))
+            for key, value in plain.items()
+            if past.get(key) == value or not _is_unfilled(_get_child(control, key, plain), value)
         }
     if isinstance(plain, list):
+        before = dict(enumerate(old)) if isinstance(old, list) else {}
         return [
-            take_text(_get_child(control, str(index), plain), item, reading, (*at, str(index)))
+            take_text(_get_child(control, str(index), plain), item, before.get(index), reading, (*at, str(index)))
             for index, item in enumerate(plain)
         ]
     secret = isinstance(control, SecretControl) or (isinstance(control, JsonTextControl) and control.may_hold_secret)

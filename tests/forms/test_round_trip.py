@@ -6,10 +6,18 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, create_model
 
 from django_plugin_system.forms.controls import MISSING, Reading
 from tests.forms.helpers import OPENED, bind, bind_shape, edit, get_form, make_schema, post
 from tests.forms.shapes import SHAPES, Shape
+
+
+class Inner(BaseModel):
+    """A model in a list."""
+
+    name: str
+
 
 CASES = [pytest.param(shape, value, id=f"{shape.name}-{i}") for shape in SHAPES for i, value in enumerate(shape.values)]
 EACH = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
@@ -107,6 +115,16 @@ def test_cleared_values() -> None:
     assert edit(bind(make_schema(float), {"value": 1.5}), value=None).config == {}
     assert edit(bind(make_schema(bool), {"value": True}), value=None).config == {"value": False}
     assert edit(bind(make_schema(list[str]), {"value": ["a"]}), value="").config == {"value": []}
+
+
+def test_empty_text_that_was_stored_stays() -> None:
+    """An empty text that was stored is kept where a new one would count as not filled in; in text mode, too."""
+    for generated in (True, False):
+        schema = create_model("Config", texts=(list[Inner], ...), value=(str, ...), other=(str, ""))
+        binding = bind(schema, {"texts": [{"name": ""}], "value": ""}, generated=generated)
+        assert edit(binding, other="x").config == {"texts": [{"name": ""}], "value": "", "other": "x"}
+    config = edit(binding, texts=[{"name": ""}, {"name": ""}], value="").config
+    assert config == {"texts": [{"name": ""}, {}], "value": ""}
 
 
 def test_missing_has_a_name() -> None:
