@@ -22,12 +22,13 @@ from django_plugin_system.candidates import (
 )
 from django_plugin_system.exceptions import (
     ConfigError,
+    InvalidPluginChoice,
     NoPluginAvailable,
     PluginBlocked,
     PluginBuildError,
     PluginInstanceNotFound,
 )
-from django_plugin_system.models import PluginInstance, PluginType
+from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.substitutes import find_substitute
 from django_plugin_system.usability import find_reason, find_status_reason
 
@@ -127,10 +128,16 @@ def _build_first(request: Request, candidates: Iterable[Ready]) -> Any:
 
 
 def _find_override_rows(request: Request) -> list[PluginInstance]:
-    """Return what the type's own ``get_plugin`` picks: one instance, or those of one item, best first."""
+    """Return what the type's own ``get_plugin`` picks: one instance, or those of one item, best first.
+
+    :raises InvalidPluginChoice: if it picks something else, or of another type.
+    """
     plugin_type = PluginType.objects.using(request.using).filter(name=request.spec.name, manager=request.spec.manager)
     row = plugin_type.first()
     picked = request.spec.get_plugin(row) if request.spec.get_plugin is not None and row is not None else None
+    item = picked.item if isinstance(picked, PluginInstance) else picked
+    if item is not None and (not isinstance(item, PluginItem) or item.plugin_type_id != getattr(row, "pk", None)):
+        raise InvalidPluginChoice(str(request.spec), picked)
     if isinstance(picked, PluginInstance):
         return [picked] if request.name in (None, picked.name) else []
     return [] if picked is None else list(request.find_rows().filter(item=picked))

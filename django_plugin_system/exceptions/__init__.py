@@ -5,6 +5,7 @@ No message in this tree holds a secret: whoever raises passes names, paths and k
 
 from django_plugin_system.exceptions.choosing import (
     AmbiguousPluginType,
+    InvalidPluginChoice,
     NoPluginAvailable,
     PluginBuildError,
     PluginInstanceNotFound,
@@ -72,6 +73,7 @@ __all__ = [
     "InvalidConfigSchema",
     "InvalidDocument",
     "InvalidInterface",
+    "InvalidPluginChoice",
     "InvalidPluginClass",
     "InvalidRegistration",
     "InvalidSetting",

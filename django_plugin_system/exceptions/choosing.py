@@ -38,6 +38,21 @@ class AmbiguousPluginType(PluginSystemError, LookupError):
         self.names = tuple(names)
 
 
+class InvalidPluginChoice(PluginSystemError, TypeError):
+    """A type's own ``get_plugin`` returned something that is no item or instance of the type."""
+
+    def __init__(self, type_name: str, choice: object) -> None:
+        """Name the type, and what was returned."""
+        kind = type(choice).__qualname__
+        shown = f"{kind} {choice}" if kind in {"PluginItem", "PluginInstance"} else f"a {kind}"
+        super().__init__(
+            f"get_plugin of plugin type {type_name} returned {shown}: return an item or an instance of this very type, "
+            "or None."
+        )
+        self.type_name = type_name
+        self.choice = choice
+
+
 class PluginItemNotFound(PluginSystemError, _Named):
     """No class is registered for a plugin item."""
 

@@ -9,12 +9,14 @@ import pytest
 from django_plugin_system import (
     NoPluginAvailable,
     explain_selection,
+    failover,
     get_plugin,
     get_plugin_by_id,
     get_plugin_class,
     get_plugin_instance,
     get_plugins,
 )
+from django_plugin_system.exceptions import InvalidPluginChoice
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.integration.plugins import (
@@ -89,6 +91,19 @@ def test_it_may_choose_nothing(chooser: Chooser) -> None:
     assert explain_selection(AbstractSms).chosen is None
     assert get_plugin_instance(*NAMES) is None
     assert get_plugin_class(*NAMES) is None
+
+
+def test_its_choice_must_be_of_the_type(chooser: Chooser) -> None:
+    """An item or instance of another type, or something else altogether, is a TypeError that says what to return."""
+    other = PluginType.objects.create(name="other", manager="apps.other", description="")
+    item = PluginItem.objects.create(plugin_type=other, module="apps.items", name="foreign")
+    for choice in (item, PluginInstance(item=item, name="stray"), "console", ConsoleSms):
+        chooser.choice = choice  # type: ignore[assignment] # what a careless author returns
+        for ask in (get_plugin, explain_selection, lambda ref: next(iter(failover(ref)))):
+            with pytest.raises(InvalidPluginChoice, match=r"get_plugin of plugin type sms \(apps.sms\) returned") as caught:
+                ask(AbstractSms)
+            assert caught.value.choice is choice
+    assert "returned a type: return an item or an instance of this very type, or None." in str(caught.value)
 
 
 def test_its_choice_must_be_usable(chooser: Chooser) -> None:
