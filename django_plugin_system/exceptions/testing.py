@@ -18,7 +18,7 @@ class PluginBlocked(PluginSystemError, AssertionError):
         name = plugin_class.__qualname__
         super().__init__(
             f"A test may not build {name}: PLUGIN_SYSTEM['BLOCK_IN_TESTS'] is on. Put a fake in its place with "
-            f"override_plugin(), or let it through with allow_plugins({name}); both are in django_plugin_system.testing."
+            f"override_plugin(), or let it through with allow_plugins({name}): see django_plugin_system.testing."
         )
         self.plugin_class = plugin_class
 
