@@ -44,7 +44,9 @@ class InvalidPluginChoice(PluginSystemError, TypeError):
     def __init__(self, type_name: str, choice: object) -> None:
         """Name the type, and what was returned."""
         kind = type(choice).__qualname__
-        shown = f"{kind} {choice}" if kind in {"PluginItem", "PluginInstance"} else getattr(choice, "__qualname__", kind)
+        shown = (
+            f"{kind} {choice}" if kind in {"PluginItem", "PluginInstance"} else getattr(choice, "__qualname__", kind)
+        )
         super().__init__(
             f"get_plugin of plugin type {type_name} returned {shown}: return an item or an instance of this very type, "
             "or None."

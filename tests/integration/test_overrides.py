@@ -100,7 +100,7 @@ def test_its_choice_must_be_of_the_type(chooser: Chooser) -> None:
     for choice in (item, PluginInstance(item=item, name="stray"), "console", ConsoleSms):
         chooser.choice = choice  # type: ignore[assignment] # what a careless author returns
         for ask in (get_plugin, explain_selection, lambda ref: next(iter(failover(ref)))):
-            with pytest.raises(InvalidPluginChoice, match=r"get_plugin of plugin type sms \(apps.sms\) returned") as wrong:
+            with pytest.raises(InvalidPluginChoice, match=r"of plugin type sms \(apps.sms\) returned") as wrong:
                 ask(AbstractSms)
             assert wrong.value.choice is choice
     assert "returned ConsoleSms: return an item or an instance of this very type, or None." in str(wrong.value)
