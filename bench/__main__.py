@@ -1,39 +1,50 @@
-"""``python -m bench rotation [--rows 100000] [--postgres]``: measure, in a database that is removed afterwards."""
+"""``python -m bench compare|load|writes|rotation [--on sqlite|postgres]``: measure in databases that are removed again.
+
+Without ``--on`` it measures on both. ``--quick`` only shows that a measurement works: what it prints means nothing.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
-from contextlib import ExitStack
+import subprocess
+import sys
 from importlib import import_module
-from pathlib import Path
 
 import django
 from django.core.management import call_command
 
-from tests.support.postgres import running_server
+from bench import compare
+from bench.databases import VENDORS, chosen_by_settings
+from bench.machine import describe_machine, say
 
-MEASUREMENTS = ("rotation",)
+MEASUREMENTS = ("compare", "load", "writes", "rotation")
+SIZES = {"load": (2_000, 20), "writes": (300, 5), "rotation": (100_000, 50)}
+"""Selections of each thread, turns, and rows: in earnest, and quick."""
 
 
 def main() -> None:
-    """Set a database up, and measure in it."""
+    """Set databases up, and measure in them."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("measurement", choices=MEASUREMENTS)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
+    parser.add_argument("--on", choices=VENDORS, action="append", help="the database; may be given again")
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-        if options.postgres:
-            os.environ |= {"TEST_DATABASE": "postgres", "TEST_POSTGRES_HOST": stack.enter_context(running_server())}
-        else:
-            os.environ |= {"TEST_DATABASE": "sqlite", "TEST_DATABASE_NAME": str(folder / "bench.sqlite3")}
-        django.setup()
-        call_command("migrate", verbosity=0)
-        import_module(f"bench.{options.measurement}").measure(options.rows)
+    say(describe_machine())
+    vendors = options.on or list(VENDORS)
+    if options.measurement == "compare" and options.quick:
+        compare.measure(vendors, rounds=1, many=20, with_peers=False)
+    elif options.measurement == "compare":
+        compare.measure(vendors, rounds=40)
+    elif len(vendors) > 1:  # Django is set up for one database, so each gets a process of its own
+        command = [sys.executable, "-m", "bench", options.measurement, *["--quick"] * options.quick, "--on"]
+        for vendor in vendors:
+            subprocess.run([*command, vendor], check=True)
+    else:
+        with chosen_by_settings(*vendors):
+            django.setup()
+            call_command("migrate", verbosity=0)
+            import_module(f"bench.{options.measurement}").measure(SIZES[options.measurement][options.quick])
+            django.db.connections.close_all()
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ memory for more rows.
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 from django.test import override_settings
 from pydantic import BaseModel, SecretStr
 
+from bench.machine import MIB, describe_load, read_memory, say
 from django_plugin_system import ConfigurablePlugin, plugin_item, plugin_type
 from django_plugin_system.bulk import insert_rows
 from django_plugin_system.config.keyring import make_key
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK = 1_000
-MIB = 2**20
 
 
 @plugin_type(name="bench", manager="bench")
@@ -63,12 +61,13 @@ def measure(count: int) -> None:
     old, new = make_key(), make_key()
     with override_settings(PLUGIN_SYSTEM={"ENCRYPTION_KEYS": [old]}):
         fill(count)
-    say(f"{connection.vendor}, {count:,} rows of two secrets")
+    say(f"{connection.vendor}, {count:,} rows of two secrets; load before: {describe_load()}")
     with override_settings(PLUGIN_SYSTEM={"ENCRYPTION_KEYS": [new, old]}):
         take_time("rotate", rotate_secrets, written=count)
         take_time("rotate again", rotate_secrets, written=0)
     with override_settings(PLUGIN_SYSTEM={"ENCRYPTION_KEYS": [new]}):
         take_time("verify", verify_secrets, written=0)
+    say(f"load after: {describe_load()}")
 
 
 def fill(count: int) -> None:
@@ -106,13 +105,3 @@ def take_time(name: str, run: Callable[..., RotationReport], *, written: int) ->
     speed = f"{report.rows / seconds:,.0f} rows/s"
     memory = f"{before / MIB:.0f} + {(peak - before) / MIB:.1f} MiB"
     say(f"{name:14}{seconds:6.1f} s, {worked:.1f} s of it at work {speed:>16}   memory {memory}")
-
-
-def read_memory() -> int:
-    """Return how many bytes of memory this process holds now (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def say(text: str) -> None:
-    """Write a line."""
-    sys.stdout.write(text + "\n")

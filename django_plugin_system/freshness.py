@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import uuid
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, connections, transaction
@@ -25,7 +24,8 @@ _INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, %s)"  # noqa: S608 - name
 
 uncommitted: set[tuple[int, str]] = set()
 """The threads, by identity, that have changed a database, by alias, in a transaction that may be open still."""
-_changing: ContextVar[frozenset[str]] = ContextVar("_changing", default=frozenset())
+_changing: set[tuple[int, str]] = set()
+"""The threads and databases with a write of ours under way."""
 commits = 0
 """How many changes this process has committed; selections made under a smaller number look again."""
 
@@ -40,14 +40,21 @@ def read_token(using: str) -> str | None:
 
 @contextmanager
 def changing(using: str) -> Iterator[None]:
-    """Set a new token, then run the block, in one transaction on the database ``using``."""
+    """Set a new token, then run the block, in one transaction on the database ``using``.
+
+    A write within the write of the same thread, as those of ``bulk_update()``, is announced by the outer one.
+    """
+    here = (threading.get_ident(), using)
+    if here in _changing:
+        yield
+        return
     with transaction.atomic(using=using, savepoint=False):
         announce_change(using)
-        previous = _changing.set(_changing.get() | {using})
+        _changing.add(here)
         try:
             yield
         finally:
-            _changing.reset(previous)
+            _changing.discard(here)
 
 
 def announce_change(using: str) -> None:
@@ -85,7 +92,7 @@ def _insert_token(token: str, using: str) -> None:
 
 def is_changing(using: str) -> bool:
     """Say whether a write of ours is under way right here: the token is new already, the rows may be old still."""
-    return using in _changing.get()
+    return (threading.get_ident(), using) in _changing
 
 
 def has_uncommitted_changes(using: str) -> bool:

@@ -18,6 +18,7 @@ from django_plugin_system.models import PluginInstance
 from django_plugin_system.selection import Selection, make_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from typing_extensions import TypeForm
@@ -112,7 +113,8 @@ async def aget_plugin(
     ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
 ) -> Any:
     """Return what ``get_plugin`` returns, from asynchronous code."""
-    return await sync_to_async(get_plugin)(ref, manager, name=name, using=using)
+    get: Callable[..., Any] = get_plugin
+    return await sync_to_async(get)(ref, manager, name=name, using=using)
 
 
 @overload
