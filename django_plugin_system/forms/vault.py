@@ -1,7 +1,8 @@
 """Stored secrets as placeholders: what the browser gets in their place, and what comes back for it.
 
-A placeholder's id is an HMAC of the row, the place (without list positions, so that items may be reordered) and the
-secret. Whoever sees it learns nothing, and it opens nothing in another field or row.
+A placeholder's id is an HMAC of the row, the place and the secret. Whoever sees it learns nothing, and it opens nothing
+in another field or row. Positions in a list and free keys of a dict are no part of the place, so that items may be
+reordered and entries renamed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from django_plugin_system.config.tokens import MARKER
 from django_plugin_system.exceptions import FieldProblem, Path
+from django_plugin_system.forms.containers import PairsControl
 from django_plugin_system.forms.controls import MISSING, Control
 from django_plugin_system.forms.secret import PLACEHOLDER, SecretControl, find_marker_problem, read_placeholder
 from django_plugin_system.forms.variants import VariantsControl
@@ -24,13 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
 
+ANY_KEY = "\x00any key"
+"""Stands in a place for a key that operators choose, so that an entry can be renamed; no stored key holds a NUL."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """One stored secret."""
 
     path: Path
     place: Path
-    """``path`` without list positions."""
+    """``path`` without list positions, and with ``ANY_KEY`` for the free keys of a dict."""
 
     stored: Any = field(repr=False)
     opened: Any = field(repr=False)
@@ -64,8 +70,9 @@ class Vault:
         if _is_marker(stored) or (isinstance(resolved, SecretControl) and stored is not None):
             return self._keep(Kept(path, place, stored, self._open(stored, path)))
         if isinstance(stored, dict):
+            free = ANY_KEY if isinstance(resolved, PairsControl) else ""
             return {
-                key: self.hide(resolved and resolved.get_child(key, stored), value, (*path, key), (*place, key))
+                key: self.hide(resolved and resolved.get_child(key, stored), value, (*path, key), (*place, free or key))
                 for key, value in stored.items()
             }
         if isinstance(stored, list):
@@ -110,11 +117,15 @@ class Vault:
 def _find_problem(found: list[Kept], path: Path, place: Path) -> str | None:
     if not found:
         return _("The secret that was stored here is gone. Type it again.")
-    if found[0].place != place:
+    if not _is_at(found[0].place, place):
         return _("This secret was stored in another field. Type it again.")
     if found[0].opened is MISSING and all(kept.path != path for kept in found):
         return _("This secret cannot be read, so it cannot be moved. Type it again.")
     return None
+
+
+def _is_at(kept: Path, place: Path) -> bool:
+    return len(kept) == len(place) and all(one in (ANY_KEY, other) for one, other in zip(kept, place, strict=True))
 
 
 def _is_marker(stored: Any) -> bool:
