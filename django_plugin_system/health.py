@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, router, transaction
 from django.db.models import Q
@@ -13,11 +13,13 @@ from django.utils import timezone
 from django_plugin_system.config.problems import scrub
 from django_plugin_system.configuration import collect_hidden_texts
 from django_plugin_system.freshness import announce_change, lock_token
+from django_plugin_system.lost_marks import Mark, keep, keep_until_commit, take_lost
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
 logger = logging.getLogger("django_plugin_system")
 
@@ -29,12 +31,9 @@ def record_failure(instance: PluginInstance, error: BaseException, cooldown: flo
     """Set ``instance`` aside for ``cooldown`` seconds; one write, however many processes see it fail."""
     if _is_fake(instance):
         return
-    now = timezone.now()
-    instance.unavailable_until = now + dt.timedelta(seconds=cooldown)
-    instance.last_error = describe_error(instance, error)
-    awake = Q(unavailable_until__isnull=True) | Q(unavailable_until__lte=now)
-    values = {"unavailable_until": instance.unavailable_until, "last_error": instance.last_error}
-    if _write(instance, awake, values):
+    until, text = timezone.now() + dt.timedelta(seconds=cooldown), describe_error(instance, error)
+    instance.unavailable_until, instance.last_error = until, text
+    if _write_mark(Mark(_get_alias(instance), instance.pk, until, text)):
         logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, instance.last_error)
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
 
@@ -45,9 +44,21 @@ def record_success(instance: PluginInstance) -> None:
         return
     marked = Q(unavailable_until__isnull=False) | ~Q(last_error="")
     instance.unavailable_until, instance.last_error = None, ""
-    if _write(instance, marked, {"unavailable_until": None, "last_error": ""}):
+    if _write(_get_alias(instance), instance.pk, marked, {"unavailable_until": None, "last_error": ""}):
         logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
         plugin_recovered.send_robust(sender=PluginInstance, instance=instance)
+
+
+def rewrite_lost_marks(**_kwargs: Any) -> None:
+    """Write what rolled-back transactions of this thread took along, as long as it still holds."""
+    for mark in take_lost():
+        if mark.unavailable_until > timezone.now():
+            _write_mark(mark)
+
+
+def _get_alias(instance: PluginInstance) -> str:
+    """Return the database to write to; not where the row was read: that may be a replica."""
+    return router.db_for_write(PluginInstance, instance=instance)
 
 
 def _is_fake(instance: PluginInstance) -> bool:
@@ -65,10 +76,21 @@ def describe_error(instance: PluginInstance, error: BaseException) -> str:
     return text.replace("\x00", "")[:MAX_ERROR_LENGTH]
 
 
-def _write(instance: PluginInstance, condition: Q, values: Mapping[str, object]) -> bool:
-    """Write ``values`` if the row still meets ``condition``; the change token is set only if it did."""
-    using = router.db_for_write(PluginInstance, instance=instance)  # not where it was read: that may be a replica
-    rows = PluginInstance.objects.using(using).filter(condition, pk=instance.pk)
+def _write_mark(mark: Mark) -> bool:
+    """Set an instance aside unless it is by now; say whether this was the call that did."""
+    awake = Q(unavailable_until__isnull=True) | Q(unavailable_until__lte=timezone.now())
+    values = {"unavailable_until": mark.unavailable_until, "last_error": mark.last_error}
+    written = _write(mark.using, mark.pk, awake, values)
+    if written is None:
+        keep(mark)
+    elif written:
+        keep_until_commit(mark)
+    return bool(written)
+
+
+def _write(using: str, pk: UUID, condition: Q, values: Mapping[str, object]) -> bool | None:
+    """Write ``values`` if the row still meets ``condition``; the change token is set only if it did. None: no way."""
+    rows = PluginInstance.objects.using(using).filter(condition, pk=pk)
     try:
         if not rows.exists():
             return False
@@ -79,5 +101,5 @@ def _write(instance: PluginInstance, condition: Q, values: Mapping[str, object])
                 announce_change(using)
             return changed
     except DatabaseError:
-        logger.exception("The health of plugin instance %s could not be noted.", instance.pk)
-        return False
+        logger.exception("The health of plugin instance %s could not be noted.", pk)
+        return None

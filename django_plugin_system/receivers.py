@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.signals import setting_changed
+from django.core.signals import request_finished, setting_changed
 from django.db import connections, models, router
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_migrate, pre_save
 
@@ -14,6 +14,7 @@ from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.freshness import TABLE, announce_change, is_changing
 from django_plugin_system.going_back import drops_instances, refuse_to_lose
 from django_plugin_system.guard import guard
+from django_plugin_system.health import rewrite_lost_marks
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.selection import forget_selections
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -36,6 +37,7 @@ def connect_receivers() -> None:
         signal.connect(tell_listeners, sender=PluginInstance, dispatch_uid="django_plugin_system.tell_listeners")
     pre_migrate.connect(refuse_to_go_back, dispatch_uid="django_plugin_system.refuse_to_go_back")
     post_migrate.connect(sync_after_migrate, dispatch_uid="django_plugin_system.sync")
+    request_finished.connect(rewrite_lost_marks, dispatch_uid="django_plugin_system.rewrite_lost_marks")
     setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
 
 

@@ -20,7 +20,7 @@ FLOORS = (
     ("legacy_classes", "rows", "secret_dates", "usability"),
     ("compat",),
     ("cache", "discovery", "models", "register", "storage"),
-    ("candidates", "drift", "failover", "health", "rotation", "selection", "substitutes", "survey", "sync"),
+    ("candidates", "drift", "failover", "health", "lost_marks", "rotation", "selection", "substitutes", "survey", "sync"),
     ("helpers", "services", "transfer"),
     ("forms",),
     ("admin", "apps", "checks", "management", "receivers", "testing"),
