@@ -96,7 +96,7 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
 
 
 def _replace(value: Any, path: Path, found: _Found) -> Any:
-    """Return ``value``, its keys in order, without what is encrypted and what looks like left out."""
+    """Return ``value`` without what is encrypted and what looks like left out."""
     if is_marker(value):
         found.secrets.add(path)
         return keep(path)
@@ -104,7 +104,7 @@ def _replace(value: Any, path: Path, found: _Found) -> Any:
         found.odd.add(path)
         return keep(path)
     if isinstance(value, dict):
-        return {key: _replace(item, (*path, str(key)), found) for key, item in sorted(value.items())}
+        return {key: _replace(item, (*path, str(key)), found) for key, item in value.items()}
     if isinstance(value, list):
         return [_replace(item, (*path, str(index)), found) for index, item in enumerate(value)]
     return value

@@ -19,12 +19,12 @@ except ImportError:  # a project may do without
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MISSING = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON."
+MISSING = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON"
 _PATTERNS = {
     "null": re.compile(r"(?:null|~|)\Z"),
     "bool": re.compile(r"(?:true|false)\Z"),
     "int": re.compile(r"-?(?:0|[1-9][0-9]*)\Z", re.ASCII),
-    "float": re.compile(r"-?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII),
+    "float": re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII),
 }
 """What an unquoted word looks like that is more than text; the first that fits counts."""
 
