@@ -55,12 +55,29 @@ def require_class(row: ConfiguredModel) -> type:
     return plugin_class
 
 
-def _require_version(row: ConfiguredModel, plugin_class: type) -> int:
-    """Return the version of the class, unless the row is newer than that."""
+def _require_version(row: ConfiguredModel, plugin_class: type, stored: int = 1) -> int:
+    """Return the version of the class, unless the row, or what is ``stored`` of it, is newer than that."""
     version = get_config_version(plugin_class)
-    if row.config_version > version:
-        raise NewerConfigVersion(str(row), row.config_version, version)
+    newest = max(row.config_version, stored)
+    if newest > version:
+        raise NewerConfigVersion(str(row), newest, version)
     return version
+
+
+def check_overwritten(row: ConfiguredModel, stored: int) -> None:
+    """Check that ``row``, made by hand, may be written over one that is ``stored`` with this version.
+
+    :raises NewerConfigVersion: if that is newer than the code.
+    """
+    plugin_class = row.item.plugin_class
+    if plugin_class is not None:
+        _require_version(row, plugin_class, stored)
+
+
+def is_older(row: ConfiguredModel) -> bool:
+    """Say whether the config of ``row`` is of an older version than its class."""
+    plugin_class = row.item.plugin_class
+    return plugin_class is not None and row.config_version < get_config_version(plugin_class)
 
 
 def _get_codec(row: ConfiguredModel, schema: type[BaseModel]) -> Codec:
@@ -178,7 +195,7 @@ def make_stored(
     :raises ConfigError: if it cannot be stored; ``row`` is not touched.
     """
     plugin_class = require_class(row)
-    version = _require_version(row, plugin_class)
+    version = _require_version(row, plugin_class, previous.version)
     schema = get_config_schema(plugin_class)
     if schema is None:
         if data:

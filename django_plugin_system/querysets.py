@@ -203,6 +203,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         if not _SEALED_TOGETHER & set(names):
             return super().bulk_update(rows, names, batch_size)
         for row in rows:
+            row.check_overwritten(self._get_write_alias())
             row.seal_config()
         names = [*dict.fromkeys([*names, "config", "config_version", *NOTES])]
         written = self._write_reconciled(rows, names, batch_size)

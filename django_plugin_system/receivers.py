@@ -41,13 +41,13 @@ def connect_receivers() -> None:
     setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
 
 
-def seal_raw(instance: PluginInstance, *, raw: bool = False, **_kwargs: Any) -> None:
+def seal_raw(instance: PluginInstance, using: str, *, raw: bool = False, **_kwargs: Any) -> None:
     """Validate and encrypt the config of a fixture's row; ``loaddata`` does not call ``save()``.
 
     :raises ConfigError: if it is refused; ``loaddata`` then loads nothing.
     """
     if raw:
-        instance.seal_config()
+        instance.seal_fixture(using)
 
 
 def announce(using: str, **_kwargs: Any) -> None:

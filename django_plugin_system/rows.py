@@ -59,6 +59,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """Build a row; its config counts as typed, not as stored, until ``from_db`` or ``set_config`` knows better."""
         super().__init__(*args, **kwargs)
         self._sealed: tuple[Any, ...] | None = None
+        self._says_version = "config_version" in kwargs
         self._seen: dict[str, int] = {}  # each config that was seen in the database, as text, with its version
         self.dates_as_stored: dict[str, str] | None = None
 
@@ -144,8 +145,11 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
         :raises ConfigError: if it cannot be stored.
         """
-        if "config" in self.get_deferred_fields():
+        deferred = self.get_deferred_fields()
+        if {"config", "config_version"} <= deferred:
             return
+        if "config" in deferred:  # a version is written with its config only
+            self.refresh_from_db(fields=["config"])
         if self._sealed != self._get_state():
             self.set_config(self.config)
             return
@@ -155,16 +159,39 @@ class ConfiguredModel(ChangeAnnouncingModel):
             if configuration.is_outdated(self):
                 self.renew_config()
 
+    def seal_fixture(self, using: str) -> None:
+        """Bring the config of a fixture's row into stored form; one of an older version is brought up to date.
+
+        :raises ConfigError: if it cannot be stored.
+        """
+        self.check_overwritten(using)
+        if self._says_version and configuration.is_older(self):
+            self.renew_config()
+        else:
+            self.seal_config()
+
+    def check_overwritten(self, using: str) -> None:
+        """Check that a row made by hand would not be written over one of a version that this code does not know.
+
+        :raises NewerConfigVersion: if it would.
+        """
+        if self._state.adding:
+            manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
+            for stored in manager.using(using).filter(pk=self.pk).values_list("config_version", flat=True):
+                configuration.check_overwritten(self, stored)
+
     def _save_announced(self, **kwargs: Any) -> None:
         names = None if kwargs.get("update_fields") is None else set(kwargs["update_fields"])
         kwargs["update_fields"] = names
-        if names is not None and {"config", "item", "item_id"}.isdisjoint(names):
+        if names is not None and {"config", "config_version", "item", "item_id"}.isdisjoint(names):
             super()._save_announced(**kwargs)
             return
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        if names is not None or kwargs.get("force_update"):
+            self.check_overwritten(using)
         self.seal_config()
         if names is not None:
             names |= {"config", "config_version", "updated_at", *NOTES}
-        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         with changing(using):
             up_to_date = self.reconcile(using)
             if up_to_date:
