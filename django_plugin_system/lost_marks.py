@@ -7,6 +7,7 @@ error at the end of the view, it is written again after the request, or by the n
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,9 @@ class Mark:
     last_error: str
 
     def confirm(self) -> None:
-        """Forget the mark: it is committed."""
-        _get_marks().remove(self)
+        """Forget the mark: it is committed. A failover in an earlier callback of the commit may have done so."""
+        with suppress(ValueError):
+            _get_marks().remove(self)
 
     def is_waiting(self) -> bool:
         """Say whether the transaction that the mark was written in may still be committed."""
