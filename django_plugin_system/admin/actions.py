@@ -30,11 +30,13 @@ class NamedInputs(ModelForm):
     """The inputs of one row of a list. They have no label there, so they say themselves what they are."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Name each input by its column and the row."""
+        """Name each input by its column and the row; show the priority that an empty one inherits."""
         super().__init__(*args, **kwargs)
         for name in ("status", "priority"):
             field = self.fields[name]
             field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
+        if isinstance(self.instance, PluginInstance) and self.instance.item_id:  # a formset also makes an empty form
+            self.fields["priority"].widget.attrs["placeholder"] = self.instance.item.priority
 
 
 class StatusAndPriorityActions(ShortDescription):

@@ -56,23 +56,21 @@ def show_last_error(row: PluginInstance, length: int = 80) -> SafeString | str:
     """Return the error of the last failover, cut to ``length`` characters; whole where the pointer rests on it."""
     if not row.last_error:
         return ""
-    text = Truncator(row.last_error).chars(length)
-    return format_html('<span class="dps-reason" title="{}">{}</span>', row.last_error, text)
+    text = _("Last error: %(error)s") % {"error": Truncator(row.last_error).chars(length)}
+    return format_html('<div class="dps-reason" title="{}">{}</div>', row.last_error, text)
 
 
-def show_last_test(row: PluginInstance, length: int = 80) -> SafeString | str:
-    """Return what came of the last test and when; why it failed, cut to ``length`` characters."""
+def show_last_test(row: PluginInstance) -> SafeString | str:
+    """Return what came of the last test, and when; the error stands where the pointer rests on it."""
     if row.last_tested_at is None:
         return _("Not tested") if has_check(row.item.plugin_class) else ""
     kind, title = ("dps-attention", _("Failed")) if row.last_test_error else ("dps-usable", _("Passed"))
     return format_html(
-        '<span class="dps-state {}">{}</span> <span class="dps-quiet">{}</span> '
-        '<span class="dps-reason" title="{}">{}</span>',
+        '<span class="dps-state {}" title="{}">{}</span> <span class="dps-quiet">{}</span>',
         kind,
+        row.last_test_error,
         title,
         show_time(row.last_tested_at),
-        row.last_test_error,
-        Truncator(row.last_test_error).chars(length),
     )
 
 
@@ -91,10 +89,11 @@ class ShortDescription(ModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
-def show_link(row: Model, text: str = "") -> SafeString:
+def show_link(row: Model, text: str = "", query: str = "") -> SafeString:
     """Return a link to the admin page of ``row``, under its name or ``text``."""
     meta = row._meta  # noqa: SLF001 - public in all but name
     address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    address = f"{address}?{query}" if query else address
     return format_html('<a href="{}" title="{}">{}</a>', address, row, text or row)
 
 

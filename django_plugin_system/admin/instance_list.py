@@ -14,7 +14,7 @@ from django_plugin_system.admin.columns import (
     show_last_error,
     show_last_test,
     show_link,
-    show_rank,
+    show_priority,
     show_state,
 )
 from django_plugin_system.admin.filters import LastErrorFilter, LastTestFilter, StateFilter, TierFilter
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class InstanceList(StatusAndPriorityActions):
     """The columns, filters and actions of the list."""
 
-    list_display = ("name", "item_link", "state", "position", "status", "priority", "last_error_text", "last_test")
+    list_display = ("instance", "state_and_error", "position", "status", "priority", "last_test")
+    list_display_links = None  # the first column has links of its own
     list_editable = ("status", "priority")
     list_filter = (StateFilter, TierFilter, LastErrorFilter, LastTestFilter, "status", "item__plugin_type", "item")
     list_select_related = ("item__plugin_type",)
@@ -47,34 +48,31 @@ class InstanceList(StatusAndPriorityActions):
         return ("item__plugin_type__name", "item__plugin_type__manager", "name", "item__name", "item__module")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Find each row's place in the order of selection, in one query for the whole page."""
+        """Find each row's place in the order of selection, in one query for the page; let links lead back to it."""
         changelist = super().get_changelist_instance(request)
         positions = find_positions(row.item.plugin_type_id for row in changelist.result_list)
         for row in changelist.result_list:
-            row.admin_position = positions.get(row.pk)
+            row.admin_position, row.admin_query = positions.get(row.pk), self.get_preserved_filters(request)
         return changelist
 
-    @admin.display(description=_("item"), ordering="item__name")
-    def item_link(self, row: PluginInstance) -> SafeString:
-        """Return links to the item and to its type."""
+    @admin.display(description=_("name"), ordering="name")
+    def instance(self, row: Any) -> SafeString:
+        """Return links to the row, to its type and to its item: three in one column, as the list has many."""
         item = row.item
-        return format_html("{}<br>{}", show_link(item, item.name), show_link(item.plugin_type, item.plugin_type.name))
+        links = show_link(item.plugin_type, item.plugin_type.name), show_link(item, item.name)
+        query = getattr(row, "admin_query", "")
+        return format_html('{}<div class="dps-quiet">{} &rsaquo; {}</div>', show_link(row, row.name, query), *links)
 
     @admin.display(description=_("state"))
-    def state(self, row: PluginInstance) -> SafeString:
-        """Return whether the row can be used, and why not."""
-        return show_state(row)
+    def state_and_error(self, row: PluginInstance) -> SafeString:
+        """Return whether the row can be used, why not, and the error of the last failover."""
+        return format_html("{}{}", show_state(row), show_last_error(row))
 
     @admin.display(description=_("order"))
     def position(self, row: Any) -> SafeString:
         """Return the row's place in the order of selection of its type, with what puts it there."""
         place = getattr(row, "admin_position", "")
-        return format_html('{} <span class="dps-quiet">{}</span>', place, show_rank(row))
-
-    @admin.display(description=_("last error"), ordering="last_error")
-    def last_error_text(self, row: PluginInstance) -> str | SafeString:
-        """Return the error of the last failover, cut to what fits."""
-        return show_last_error(row)
+        return format_html('{} <span class="dps-quiet">{}</span>', place, show_priority(row))
 
     @admin.display(description=_("last test"), ordering="last_tested_at")
     def last_test(self, row: PluginInstance) -> str | SafeString:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from django_plugin_system.admin.choose_item import find_item, group_items
-from django_plugin_system.admin.columns import show_link, show_priority
+from django_plugin_system.admin.columns import show_link, show_priority, show_state
 from django_plugin_system.admin.connection_test_page import ConnectionTests, is_test
 from django_plugin_system.admin.copying import find_source, get_copy_url, get_initial
 from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from django_plugin_system.models import PluginItem
 
 _BASICS = ("name", "status", "priority", "description")
-_HEALTH = ("state", "effective", "last_error", "unavailable_until", "last_test", "created_at", "updated_at")
+_HEALTH = ("state", "effective", "last_error", "unavailable_until", "last_test", "last_test_error")
+_TIMES = ("created_at", "updated_at")
 
 
 @admin.register(PluginInstance)
@@ -46,6 +47,11 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
 
     class Media:
         css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, row: PluginInstance) -> SafeString:
+        """Return whether the row can be used, and why not."""
+        return show_state(row)
 
     @admin.display(description=gettext_lazy("effective tier and priority"))
     def effective(self, row: PluginInstance) -> str:
@@ -64,13 +70,13 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         return (
             (None, {"fields": ("item_summary", *_BASICS, *hidden)}),
             (_("Configuration"), {"fields": config}),
-            (_("State"), {"fields": _HEALTH}),
+            (_("State"), {"fields": (*_HEALTH, *_TIMES)}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: PluginInstance | None = None) -> Any:
         """List what is shown only."""
         del request, obj
-        return ("item_summary", "stored_config", *_HEALTH)
+        return ("item_summary", "stored_config", *_HEALTH, *_TIMES)
 
     def _get_row(self, request: HttpRequest, obj: PluginInstance | None) -> PluginInstance | None:
         """Return the row that the page is about: the stored one, or a new one of the chosen item."""

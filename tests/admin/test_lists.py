@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from tests.admin.helpers import get_row, make_user_client, read_form, url
-from tests.admin.sample import SECRET, make_instance
+from tests.admin.sample import CONFIG, SECRET, make_instance
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -45,6 +46,35 @@ def test_lists_take_a_constant_number_of_queries(admin_client: Client, items: It
         counts.append(count_queries(admin_client, address))
     assert counts[0] == counts[1]
     assert counts[1] < 15
+
+
+QUERIES = (
+    "",
+    "?state=usable",
+    "?state=attention",
+    "?tier=active",
+    "?error=yes",
+    "?test=failed",
+    "?q=i1",
+    "?o=1.-2",
+    "?_facets=True",
+)
+
+
+def test_a_list_of_1000_instances(admin_client: Client, items: Items) -> None:
+    """With 1,000 configured instances the list and each filter take as many queries as with 10."""
+    make_instance(items["twilio"], "first", last_error="refused")
+    address = url("changelist")
+    counts, later = [], timezone.now() + timedelta(hours=1)
+    for total in (10, 1000):
+        have = PluginInstance.objects.count()
+        rows = [PluginInstance(item=items["twilio"], name=f"i{i}", config=CONFIG) for i in range(have, total)]
+        PluginInstance.objects.bulk_create(rows)
+        PluginInstance.objects.filter(name__endswith="3").update(last_error="no", unavailable_until=later)
+        PluginInstance.objects.filter(name__endswith="4").update(last_tested_at=timezone.now(), last_test_error="no")
+        counts.append({query: count_queries(admin_client, f"{address}{query}") for query in QUERIES})
+    assert counts[0] == counts[1]
+    assert max(counts[1].values()) < 30
 
 
 def test_adding_to_a_type_of_1000_instances(admin_client: Client, items: Items) -> None:
@@ -101,14 +131,45 @@ def test_instance_list_shows_state_and_order(admin_client: Client, items: Items,
     make_instance(items["twilio"], "a", status=PluginStatus.DISABLED)
     page = admin_client.get(url("changelist")).content.decode()
     assert "Usable" in page
-    assert "Active, 9<" in page
-    assert "Disabled, 5<" in page
+    assert "Active, 9 (its own)<" in page
+    assert "Disabled, 5 (the item&#x27;s)<" in page
+    assert 'placeholder="5"' in page
     assert '<td class="field-position">2 <span' in page
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]}
     page = admin_client.get(url("changelist")).content.decode()
     assert "Needs attention" in page
     assert "secret unreadable" in page
     assert SECRET not in page
+
+
+def test_instance_list_shows_errors_and_tests(admin_client: Client, checked: PluginInstance, items: Items) -> None:
+    """The last error is cut to what fits; the last test says what came of it and when, if the item has one at all."""
+    make_instance(checked.item, "failed")
+    make_instance(checked.item, "passed")
+    make_instance(items["twilio"], "without")
+    PluginInstance.objects.filter(name__in=("failed", "passed")).update(last_tested_at="2020-02-29T12:00:00Z")
+    PluginInstance.objects.filter(name="failed").update(last_test_error="<b>no</b>", last_error=f"<i>{'long ' * 99}")
+    page = admin_client.get(f"{url('changelist')}?q=").content.decode()
+    cells = dict(
+        re.findall(r'>(\w+)</a><div class="dps-quiet">.*?<td class="field-last_test">(.*?)</td>', page, re.DOTALL)
+    )
+    assert cells["transactional"] == "Not tested"
+    assert cells["without"] == "-"
+    assert 'title="">Passed</span> <span class="dps-quiet">02/29/2020 6 a.m.<' in cells["passed"]
+    assert 'title="&lt;b&gt;no&lt;/b&gt;">Failed<' in cells["failed"]
+    assert "Last error: &lt;i&gt;long long" in page
+    assert "…</div>" in page
+
+
+def test_links_of_the_list_lead_back_to_it(admin_client: Client, instance: PluginInstance) -> None:
+    """Whoever saves a row of a filtered list sees that list again; type and item are linked as well."""
+    page = admin_client.get(f"{url('changelist')}?tier=active").content.decode()
+    address = f"{url('change', instance.pk)}?_changelist_filters=tier%3Dactive"
+    assert f'href="{address}"' in page
+    assert url("change", instance.item_id, model="pluginitem") in page
+    assert url("change", instance.item.plugin_type_id, model="plugintype") in page
+    saved = admin_client.post(address, read_form(admin_client.get(address)))
+    assert saved["Location"] == f"{url('changelist')}?tier=active"
 
 
 def test_list_editing(admin_client: Client, instance: PluginInstance) -> None:
@@ -190,15 +251,24 @@ FILTERS = [
     ("tier=disable", {"off"}),
     ("tier=nonsense", {"good", "cooling", "reserve", "off"}),
     ("state=nonsense", {"good", "cooling", "reserve", "off"}),
+    ("error=yes", {"cooling"}),
+    ("error=no", {"good", "reserve", "off"}),
+    ("error=nonsense", {"good", "cooling", "reserve", "off"}),
+    ("test=passed", {"good"}),
+    ("test=failed", {"off"}),
+    ("test=none", {"cooling", "reserve"}),
+    ("test=nonsense", {"good", "cooling", "reserve", "off"}),
 ]
 
 
 @pytest.mark.parametrize(("query", "names"), FILTERS)
 def test_filters(admin_client: Client, items: Items, query: str, names: set[str]) -> None:
-    """The list can be narrowed by state and by the tier that counts."""
+    """The list can be narrowed by state, by the tier that counts, by last error and last test."""
     make_instance(items["twilio"], "good")
-    make_instance(items["twilio"], "cooling", unavailable_until=timezone.now() + timedelta(hours=1))
+    make_instance(items["twilio"], "cooling", unavailable_until=timezone.now() + timedelta(hours=1), last_error="no")
     make_instance(items["twilio"], "reserve", status=PluginStatus.RESERVED)
     make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
+    PluginInstance.objects.filter(name__in=("good", "off")).update(last_tested_at=timezone.now())
+    PluginInstance.objects.filter(name="off").update(last_test_error="refused")
     response = admin_client.get(f"{url('changelist')}?{query}")
     assert {row.name for row in response.context["cl"].result_list} == names
