@@ -272,19 +272,23 @@ def _find_instance_class(instance: PluginInstance) -> type | None:
 
 
 class ReadsAsDict(Mapping[str, int]):
-    """Lets the dataclass that the sync returns be read as the dict that 1.1.0 returned."""
+    """Lets the dataclass that the sync returns be read as the dict of counts that 1.1.0 returned."""
 
     def __getitem__(self, key: str) -> int:
         _warn_of_dict()
-        return int(self.__dict__[key])
+        return self._counts[key]
 
     def __iter__(self) -> Iterator[str]:
         _warn_of_dict()
-        return iter(self.__dict__)
+        return iter(self._counts)
 
     def __len__(self) -> int:
         _warn_of_dict()
-        return len(self.__dict__)
+        return len(self._counts)
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        return {name: value for name, value in self.__dict__.items() if isinstance(value, int)}
 
 
 def _warn_of_dict() -> None:

@@ -21,6 +21,7 @@ from django_plugin_system.freshness import changing
 from django_plugin_system.models import DEFAULT_NAME, PluginInstance, PluginItem, PluginType
 from django_plugin_system.plugin import get_config_schema, get_config_version
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
+from django_plugin_system.usability import describe_config_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +46,8 @@ class SyncResult(
     instances_created: int = 0
     configs_upgraded: int = 0
     configs_failed: int = 0
+    config_problems: tuple[str, ...] = ()
+    """A line for each config that could not be brought into its new form: which row, and why."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ class _Plan:
     changed_items: list[PluginItem] = field(default_factory=list)
     new_instances: list[PluginInstance] = field(default_factory=list)
     upgraded: list[PluginInstance] = field(default_factory=list)
-    not_upgradable: list[PluginInstance] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     lost_items: list[PluginItem] = field(default_factory=list)
     lost_types: list[PluginType] = field(default_factory=list)
     types_found: int = 0
@@ -93,7 +96,10 @@ def _make_plan(mode: Mode, alias: str, *, prune: bool) -> _Plan:
         _plan_item(plan, items.get(key), spec, types[key[2]], mode)
     if mode == "update":
         for outdated in _find_outdated(alias):
-            (plan.upgraded if _upgrade(outdated) else plan.not_upgradable).append(outdated)
+            if reason := _upgrade(outdated):
+                plan.problems.append(f"{outdated}: {reason}")
+            else:
+                plan.upgraded.append(outdated)
     if prune:
         plan.lost_items = _find_lost_items(items.values(), alias)
         plan.lost_types = _find_lost_types(types.values(), plan, items.values(), alias)
@@ -251,14 +257,15 @@ def _count(plan: _Plan) -> SyncResult:
         items_updated=len(plan.changed_items),
         instances_created=len(plan.new_instances),
         configs_upgraded=len(plan.upgraded),
-        configs_failed=len(plan.not_upgradable),
+        configs_failed=len(plan.problems),
+        config_problems=tuple(plan.problems),
     )
 
 
-def _upgrade(row: PluginInstance) -> bool:
-    """Bring the config of ``row`` into its new form, without saving it; say whether that was possible."""
+def _upgrade(row: PluginInstance) -> str | None:
+    """Bring the config of ``row`` into its new form, without saving it; return why that was not possible, if so."""
     try:
         row.renew_config()
-    except ConfigError:
-        return False
-    return True
+    except ConfigError as error:
+        return describe_config_error(error)
+    return None

@@ -42,19 +42,41 @@ def test_pluginsync_says_what_it_did() -> None:
 
 
 def test_pluginsync_updates_on_request(provider: PluginItem, declared: Registry) -> None:
-    """Mode update refreshes what code declares, and counts configurations that it upgraded or could not read."""
+    """Mode update refreshes what code declares, and counts configurations that it upgraded."""
     add_instance("good", provider)
-    write_raw(add_instance("bad", provider).pk, config={})
     declared.items.clear()
     declare_item(ProviderSmsV2, priority=4)
     assert run("pluginsync", "--mode", "update")[2:] == [
         "- Items created: 0, found: 1, updated: 1",
         "- Default instances created: 0",
-        "- Configs upgraded: 1, failed: 1",
+        "- Configs upgraded: 1, failed: 0",
         "- Pruned types: 0, pruned items: 0",
     ]
     with pytest.raises(CommandError, match="invalid choice"):
         run("pluginsync", "--mode", "other")
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=str)
+def test_pluginsync_names_what_it_cannot_upgrade(
+    provider: PluginItem, declared: Registry, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    """Each config that stays in its old form is named with the reason; the rest is done, and the command fails."""
+    good = add_instance("good", provider)
+    write_raw(add_instance("bad", provider).pk, config={})
+    write_raw(add_instance("sealed", provider).pk, config={**good.config, "token": {"$secret": "dps1.x"}})
+    declared.items.clear()
+    declare_item(ProviderSmsV2)
+    with pytest.raises(CommandError, match="Configs that stay in their old form: 2; see above"):
+        call_command("pluginsync", "--mode", "update", *options)
+    said = capsys.readouterr()
+    assert "- Configs upgraded: 1, failed: 2" in said.out
+    assert said.err.splitlines() == [
+        "- bad (provider): config invalid: ProviderSmsV2.migrate_config failed from version 1 (KeyError): "
+        "the row is unchanged.",
+        "- sealed (provider): secret unreadable: token: the stored secret is malformed. Enter the secret again.",
+    ]
+    good.refresh_from_db()
+    assert good.config_version == (1 if options else 2)
 
 
 def test_pluginsync_keeps_on_request() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
@@ -36,7 +36,10 @@ class Command(BaseCommand):
         parser.add_argument("--database", help="The database to write to; the router's choice by default.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the sync and say what it did."""
+        """Run the sync and say what it did.
+
+        :raises CommandError: if a configuration could not be brought into its new form; all else is written.
+        """
         del args
         result = sync_registered_plugins_to_db(
             mode=options["mode"],
@@ -54,3 +57,7 @@ class Command(BaseCommand):
             self.stdout.write(f"- Configs upgraded: {result.configs_upgraded}, failed: {result.configs_failed}")
         if not options["no_prune"]:
             self.stdout.write(f"- Pruned types: {result.pruned_types}, pruned items: {result.pruned_items}")
+        for problem in result.config_problems:
+            self.stderr.write(f"- {problem}")
+        if result.configs_failed:
+            raise CommandError(f"Configs that stay in their old form: {result.configs_failed}; see above.")
