@@ -77,7 +77,8 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
     if not isinstance(row.config, dict) or is_deep(row.config):
         reason = "what is stored is no object, or nested too deeply: left out"
         return Snapshot(Redacted({}, row.config_version, frozenset(), reason))
-    found, reason = _Found(), None
+    found = _Found()
+    reason: str | None = None
     stored, version = row.config, row.config_version
     schema = row.item.config_schema
     try:

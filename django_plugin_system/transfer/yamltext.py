@@ -14,7 +14,7 @@ from django_plugin_system.exceptions import InvalidDocument
 try:
     import yaml
 except ImportError:  # a project may do without
-    yaml = None
+    yaml = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def write_yaml(data: Any) -> str:
 
 def _make_dumper() -> Any:
     """Return a dumper that quotes what readers of YAML 1.1, as it does anyway, or of 1.2 would take for no text."""
-    dumper = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda _self, _data: True})
+    dumper: Any = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda _self, _data: True})
     for kind, pattern in _PATTERNS.items():
         dumper.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", pattern, None)
     return dumper

@@ -27,7 +27,7 @@ def test_an_instance_is_written_by_names_without_its_secrets(provider: PluginIte
     """The document knows an instance by names, gives its columns and its config, and stands in for each secret."""
     config = {**VALID, "spare": [SECRET]}
     add_instance("main", provider, status="reserve", priority=4, description="Zwei\nZeilen", config=config)
-    values = {"status": "reserve", "priority": 4, "description": "Zwei\nZeilen", "config_version": 1}
+    values: dict[str, Any] = {"status": "reserve", "priority": 4, "description": "Zwei\nZeilen", "config_version": 1}
     ran = run("pluginexport")
     assert json.loads(ran.out) == {
         "format": "django-plugin-system",

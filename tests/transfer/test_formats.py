@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -157,23 +158,24 @@ def test_a_document_comes_back() -> None:
         assert read_document(write_document([entry], kind), kind) == ([entry], [])
 
 
+@pytest.mark.django_db(transaction=True)
 def test_yaml_needs_pyyaml() -> None:
     """Without PyYAML, JSON works, and YAML says what to install."""
     code = f"""
 import sys
 sys.modules["yaml"] = None
-import os
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 import django
 django.setup()
 from django.core.management import CommandError, call_command
-from django_plugin_system.transfer.document import read_document, write_document
-assert read_document(write_document([], "json"), "json") == ([], [])
-try:
-    call_command("pluginimport", {__file__!r}, "--format", "yaml")
-except CommandError as error:
-    print(error)
+call_command("pluginexport", "--verbosity", "0")
+for command in (["pluginimport", {__file__!r}], ["pluginexport"]):
+    try:
+        call_command(*command, "--format", "yaml")
+    except CommandError as error:
+        print(error)
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
     message = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON"
-    assert ran.stdout == f"The document cannot be read: {message}.\n"
+    assert ran.stdout.splitlines()[-3:] == ["}", f"The document cannot be read: {message}.", f"{message}."]

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
@@ -36,7 +36,13 @@ class TestCreate:
 
     def test_all_that_is_given_is_stored(self, provider: PluginItem, folder: Path) -> None:
         """Columns and config are taken over; a secret in plain text is encrypted, and pointed out."""
-        values = {"status": "disable", "priority": -3, "description": "Ü", "config_version": 1, "config": VALID}
+        values: dict[str, Any] = {
+            "status": "disable",
+            "priority": -3,
+            "description": "Ü",
+            "config_version": 1,
+            "config": VALID,
+        }
         ran = run_import(folder, make_entry(**values))
         row = get()
         assert (row.item, row.status, row.priority, row.description) == (provider, "disable", -3, "Ü")
@@ -253,14 +259,19 @@ def test_the_log_says_what_was_written(
     """Each instance that was made or changed is logged by name, with what changed, and no value."""
     caplog.set_level(logging.DEBUG, "django_plugin_system")
     add_instance("main", provider)
-    entries = (make_entry(priority=1, config={**VALID, "token": OTHER}), make_entry("same", config=VALID))
+    add_instance("same", provider)
+    entries = (
+        make_entry(priority=1, config={**VALID, "token": OTHER}),
+        make_entry("new", config=VALID),
+        make_entry("same"),
+    )
     name = write(folder, *entries)
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         call_command("pluginimport", name, "--existing", "update", stdout=io.StringIO(), stderr=io.StringIO())
     assert [record.getMessage() for record in caplog.records if "pluginimport" in record.getMessage()] == [
         f"pluginimport: update {SUBJECT} (priority, config.token)",
         (
-            f"pluginimport: create {SUBJECT[:-4]}same (status, priority, description, "
+            f"pluginimport: create {SUBJECT[:-4]}new (status, priority, description, "
             "config.account, config.retries, config.spare, config.token)"
         ),
     ]

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.sync import sync_registered_plugins_to_db
-from tests.integration.plugins import SECRET, VALID, AbstractSms, ProviderSmsV2, declare_item, declare_type
+from tests.integration.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
 from tests.integration.rows import add_instance
 from tests.transfer.helpers import KEPT, declare, export, get, make_entry, run_import
 
@@ -90,7 +90,9 @@ class Splitting:
     def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:
         """Take ``user:password`` apart, then put more secrets into a list."""
         if from_version == 1:
-            user, _colon, password = config["login"].get_secret_value().partition(":")
+            login = config["login"]
+            text = login.get_secret_value() if isinstance(login, SecretStr) else login
+            user, _colon, password = text.partition(":")
             return {"user": user, "password": password}
         return {**config, "more": [config["password"]]}
 
@@ -111,6 +113,14 @@ def test_a_step_that_takes_a_secret_apart_needs_it(declared: Registry, folder: P
         ran = run_import(folder, entry, args=UPDATE)
         assert "config.login: was left out, and an upgrade from version 1 has to look at it: give the value" in ran.err
     assert get().open_secrets() == {("password",): SECRET}
+
+
+def test_a_secret_that_is_given_can_be_taken_apart(declared: Registry, folder: Path) -> None:
+    """A step gets what stands in the document."""
+    del declared
+    declare_splitting()
+    assert not run_import(folder, make_entry(item="shape", config_version=1, config={"login": f"u:{SECRET}"})).error
+    assert get().open_secrets() == {("password",): SECRET, ("more", "0"): SECRET}
 
 
 def test_what_a_step_moves_is_found(declared: Registry, folder: Path) -> None:
@@ -145,14 +155,10 @@ def test_references_are_upgraded_like_values(
     assert get("new").config["token"] == {"$env": "SMS_TOKEN"}
 
 
-class Bare(AbstractSms):
+class Bare(ConsoleSms):
     """A class that says a version and takes no configuration."""
 
     config_version: ClassVar[int] = 2
-
-    def send(self, text: str) -> str:
-        """Do nothing."""
-        return text
 
 
 def test_a_class_without_configuration(declared: Registry, folder: Path) -> None:

@@ -69,7 +69,7 @@ class Command(BaseCommand):
         try:
             text = write_document(export.entries, options["format"] or guess_format(options["output"]))
         except InvalidDocument as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(f"{error}.") from error
         if options["output"]:
             write_text(Path(options["output"]), text, force=options["force"])
         else:
