@@ -18,8 +18,8 @@ from bench.databases import VENDORS, chosen_by_settings
 from bench.machine import describe_machine, say
 
 MEASUREMENTS = ("compare", "load", "writes", "rotation")
-SIZES = {"load": (2_000, 20), "writes": (300, 5), "rotation": (100_000, 50)}
-"""Selections of each thread, turns, and rows: in earnest, and quick."""
+SIZES = {"load": (600, 12), "writes": (300, 5), "rotation": (100_000, 50)}
+"""Changes of the operator, rounds, and rows: in earnest, and quick."""
 
 
 def main() -> None:
