@@ -9,8 +9,10 @@ import pytest
 from django_plugin_system.registry import Registry, temporary_registry
 from django_plugin_system.selection import forget_selections
 from django_plugin_system.sync import sync_registered_plugins_to_db
+from tests.integration import errands
 from tests.integration.plugins import ConsoleSms, FragileSms, LenientSms, ProviderSms, declare_item, declare_type
-from tests.integration.rows import get_item
+from tests.integration.rows import add_instance, get_item
+from tests.integration.worker import Worker, running_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,26 @@ def declared() -> Iterator[Registry]:
     with temporary_registry(empty=True) as registry:
         forget_selections()
         yield registry
+
+
+@pytest.fixture(scope="module")
+def process(django_db_setup: None) -> Iterator[Worker]:
+    """Start the other process once."""
+    del django_db_setup
+    with running_worker() as worker:
+        yield worker
+
+
+@pytest.fixture
+def other(process: Worker, transactional_db: None) -> Worker:
+    """Return the other process when both have selected the first of two rows."""
+    del transactional_db
+    errands.declare()
+    sync_registered_plugins_to_db()
+    add_instance("main", priority=1)
+    add_instance("worse", priority=2)
+    assert errands.choose() == process.ask("choose") == "provider/main/AC1"
+    return process
 
 
 @pytest.fixture

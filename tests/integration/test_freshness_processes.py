@@ -16,35 +16,16 @@ from tests.integration import errands
 from tests.integration.errands import choose
 from tests.integration.plugins import VALID
 from tests.integration.rows import add_instance, get_item, write_raw
-from tests.integration.worker import Worker, running_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.integration.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WORSE = "provider/worse/AC1"
-
-
-@pytest.fixture(scope="module")
-def process(django_db_setup: None) -> Iterator[Worker]:
-    """Start the other process once."""
-    del django_db_setup
-    with running_worker() as worker:
-        yield worker
-
-
-@pytest.fixture
-def other(process: Worker, transactional_db: None) -> Worker:
-    """Return the other process when both have selected the first of two rows."""
-    del transactional_db
-    errands.declare()
-    sync_registered_plugins_to_db()
-    add_instance("main", priority=1)
-    add_instance("worse", priority=2)
-    assert choose() == process.ask("choose") == "provider/main/AC1"
-    return process
 
 
 def main_row() -> models.QuerySet[PluginInstance]:
