@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from django_plugin_system.exceptions import ConfigError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from django_plugin_system.models import PluginInstance
 
+AS_TEXT = "json"
+"""In the address of a page: edit the configuration as JSON text, where a form could be drawn, too."""
+
 
 @dataclass(frozen=True)
 class RowConfig:
@@ -30,15 +35,22 @@ class RowConfig:
     source: PluginInstance | None = None
     """The row that a new one is a copy of."""
 
-    def make_binding(self, schema: type[BaseModel]) -> ConfigBinding:
-        """Return the configuration's form."""
+    def make_binding(self, schema: type[BaseModel], query: QueryDict | None = None) -> ConfigBinding:
+        """Return the configuration's form; as one JSON text if the address of the page, in ``query``, asks for that."""
+        query = query or QueryDict()
+        generated = is_jsonform_installed() and AS_TEXT not in query
+        binding = self._make_binding(schema, generated=generated)
+        binding.text_url = f"?{urlencode({**query.dict(), AS_TEXT: 1})}"
+        return binding
+
+    def _make_binding(self, schema: type[BaseModel], *, generated: bool) -> ConfigBinding:
         row = self.row
-        generated = is_jsonform_installed()
         if row._state.adding:  # noqa: SLF001 - how Django says that a row is new
             start = drop_secrets(_get_current(self.source), schema) if self.source else None
             return ConfigBinding(schema, row=str(row.pk), start=start, generated=generated)
         stored = _get_current(row)
-        return ConfigBinding(schema, stored, open_readable(row, stored), row=str(row.pk), generated=generated)
+        opened = open_readable(row, stored)
+        return ConfigBinding(schema, stored, opened, row=str(row.pk), generated=generated)
 
     def get_redacted(self) -> str:
         """Return the stored configuration without its secrets."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import declares_bound, iter_bound, make_tie
-from django_plugin_system.config.entering import Entry, Snapshot, find_typed, find_unentered, find_untied
+from django_plugin_system.config.entering import NOTHING_ENTERED, Entry, Snapshot, find_typed, find_unentered, find_untied
 from django_plugin_system.config.location import locate, make_loc
 from django_plugin_system.config.opening import Secrets, iter_readable, open_markers
 from django_plugin_system.config.references import Reference, Resolved, Resolver, parse_given, resolve
@@ -52,7 +52,7 @@ class Parsed:
     references: Mapping[Path, Reference] = field(default_factory=dict)
     """What stands elsewhere, by the path it is stored at."""
     resolver: Resolver = field(default_factory=Resolver)
-    entry: Entry = Entry()
+    entry: Entry = NOTHING_ENTERED
     """What a bound secret may stay for."""
     data: Any = field(default=None, repr=False)
     """The JSON it was made of, secrets in the clear, references as they are."""

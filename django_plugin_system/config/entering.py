@@ -75,6 +75,9 @@ class Entry(NamedTuple):
     """What the stored secrets in it are tied to."""
 
 
+NOTHING_ENTERED = Entry()
+
+
 def find_unentered(
     new: Snapshot, bound: Iterable[tuple[Path, Endpoints]], entry: Entry, previous: Sequence[Snapshot]
 ) -> list[FieldProblem]:

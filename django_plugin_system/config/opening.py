@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.config import tokens
@@ -28,15 +29,13 @@ class Opened(NamedTuple):
     secrets: Secrets
 
 
+@dataclass(frozen=True)
 class Kept:
     """A stored secret that was moved within its row; the form gives it instead of its plain value."""
 
-    def __init__(self, value: Any) -> None:
-        """Keep the plain secret, out of sight."""
-        self.value = value
-
-    def __repr__(self) -> str:
-        return "Kept()"
+    value: Any = field(repr=False)
+    was_encrypted: bool = True
+    """It may have been stored before its field was declared a secret."""
 
 
 def iter_markers(stored: Any, path: Path = ()) -> list[tuple[Path, dict[str, Any]]]:
@@ -99,7 +98,8 @@ def open_markers(data: Any, binding: Binding, keyring: KeyRing, *, anywhere: boo
                 secrets[path] = open_beside(data, path, value, binding, keyring)
             return secrets[path]
         if isinstance(value, Kept):
-            secrets[path] = value.value
+            if value.was_encrypted:
+                secrets[path] = value.value
             return value.value
         if isinstance(value, dict):
             return {key: visit(item, (*path, str(key))) for key, item in value.items()}

@@ -39,7 +39,7 @@ def encode(value: Any, dump: Any, path: Path, emit: EmitSecret, given: Given = N
     """Return ``value`` as JSON by field names, each secret replaced by what ``emit`` returns for it.
 
     ``dump`` is what ``model_dump(mode="json")`` made of the value; where it has no counterpart (a serializer changed
-    the shape, a field is excluded), the value is written by its type. ``given`` holds, by path, what is written instead.
+    the shape, a field is excluded), the value is written by its type. ``given`` holds what is written instead, by path.
 
     :raises UnstorableConfig: if a value has no JSON form, or a set or a dict's keys hold a secret.
     """

@@ -22,6 +22,7 @@ from django_plugin_system.forms.controls import (
 )
 from django_plugin_system.forms.groups import GroupControl
 from django_plugin_system.forms.jsontext import JOIN, JsonTextControl, holds_secret, iter_controls
+from django_plugin_system.forms.reference import describe_references
 from django_plugin_system.forms.secret import SecretControl, read_placeholder
 from django_plugin_system.forms.textmode import hide_typed, outline, take_text
 from django_plugin_system.forms.titles import get_titles
@@ -62,6 +63,9 @@ class ConfigBinding:
     With ``generated`` django-jsonform draws it; without, or where it cannot, the configuration is one JSON text.
     """
 
+    text_url: str = ""
+    """Where the same configuration is edited as one JSON text, if there is such a place."""
+
     def __init__(
         self,
         schema: type[BaseModel],
@@ -98,6 +102,10 @@ class ConfigBinding:
     def known(self) -> set[Any]:
         """What the browser was sent: the placeholders, and the values that are no secrets."""
         return {*self._vault.get_placeholders(), *_iter_values(self.plain)}
+
+    def get_help(self) -> str:
+        """Return what operators should know about the whole form: what they may refer to."""
+        return describe_references(self.text_url if self.generated else "")
 
     def get_text(self) -> str:
         """Return what is sent to the browser: the form value as JSON."""

@@ -20,7 +20,7 @@ from django_plugin_system.forms.containers import ListControl, PairsControl, Tup
 from django_plugin_system.forms.controls import MISSING, Control, Label
 from django_plugin_system.forms.groups import GroupControl
 from django_plugin_system.forms.jsontext import JsonTextControl
-from django_plugin_system.forms.labels import get_model_title, make_label
+from django_plugin_system.forms.labels import add_bound_hint, get_model_title, make_label
 from django_plugin_system.forms.leaves import build_choice, build_leaf, get_json_schema
 from django_plugin_system.forms.scalars import FormattedControl, NumberTextControl
 from django_plugin_system.forms.secret import SecretControl
@@ -72,7 +72,7 @@ class Builder:
             return FormattedControl(label, nullable)
         if is_secret_type(annotation):
             structured = get_json_schema(annotation).get("type") != "string"
-            return SecretControl(label, nullable, structured=structured)
+            return SecretControl(add_bound_hint(label, request.metadata), nullable, structured=structured)
         if is_union(annotation):
             return self._build_union(annotation, request)
         found = self._build_model(annotation, request) or self._build_container(annotation, request)

@@ -18,6 +18,7 @@ from django_plugin_system.forms.controls import (
     decode_or_keep,
     is_same,
 )
+from django_plugin_system.forms.reference import is_reference
 from django_plugin_system.forms.scalars import TextControl
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class PairsControl(Control):
 
     def encode(self, plain: Any) -> Any:
         """Show each entry, in the stored order."""
-        if not isinstance(plain, dict) or "" in plain:
+        if not isinstance(plain, dict) or "" in plain or is_reference(plain):
             raise UnfitError
         return [{"key": key, "value": self.value.encode(value)} for key, value in plain.items()]
 

@@ -30,7 +30,13 @@ class ConfigField(forms.Field):
         """Show and read the form of ``binding``."""
         self.binding = binding
         widget = GeneratedConfigWidget(binding) if binding.generated else TextConfigWidget()
-        kwargs = {"label": _("Configuration"), "required": False, "initial": binding.get_text(), **kwargs}
+        kwargs = {
+            "label": _("Configuration"),
+            "required": False,
+            "initial": binding.get_text(),
+            "help_text": binding.get_help(),
+            **kwargs,
+        }
         super().__init__(widget=widget, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConfigField:

@@ -18,6 +18,7 @@ from django_plugin_system.forms.controls import (
     decode_or_keep,
 )
 from django_plugin_system.forms.jsontext import adapt_or_fall_back
+from django_plugin_system.forms.reference import is_reference
 from django_plugin_system.forms.scalars import ConstantControl
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class GroupControl(Control):
 
     def encode(self, plain: Any) -> Any:
         """Show each field, with its default where nothing is stored."""
-        if not isinstance(plain, dict):
+        if not isinstance(plain, dict) or is_reference(plain):
             raise UnfitError
         form: dict[str, Any] = {} if self.variant is None else {VARIANT: self.variant}
         for name, control in self.children.items():
@@ -92,7 +93,7 @@ class GroupControl(Control):
 
     def adapt(self, plain: Any) -> GroupControl:
         """Replace each field's control that cannot show its value by JSON text, for that field alone."""
-        if not isinstance(plain, dict):
+        if not isinstance(plain, dict) or is_reference(plain):
             raise UnfitError
         children = dict(self.children)
         for name, control in self.children.items():

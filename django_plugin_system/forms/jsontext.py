@@ -17,6 +17,7 @@ from django_plugin_system.forms.controls import (
     parse_json,
     show_json,
 )
+from django_plugin_system.forms.reference import is_reference
 from django_plugin_system.forms.secret import MASK_PROBLEM, RETYPE, SecretControl, is_mask
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class JsonTextControl(Control):
 
 def hide_texts(value: Any, known: Container[str]) -> Any:
     """Return JSON with every text and number that is not in ``known`` replaced by a request to type it again."""
+    if is_reference(value):
+        return value
     if isinstance(value, dict):
         return {key: hide_texts(item, known) for key, item in value.items()}
     if isinstance(value, list):

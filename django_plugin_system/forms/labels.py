@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from pydantic_core import to_jsonable_python
 
+from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.forms.controls import MISSING, Label, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
@@ -53,6 +56,15 @@ def make_label(name: str, info: FieldInfo, model: type[BaseModel]) -> Label:
         group=_get_group(extra),
         default=get_default(info),
     )
+
+
+def add_bound_hint(label: Label, metadata: Iterable[Any]) -> Label:
+    """Return ``label`` with a word on what the secret belongs to, if it is bound to anything."""
+    names = [humanize(name) for item in metadata if isinstance(item, BoundTo) for name in item.names]
+    if not names:
+        return label
+    hint = _("Belongs to %(fields)s: when that changes, type it again.") % {"fields": ", ".join(names)}
+    return replace(label, help_text=f"{label.help_text} {hint}" if label.help_text else hint)
 
 
 def _get_group(extra: Mapping[str, Any]) -> Text:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.utils.translation import gettext as _
 
 from django_plugin_system.forms.controls import MISSING, Control, Reading, Schema, Seen, Text, UnfitError
+from django_plugin_system.forms.reference import is_reference, read_typed, show_reference
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -34,10 +35,12 @@ class TextControl(Control):
         return schema
 
     def encode(self, plain: Any) -> str:
-        """Show None as an empty text."""
+        """Show None as an empty text, and a reference as it is stored."""
         if plain is None and self.nullable:
             return ""
-        if not isinstance(plain, str):
+        if is_reference(plain):
+            return show_reference(plain)
+        if not isinstance(plain, str) or read_typed(plain):
             raise UnfitError
         return plain
 
@@ -46,7 +49,7 @@ class TextControl(Control):
         del old, reading, at
         if form in ("", None):
             return self._decode_empty()
-        return form
+        return read_typed(form) or form
 
     def _decode_empty(self) -> Any:
         if self.nullable:
@@ -75,8 +78,8 @@ class NumberTextControl(TextControl):
 
     def encode(self, plain: Any) -> str:
         """Show the digits as they are stored."""
-        if plain is None and self.nullable:
-            return ""
+        if is_reference(plain) or (plain is None and self.nullable):
+            return super().encode(plain)
         if isinstance(plain, bool) or not isinstance(plain, int if self.whole else (int, float)):
             raise UnfitError
         return json.dumps(plain)
@@ -91,7 +94,7 @@ class NumberTextControl(TextControl):
             return None if self.nullable else MISSING
         if _INTEGER.match(text):
             return int(text)
-        return text if self.whole else _read_float(text)
+        return read_typed(text) or (text if self.whole else _read_float(text))
 
 
 def _read_float(text: str) -> Any:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from django_plugin_system.config.tokens import MARKER
 from django_plugin_system.forms.controls import MISSING, Control, Reading, Schema, Seen, UnfitError, parse_json
+from django_plugin_system.forms.reference import is_reference, read_typed, show_reference
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -74,7 +75,9 @@ class SecretControl(Control):
         }
 
     def encode(self, plain: Any) -> str:
-        """Show a placeholder, or nothing where nothing is stored. Anything else would be a secret."""
+        """Show a placeholder or a reference, or nothing where nothing is stored. Anything else would be a secret."""
+        if is_reference(plain):
+            return show_reference(plain)
         if isinstance(plain, list) or (isinstance(plain, dict) and MARKER not in plain):
             raise UnfitError
         return plain if read_placeholder(plain) else ""
@@ -89,6 +92,8 @@ class SecretControl(Control):
             return MISSING
         if read_placeholder(form):
             return form
+        if reference := read_typed(form):
+            return reference
         if problem := find_marker_problem(form) or (MASK_PROBLEM if is_mask(form) else None):
             reading.refuse(at, problem)
             return MISSING
@@ -102,7 +107,9 @@ class SecretControl(Control):
             return MISSING
 
     def conform(self, form: Any, known: Container[str]) -> str:
-        """Show a placeholder again; ask for anything else to be typed again."""
+        """Show a placeholder or a reference again; ask for anything else to be typed again."""
         if form in ("", None):
             return ""
+        if is_reference(read_typed(form)):
+            return str(form)
         return form if read_placeholder(form) and form in known else RETYPE

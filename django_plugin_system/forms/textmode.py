@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django_plugin_system.forms.controls import MISSING, Control, Reading
 from django_plugin_system.forms.groups import GroupControl
 from django_plugin_system.forms.jsontext import JsonTextControl, hide_texts, holds_secret, iter_texts
+from django_plugin_system.forms.reference import is_reference
 from django_plugin_system.forms.scalars import TextControl
 from django_plugin_system.forms.secret import MASK_PROBLEM, SecretControl, is_mask
 from django_plugin_system.forms.variants import VariantsControl
@@ -71,6 +72,8 @@ def hide_typed(control: Control, plain: Any, known: Container[str]) -> Any:
 
 
 def _hide(control: Control | None, plain: Any, known: Container[str]) -> Any:
+    if is_reference(plain):
+        return plain
     control = _resolve(control, plain)
     if control is None or isinstance(control, (SecretControl, JsonTextControl)):
         harmless = isinstance(control, JsonTextControl) and not control.may_hold_secret

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from django_plugin_system.config.opening import Kept as KeptSecret
 from django_plugin_system.config.tokens import MARKER
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.containers import PairsControl
 from django_plugin_system.forms.controls import MISSING, Control
+from django_plugin_system.forms.reference import is_reference
 from django_plugin_system.forms.secret import PLACEHOLDER, SecretControl, find_marker_problem, read_placeholder
 from django_plugin_system.forms.variants import VariantsControl
 
@@ -66,6 +68,8 @@ class Vault:
 
         A secret is what is stored as one, or stands where ``control`` has one.
         """
+        if is_reference(stored):
+            return stored
         resolved = control.pick_plain(stored) if isinstance(control, VariantsControl) else control
         if _is_marker(stored) or (isinstance(resolved, SecretControl) and stored is not None):
             return self._keep(Kept(path, place, stored, self._open(stored, path)))
@@ -96,7 +100,8 @@ class Vault:
     def reveal(self, plain: Any, problems: list[FieldProblem], path: Path = (), place: Path = ()) -> Any:
         """Return posted JSON with each placeholder replaced by what it stands for; note those that are out of place.
 
-        A secret that did not move stands in the result as it is stored, so that it need not be readable.
+        A secret that did not move stands in the result as it is stored, so that it need not be readable. One that did
+        is handed on as one that was kept, not typed.
         """
         if isinstance(plain, dict):
             return {key: self.reveal(value, problems, (*path, key), (*place, key)) for key, value in plain.items()}
@@ -111,7 +116,9 @@ class Vault:
         if not found:
             return plain
         here = next((kept for kept in found if kept.path == path), None)
-        return here.stored if here else found[0].opened
+        if here and _is_marker(here.stored):
+            return here.stored
+        return KeptSecret(found[0].opened, was_encrypted=_is_marker(found[0].stored))
 
 
 def _find_problem(found: list[Kept], path: Path, place: Path) -> str | None:

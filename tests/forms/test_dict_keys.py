@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from django_plugin_system.config.opening import Kept
 from tests.forms.helpers import OPENED, bind, edit, get_form
 from tests.forms.shapes import MARKER, Account
 
@@ -42,8 +43,8 @@ def test_renamed_entry_keeps_its_secret(generated: bool) -> None:  # noqa: FBT00
         form["tokens"] = {"new": form["tokens"]["a"], "b": form["tokens"]["b"]}
         form["accounts"] = {"renamed": form["accounts"]["main"]}
     config: Any = edit(binding, **form).config
-    assert config["tokens"] == {"new": f"{OPENED}-{MARKER['$secret']}", "b": OTHER}
-    assert config["accounts"]["renamed"]["token"] == f"{OPENED}-{MARKER['$secret']}"
+    assert config["tokens"] == {"new": Kept(f"{OPENED}-{MARKER['$secret']}"), "b": OTHER}
+    assert config["accounts"]["renamed"]["token"] == Kept(f"{OPENED}-{MARKER['$secret']}")
 
 
 def test_swapped_keys() -> None:
@@ -52,7 +53,7 @@ def test_swapped_keys() -> None:
     first, second = get_form(binding)["tokens"]
     swapped = [{**first, "key": "b"}, {**second, "key": "a"}]
     config: Any = edit(binding, tokens=swapped).config
-    assert config["tokens"] == {"b": f"{OPENED}-{MARKER['$secret']}", "a": f"{OPENED}-{OTHER['$secret']}"}
+    assert config["tokens"] == {"b": Kept(f"{OPENED}-{MARKER['$secret']}"), "a": Kept(f"{OPENED}-{OTHER['$secret']}")}
 
 
 def test_no_other_field_gets_the_secret() -> None:

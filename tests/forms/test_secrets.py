@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
+from django_plugin_system.config.opening import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.secret import RETYPE
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
@@ -97,7 +98,7 @@ def test_reordered_items_keep_their_secrets() -> None:
     submission = edit(binding, accounts=accounts[::-1])
     assert submission.config is not None
     tokens = [account["token"] for account in submission.config["accounts"]]
-    assert tokens == [f"{OPENED}-{OTHER['$secret']}", f"{OPENED}-{MARKER['$secret']}"]
+    assert tokens == [Kept(f"{OPENED}-{OTHER['$secret']}"), Kept(f"{OPENED}-{MARKER['$secret']}")]
     assert submission.changed_fields == ("Accounts",)
 
 
@@ -106,7 +107,7 @@ def test_removed_item_moves_the_rest() -> None:
     binding = bind(Config, make_accounts(MARKER, OTHER))
     submission = edit(binding, accounts=get_form(binding)["accounts"][1:])
     assert submission.config is not None
-    assert submission.config["accounts"][0]["token"] == f"{OPENED}-{OTHER['$secret']}"
+    assert submission.config["accounts"][0]["token"] == Kept(f"{OPENED}-{OTHER['$secret']}")
 
 
 def test_unreadable_secret_stays_where_it_is() -> None:

@@ -256,7 +256,7 @@ def test_several_missing_ones_are_all_named(row: PluginInstance, environment: py
     environment.delenv("SMS_PORT")
     with pytest.raises(UnresolvedReference) as caught:
         row.load_config()
-    assert [problem.path for problem in caught.value.errors] == [("token",), ("port",)]
+    assert {problem.path for problem in caught.value.errors} == {("token",), ("port",)}
 
 
 def test_a_changed_environment_is_no_edit(row: PluginInstance, environment: pytest.MonkeyPatch) -> None:

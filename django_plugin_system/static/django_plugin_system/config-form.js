@@ -5,6 +5,7 @@
 
   const JOIN = "\u00a7";
   const INNER = "rjf" + JOIN;
+  const REFERENCE = /^\s*\{\s*"\$(env|file)"/;
   const PLACEHOLDER = /^\[(stored secret [0-9a-f]{16}|type this secret again)\]$/;
   const ANIMATION = 250; // milliseconds; the renderer moves and removes rows after 200
   let lastId = 0;
@@ -96,6 +97,12 @@
     input.addEventListener("focus", selectPlaceholder);
     input.addEventListener("click", selectPlaceholder);
     input.addEventListener("keydown", submitOnEnter);
+    input.addEventListener("input", showReference);
+    showReference({ target: input });
+  }
+
+  function showReference(event) {
+    event.target.classList.toggle("dps-reference", REFERENCE.test(event.target.value)); // it names a place, no secret
   }
 
   function translate(element, texts) {

@@ -1,0 +1,191 @@
+"""References in forms: shown as they are stored, typed as JSON, and never followed on the way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from django_plugin_system import BoundTo
+from django_plugin_system.config.opening import Kept
+from django_plugin_system.forms.binding import drop_secrets, redact
+from django_plugin_system.forms.field import ConfigField
+from django_plugin_system.forms.secret import RETYPE
+from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
+from tests.forms.shapes import MARKER, SHAPES, Shape
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+ENV = {"$env": "APP_TOKEN"}
+FILE = {"$file": '/run/secrets/a "b" ä'}
+TEXT = '{"$env": "APP_TOKEN"}'
+
+every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+
+
+@every_shape
+@pytest.mark.parametrize("reference", [ENV, FILE], ids=str)
+@pytest.mark.parametrize("generated", [True, False])
+def test_an_unchanged_form_keeps_a_reference(shape: Shape, reference: Any, *, generated: bool) -> None:
+    """In the place of any field, whatever its type: shown as it is stored, and stored as it was."""
+    schema = make_schema(shape.annotation, shape.default)
+    binding = bind(schema, {"value": reference}, generated=generated)
+    assert not post(binding, get_form(binding)).changed
+    assert json.dumps(reference["$env"] if "$env" in reference else "/run/secrets/a", ensure_ascii=False).strip(
+        '"'
+    ) in (binding.get_text())
+    again = post(binding, {**get_form(binding), "unknown": 1})
+    assert again.config is None or again.config["value"] == reference
+
+
+@every_shape
+def test_a_reference_may_be_typed_as_json_text(shape: Shape) -> None:
+    """The configuration as JSON text takes a reference in the place of any field."""
+    binding = bind(make_schema(shape.annotation, shape.default), {"value": shape.values[0]}, generated=False)
+    submission = post(binding, {"value": ENV})
+    assert submission.config == {"value": ENV}
+
+
+class Config(BaseModel):
+    """Fields that are typed as text."""
+
+    host: str = ""
+    size: int = 0
+    token: SecretStr | None = None
+    names: list[str] = []
+    labels: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("text", [TEXT, '  {"$env":"APP_TOKEN"}\n'])
+def test_inputs_of_text_take_a_reference(text: str) -> None:
+    """What is typed as a reference is one, in texts, numbers, secrets, lists and dicts."""
+    binding = bind(Config, {"token": MARKER})
+    values = {"host": text, "size": text, "token": text, "names": [text], "labels": [{"key": "a", "value": text}]}
+    assert edit(binding, **values).config == {
+        "host": ENV,
+        "size": ENV,
+        "token": ENV,
+        "names": [ENV],
+        "labels": {"a": ENV},
+    }
+
+
+@pytest.mark.parametrize("text", ['{"$env": "A", "x": 1}', '{"$env": 5}', '{"$file": null}'])
+def test_a_malformed_reference_is_no_text(text: str) -> None:
+    """It is handed on as what it was meant to be, so that it is refused where it stands; never stored as a secret."""
+    assert edit(bind(Config, {}), host=text, token=text).config == {
+        **edit(bind(Config, {}), host="x").config,  # type: ignore[dict-item]
+        "host": json.loads(text),
+        "token": json.loads(text),
+    }
+
+
+@pytest.mark.parametrize("text", ["$env", "{", '{"a": 1}', '["$env"]', "[" * 5000, "{" * 5000, '{"x": {"$env": "A"}}'])
+def test_other_text_is_text(text: str) -> None:
+    """Text that only looks a little like a reference is what it says."""
+    submission = edit(bind(Config, {}), host=text, token=text)
+    assert submission.config is not None
+    assert (submission.config["host"], submission.config["token"]) == (text, text)
+
+
+def test_a_stored_text_that_spells_a_reference_stays_text() -> None:
+    """Such a text, stored by a program, is shown as quoted JSON, and an edit beside it leaves it alone."""
+    binding = bind(Config, {"host": TEXT, "names": [TEXT]})
+    assert get_form(binding)["host"] == json.dumps(TEXT)
+    submission = edit(binding, size="5")
+    assert submission.config is not None
+    assert (submission.config["host"], submission.config["names"]) == (TEXT, [TEXT])
+
+
+def test_a_reference_is_replaced_by_a_value() -> None:
+    """Typing over a reference ends it, in a text, a secret, and where JSON text took the place of another input."""
+
+    class Mixed(BaseModel):
+        token: SecretStr
+        on: bool
+
+    binding = bind(Mixed, {"token": ENV, "on": ENV})
+    assert json.loads(get_form(binding)["on"]) == ENV
+    assert edit(binding, token=SECRET, on="true").config == {"token": SECRET, "on": True}
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_refused_form_shows_references_again(*, generated: bool) -> None:
+    """What names a place is shown again; a secret beside it has to be typed again."""
+    binding = bind(Config, {}, generated=generated)
+    form = {"host": TEXT if generated else ENV, "token": TEXT if generated else ENV, "names": [], "labels": []}
+    again = json.loads(binding.get_again(json.dumps(form)))
+    assert (again["host"], again["token"]) == (form["host"], form["token"])
+    again = json.loads(binding.get_again(json.dumps({**form, "token": '{"$env": 1, "x": "typed"}'})))
+    assert again["token"] == RETYPE
+
+
+def test_json_text_in_a_form_takes_references() -> None:
+    """A field that is JSON text anyway shows references, and shows them again after a refusal."""
+    schema = make_schema(dict[str, Any] | None)
+    binding = bind(schema, {"value": {"a": ENV, "b": MARKER}})
+    assert not post(binding, get_form(binding)).changed
+    text = json.dumps({"a": ENV, "b": SECRET})
+    again = binding.get_again(json.dumps({"value": text}))
+    assert "APP_TOKEN" in again
+
+
+def test_people_who_may_only_look_see_the_reference() -> None:
+    """The name of a variable is no secret, also in the place of one; a copy of a row takes it along."""
+    stored = {"host": FILE, "token": ENV}
+    assert json.loads(redact(stored, Config)) == stored
+    assert drop_secrets({**stored, "spare": MARKER}, Config) == stored
+
+
+def test_what_may_be_referred_to_is_said(settings: Settings) -> None:
+    """The form names what the settings list, escaped, with a way to the JSON text; without a setting it says nothing."""
+    binding = bind(Config, {})
+    binding.text_url = "?a=1&json=1"
+    settings.PLUGIN_SYSTEM = {}
+    assert ConfigField(binding).help_text == ""
+    settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["APP_*", "OTHER"]}
+    text = str(ConfigField(binding).help_text)
+    assert "APP_*, OTHER" in text
+    assert "$file" not in text
+    assert '<a href="?a=1&amp;json=1">' in text
+    settings.PLUGIN_SYSTEM = {"FILE_REFERENCES": ["/run/<secrets>"]}
+    assert "/run/&lt;secrets&gt;" in str(ConfigField(binding).help_text)
+    assert "<a" not in str(ConfigField(bind(Config, {}, generated=False)).help_text)
+
+
+# Bound secrets
+
+
+class Server(BaseModel):
+    """A secret that belongs to an endpoint."""
+
+    api_url: str = ""
+    token: Annotated[SecretStr, BoundTo("api_url")]
+
+
+class Servers(BaseModel):
+    """Several of them."""
+
+    servers: list[Server] = []
+
+
+def test_a_bound_secret_says_what_it_belongs_to() -> None:
+    """Operators are told beforehand when they will have to type it again."""
+    schema = bind(Server).get_schema("{}")
+    assert "Belongs to Api url: when that changes, type it again." in schema["properties"]["token"]["help_text"]
+
+
+def test_a_moved_secret_is_handed_on_as_kept() -> None:
+    """A reordered item brings its secret along as one that nobody typed; one in its place as it is stored."""
+    other = {"$secret": "dps1.0000aaaa.other"}
+    binding = bind(Servers, {"servers": [{"api_url": "a", "token": MARKER}, {"api_url": "b", "token": other}]})
+    items = get_form(binding)["servers"]
+    moved = edit(binding, servers=items[::-1]).config
+    assert moved is not None
+    assert [type(server["token"]) for server in moved["servers"]] == [Kept, Kept]
+    kept = edit(binding, servers=[items[0], {"api_url": "b", "token": SECRET}]).config
+    assert kept is not None
+    assert [server["token"] for server in kept["servers"]] == [MARKER, SECRET]
