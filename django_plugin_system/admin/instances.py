@@ -96,7 +96,7 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         if row is not None:
             config = look_at(row, getattr(request, "plugin_source", None))
             editable = config.schema if self._get_editable(request, obj) else None
-            binding = config.make_binding(editable) if editable else None
+            binding = config.make_binding(editable, request.GET) if editable else None
             kwargs["form"] = make_form_class(row.item, binding)
         return super().get_form(request, obj, change=change, **kwargs)
 
@@ -104,7 +104,9 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
     def item_summary(self, row: PluginInstance) -> SafeString:
         """Return the item with its type and description."""
         item = row.item
-        return format_html("{} &rsaquo; {}<br>{}", item.plugin_type, show_link(item), item.description or "")
+        return format_html(
+            "{} &rsaquo; {}<br>{}", item.plugin_type, show_link(item, self.admin_site.name), item.description or ""
+        )
 
     @admin.display(description=gettext_lazy("configuration"))
     def stored_config(self, row: PluginInstance) -> SafeString:
@@ -185,7 +187,7 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         if row is not None and request.method == "GET" and (reason := row.reason_unusable()):
             messages.warning(request, _("This instance is not used now: %(reason)s") % {"reason": reason.localize()})
         if row is not None and row.item.is_registered and self.has_add_permission(request):
-            context["copy_url"] = get_copy_url(row)
+            context["copy_url"] = get_copy_url(row, self.admin_site.name)
         if row is not None:
             stored = row if request.method == "GET" else PluginInstance.objects.get(pk=row.pk)  # without what was typed
             context["secret_notes"] = list_secret_notes(stored, editable=self._get_editable(request, row))
