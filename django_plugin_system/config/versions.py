@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Secret, SecretBytes, SecretStr
 
 from django_plugin_system.config.declared import SECRET_TYPES
+from django_plugin_system.config.walk import MAX_DEPTH
 from django_plugin_system.exceptions import ConfigMigrationFailed, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 def wrap_secrets(opened: Any, secrets: Mapping[Path, Any], path: Path = ()) -> Any:
@@ -43,7 +44,7 @@ def unwrap_secrets(wrapped: Any, path: Path = ()) -> tuple[Any, dict[Path, Any]]
         for key, item in wrapped.items():
             result[key], inner = unwrap_secrets(item, (*path, str(key)))
             secrets |= inner
-    elif isinstance(wrapped, list):
+    elif isinstance(wrapped, (list, tuple)):
         result = []
         for index, item in enumerate(wrapped):
             plain, inner = unwrap_secrets(item, (*path, str(index)))
@@ -55,7 +56,7 @@ def unwrap_secrets(wrapped: Any, path: Path = ()) -> tuple[Any, dict[Path, Any]]
 def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) -> Any:
     """Return ``config`` after the steps from ``from_version`` to ``to_version``; the argument stays as it is.
 
-    :raises ConfigMigrationFailed: if a step raises, or returns no dict.
+    :raises ConfigMigrationFailed: if a step raises, returns no dict, or one without end.
     """
     step = getattr(plugin_class, "migrate_config", None)
     config = copy.deepcopy(config)
@@ -65,8 +66,26 @@ def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) 
             config = step(config, version)  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - foreign code
             failure = type(error).__name__
-        if failure is None and not isinstance(config, dict):
-            failure = f"it returned {type(config).__name__}, not a dict"
+        failure = failure or _find_fault(config)
         if failure is not None:
             raise ConfigMigrationFailed(plugin_class, version, failure)
     return config
+
+
+def _find_fault(config: Any) -> str | None:
+    if not isinstance(config, dict):
+        return f"it returned {type(config).__name__}, not a dict"
+    return f"it returned more than {MAX_DEPTH} levels of values in values" if _is_deeper(config, MAX_DEPTH) else None
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth + 1):
+        level = list({id(inner): inner for outer in level for inner in _iter_containers(outer)}.values())
+    return bool(level)
+
+
+def _iter_containers(value: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterator[Any]:
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, (dict, list, tuple)):
+            yield inner
