@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from django_plugin_system.config.keyring import get_derived_keys, make_key, show_key
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.rotation import rotate
+from django_plugin_system.rotation import rotate_secrets
 from tests.integration import errands
 from tests.integration.errands import choose
 from tests.integration.rows import add_instance, get_item
@@ -30,10 +30,9 @@ WORSE = "provider/worse/AC1"
 
 
 @pytest.fixture(params=[False, True], ids=["autocommit", "ATOMIC_REQUESTS"])
-def operator(request: pytest.FixtureRequest, settings: Settings, transactional_db: None) -> Iterator[Client]:
+def operator(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Client]:
     """Return the browser of somebody who may do everything, with and without a transaction around each request."""
     del transactional_db
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     client = Client()
     client.force_login(User.objects.create_superuser("operator"))
     connection.settings_dict["ATOMIC_REQUESTS"] = request.param
@@ -57,7 +56,8 @@ def _act(client: Client) -> None:
 
 
 def _delete_selected(client: Client) -> None:
-    data = {"action": "delete_selected", "post": "yes", "_selected_action": [PluginInstance.objects.get(name="main").pk]}
+    keys = [PluginInstance.objects.get(name="main").pk]
+    data = {"action": "delete_selected", "post": "yes", "_selected_action": keys}
     post(client, "plugininstance_changelist", data)
 
 
@@ -97,6 +97,6 @@ def test_a_rotation_is_seen(other: Worker, settings: Settings) -> None:
     """Rows that were rotated are read anew at once: a process without the new key notices that it lacks it."""
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [make_key(), show_key(get_derived_keys()[0])]}
     assert choose() == other.ask("choose") == "provider/main/AC1"
-    assert rotate().rewritten == 2
+    assert rotate_secrets().rewritten == 2
     assert choose() == "provider/main/AC1"
     assert other.ask("choose") is None
