@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.test.utils import override_settings
 
 from django_plugin_system import NoPluginAvailable, failover, get_plugin, get_plugin_instance, get_plugins
 from django_plugin_system.exceptions import AllPluginsFailed, PluginUnavailable
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.signals import plugin_failed, plugin_recovered
 from tests.integration.plugins import AbstractSms, ProviderSms, declare_item, declare_type
 from tests.integration.rows import add_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.dispatch import Signal
 
 _held: list[Any] = []
 _overrides: list[Any] = []
@@ -80,6 +86,41 @@ def fail(cooldown: float) -> list[str]:
                 tried.append(attempt.instance.name)
                 raise PluginUnavailable
     return tried
+
+
+def fail_again_and_again(calls: int) -> dict[str, int]:
+    """Let every call of a failover fail; return how many providers were tried, and what was written and signalled."""
+    with _watching(plugin_failed) as report:
+        for _call in range(calls):
+            report["tried"] += len(fail(3600))
+    return report
+
+
+def succeed_again_and_again(calls: int) -> dict[str, int]:
+    """Let every call of a failover succeed; return what was written and signalled."""
+    with _watching(plugin_recovered) as report:
+        for _call in range(calls):
+            for attempt in failover(AbstractSms):
+                with attempt:
+                    report["tried"] += 1
+    return report
+
+
+@contextmanager
+def _watching(signal: Signal) -> Iterator[dict[str, int]]:
+    report = {"tried": 0, "signals": 0, "updates": 0}
+
+    def count_signal(**_about: Any) -> None:
+        report["signals"] += 1
+
+    def count_update(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        report["updates"] += sql.startswith('UPDATE "django_plugin_system_plugininstance"')
+        return execute(sql, *args)
+
+    signal.connect(count_signal)
+    with connection.execute_wrapper(count_update):
+        yield report
+    signal.disconnect(count_signal)
 
 
 def allow_staleness(seconds: float) -> None:
