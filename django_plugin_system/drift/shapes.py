@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-FORMAT = 1
+FORMAT: Final = 1
 """Raised when older releases could not read the file."""
 
 

@@ -35,7 +35,7 @@ def make_plugin(schema: type[BaseModel], version: int = 1, *, step: bool = False
     class MigratingSms(Sms):
         """The same, with steps."""
 
-        migrate_config = classmethod(lambda _cls, config, _from_version: config)
+        migrate_config = classmethod(lambda _cls, config, _from_version: config)  # type: ignore[assignment]
 
     return MigratingSms if step else Sms
 

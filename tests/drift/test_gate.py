@@ -23,7 +23,7 @@ ITEM = "sms (apps.sms): provider (mail)"
 
 def make(**fields: Any) -> type[BaseModel]:
     """Return a schema; a field is a type, or a type with its default."""
-    given = {key: value if isinstance(value, tuple) else (value, ...) for key, value in fields.items()}
+    given: dict[str, Any] = {key: value if isinstance(value, tuple) else (value, ...) for key, value in fields.items()}
     schema: type[BaseModel] = create_model("Config", **given)
     return schema
 
