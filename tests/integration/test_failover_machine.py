@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
@@ -37,6 +39,30 @@ OUTCOMES: dict[str, Exception | None] = {
 outcomes = st.fixed_dictionaries({name: st.sampled_from(sorted(OUTCOMES)) for name in NAMES})
 
 
+Call = Callable[[dict[str, str], list[str], dict[str, Any]], None]
+
+
+def _act(outcome: dict[str, str], tried: list[str], name: str) -> None:
+    """Do what the provider ``name`` does."""
+    tried.append(name)
+    error = OUTCOMES[outcome[name]]
+    if error is not None:
+        raise error
+
+
+def _run(outcome: dict[str, str], tried: list[str], options: dict[str, Any]) -> None:
+    for attempt in failover(AbstractSms, **options):
+        with attempt:
+            _act(outcome, tried, attempt.instance.name)
+
+
+@async_to_sync
+async def _run_async(outcome: dict[str, str], tried: list[str], options: dict[str, Any]) -> None:
+    async for attempt in failover(AbstractSms, **options):
+        async with attempt:
+            _act(outcome, tried, attempt.instance.name)
+
+
 class FailoverMachine(RuleBasedStateMachine):
     """Four instances; each rule is a call of a failover, an operator's change, or time that passes."""
 
@@ -56,8 +82,8 @@ class FailoverMachine(RuleBasedStateMachine):
         for priority, name in enumerate(NAMES):
             add_instance(name, priority=priority)
 
-    @rule(outcome=outcomes, idempotent=st.booleans(), narrow=st.booleans())
-    def call(self, outcome: dict[str, str], *, idempotent: bool, narrow: bool) -> None:
+    @rule(outcome=outcomes, idempotent=st.booleans(), narrow=st.booleans(), fail_over=st.sampled_from([_run, _run_async]))
+    def call(self, outcome: dict[str, str], fail_over: Call, *, idempotent: bool, narrow: bool) -> None:
         """Call a failover, and compare whom it tried with what the contract says."""
         options: dict[str, Any] = {"idempotent": idempotent, **({"retry_on": OSError} if narrow else {})}
         expected, last_word = self._predict(outcome, options)
@@ -69,12 +95,7 @@ class FailoverMachine(RuleBasedStateMachine):
             *map(type, filter(None, OUTCOMES.values())),
         )
         try:
-            for attempt in failover(AbstractSms, cooldown=self._next_cooldown(), **options):
-                with attempt:
-                    tried.append(attempt.instance.name)
-                    error = OUTCOMES[outcome[attempt.instance.name]]
-                    if error is not None:
-                        raise error
+            fail_over(outcome, tried, {"cooldown": self._next_cooldown(), **options})
         except expected_errors as error:
             raised = error
         assert tried == expected
