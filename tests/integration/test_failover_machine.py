@@ -82,7 +82,9 @@ class FailoverMachine(RuleBasedStateMachine):
         for priority, name in enumerate(NAMES):
             add_instance(name, priority=priority)
 
-    @rule(outcome=outcomes, idempotent=st.booleans(), narrow=st.booleans(), fail_over=st.sampled_from([_run, _run_async]))
+    @rule(
+        outcome=outcomes, idempotent=st.booleans(), narrow=st.booleans(), fail_over=st.sampled_from([_run, _run_async])
+    )
     def call(self, outcome: dict[str, str], fail_over: Call, *, idempotent: bool, narrow: bool) -> None:
         """Call a failover, and compare whom it tried with what the contract says."""
         options: dict[str, Any] = {"idempotent": idempotent, **({"retry_on": OSError} if narrow else {})}
