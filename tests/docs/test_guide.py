@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -193,7 +194,39 @@ class TestFrom2x:
         follow(terminal, "From 2.0.x")
 
 
+PRELUDE = """
+from apps.sms.plugins import AbstractSms
+from django_plugin_system import explain_selection, get_plugin, get_plugin_by_id, get_plugins
+from django_plugin_system.helpers import get_plugin_class, get_plugin_instance
+from django_plugin_system.models import PluginInstance, PluginType
+from django_plugin_system.register import load_plugin_item, load_plugin_type
+from django_plugin_system.registry import registry
+from django_plugin_system.sync import sync_registered_plugins_to_db
+
+plugin_type = PluginType.objects.get(name="sms", manager="apps.sms")
+instance = PluginInstance.objects.get(name="transactional", item__name="gateway")
+item = instance.item
+"""
+"""What the table of calls takes for granted."""
+
+
+def read_calls() -> list[tuple[str, str]]:
+    """Return each call of 1.1.0 in the guide's table, and the one that replaces it."""
+    section = GUIDE.read_text(encoding="utf-8").partition("| 1.1.0 | 1.2 |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `(.+?)` \| `(.+?)` \|$", section, re.MULTILINE)
+
+
 @pytest.mark.sqlite
 def test_old_calls_and_their_new_forms(terminal: Terminal) -> None:
-    """Each example on the way from items to instances does what the guide shows."""
+    """Each example on the way from items to instances does what the guide shows, and each call of its table works."""
     Story(terminal).tell(GUIDE, "From items to instances")
+    calls = read_calls()
+    assert len(calls) == 11
+    for old, new in calls:
+        type_in_shell(terminal, f"{PRELUDE}\nold, new = {old}, {new}\nassert None not in (old, new)")
+
+
+@pytest.mark.sqlite
+def test_credentials_move_from_settings(terminal: Terminal) -> None:
+    """A token in the settings becomes an instance's, encrypted or as a reference to the environment."""
+    Story(terminal).tell(GUIDE, "From settings to instances")
