@@ -23,12 +23,15 @@ MAX_AGE = 60.0
 """Seconds after which any remembered value is made anew."""
 MAX_ENTRIES = 1024
 """How many values one process remembers; the oldest go first."""
+MAX_ROWS = 10_000
+"""How many rows these may keep in memory together."""
 NEVER = float("-inf")
 
 
 @dataclass
 class _Entry:
     value: Any
+    rows: int
     using: str
     token: str
     generation: int
@@ -40,10 +43,11 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Made:
-    """A value and for how many seconds it holds at most."""
+    """A value, for how many seconds it holds at most, and how many rows it keeps in memory."""
 
     value: Any
     lifetime: float = MAX_AGE
+    rows: int = 1
 
 
 _entries: dict[Hashable, _Entry] = {}
@@ -84,10 +88,10 @@ def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
         return entry.value
     generation = registry.generation
     made = make()
-    if token is not None and settled:
+    if token is not None and settled and made.rows <= MAX_ROWS:
         expires = now + min(made.lifetime, MAX_AGE)
         fresh_until = _get_fresh_until(using, now, expires)
-        _store(key, _Entry(made.value, using, token, generation, expires, fresh_until, commits))
+        _store(key, _Entry(made.value, made.rows, using, token, generation, expires, fresh_until, commits))
     return made.value
 
 
@@ -105,7 +109,7 @@ def _store(key: Hashable, entry: _Entry) -> None:
     with _lock:
         _entries.pop(key, None)
         _entries[key] = entry
-        while len(_entries) > MAX_ENTRIES:
+        while len(_entries) > MAX_ENTRIES or sum(kept.rows for kept in _entries.values()) > MAX_ROWS:
             del _entries[next(iter(_entries))]
 
 

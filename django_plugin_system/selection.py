@@ -176,7 +176,8 @@ def _find_all_ready(request: Request) -> cache.Made:
     began = timezone.now()
     found = [try_prepare(row) for row in request.find_rows().enabled()]
     skipped = [candidate.instance for candidate in found if isinstance(candidate, Candidate)]
-    return cache.Made([ready for ready in found if isinstance(ready, Ready)], get_lifetime(skipped, began))
+    usable = [ready for ready in found if isinstance(ready, Ready)]
+    return cache.Made(usable, get_lifetime(skipped, began), rows=len(usable))
 
 
 def iter_failover(request: Request, *, first: bool) -> Iterator[Ready | Substitute]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_plugin_system import cache, freshness, get_plugin, get_plugin_by_id, refresh_plugins
 from django_plugin_system.cache import Made, remember
 from django_plugin_system.freshness import (
+    TABLE,
     announce_change,
     changing,
     has_uncommitted_changes,
@@ -224,6 +227,49 @@ def test_a_receiver_of_a_write_sees_it_and_nothing_of_it_stays(row: PluginInstan
     assert choose() == "provider/meanwhile/AC1"
 
 
+def test_a_write_sets_one_token(row: PluginInstance) -> None:
+    """What a write does within, other writes among it, is announced once."""
+    row.set_config({"account": "AC2", "token": "hush"})
+    for write in (row.save, lambda: PluginInstance.objects.bulk_update([row], ["config"]), row.delete):
+        with CaptureQueriesContext(connection) as queries:
+            write()
+        assert sum(TABLE in query["sql"] for query in queries) == 1
+
+
+def test_a_write_is_under_way_in_its_thread_only() -> None:
+    """Another thread, although it was started from within a write, announces its own."""
+    seen: list[bool] = []
+    with changing("default"):
+        context = copy_context()
+        thread = Thread(target=context.run, args=[lambda: seen.append(is_changing("default"))])
+        thread.start()
+        thread.join()
+    assert seen == [False]
+
+
+def test_an_open_transaction_concerns_its_thread_only(settings: Settings) -> None:
+    """Within MAX_STALENESS, a thread sees its own open changes at once, and the others see them when committed."""
+    settings.PLUGIN_SYSTEM = {"MAX_STALENESS": 3600}
+    chosen: list[str | None] = []
+
+    def choose_elsewhere() -> None:
+        chosen.append(choose())
+        connection.close()
+
+    def run_elsewhere() -> None:
+        thread = Thread(target=choose_elsewhere)
+        thread.start()
+        thread.join()
+
+    with transaction.atomic():
+        rename("main", "renamed")
+        assert choose() == "provider/renamed/AC1"
+        run_elsewhere()
+        assert choose() == "provider/renamed/AC1"
+    run_elsewhere()
+    assert chosen == [MAIN, "provider/renamed/AC1"]
+
+
 def test_commits_are_counted() -> None:
     """Only what was committed counts, once for each transaction."""
     before = freshness.commits
@@ -263,6 +309,16 @@ def test_the_memory_is_bounded() -> None:
         remember("default", ("n", number), lambda: Made("value"))
     assert len(cache._entries) == cache.MAX_ENTRIES  # noqa: SLF001 - memory has no public face
     assert ("n", cache.MAX_ENTRIES + 4) in cache._entries  # noqa: SLF001 - as above
+
+
+def test_lists_count_by_their_rows() -> None:
+    """Long lists make room for each other, and one that is longer than all the room is made each time."""
+    for number in range(3):
+        remember("default", ("list", number), lambda: Made([], rows=cache.MAX_ROWS // 2))
+    assert [key[1] for key in cache._entries if key[0] == "list"] == [1, 2]  # type: ignore[index]  # noqa: SLF001 - as above
+    remember("default", "too long", lambda: Made([], rows=cache.MAX_ROWS + 1))
+    assert "too long" not in cache._entries  # noqa: SLF001 - as above
+    assert ("list", 2) in cache._entries  # noqa: SLF001 - as above
 
 
 def test_a_short_life_is_kept_short() -> None:
