@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.config.declared import Step, holds_secret, is_secret_type, iter_inner
+from django_plugin_system.config.references import read_reference
 from django_plugin_system.config.tokens import is_marker
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class _Part(NamedTuple):
 
 
 def may_hold_plain_secret(annotation: Any, stored: Any) -> bool:
-    """Say whether ``stored``, JSON of a value of type ``annotation``, has anything but a marker at a secret's place."""
+    """Say whether ``stored``, JSON of a value of type ``annotation``, has neither marker nor reference for a secret."""
     return any(
         _is_plain(item) if part.is_secret else may_hold_plain_secret(part.annotation, item)
         for part in _get_parts(annotation)
@@ -35,7 +36,7 @@ def may_hold_plain_secret(annotation: Any, stored: Any) -> bool:
 
 
 def _is_plain(stored: Any) -> bool:
-    return stored is not None and not is_marker(stored)
+    return stored is not None and not is_marker(stored) and read_reference(stored) is None
 
 
 def _get_parts(annotation: Any) -> tuple[_Part, ...]:

@@ -47,6 +47,7 @@ HARMLESS: list[Any] = [
     {},
     {"plain": "x", "token": MARKER, "raw": MARKER, "number": MARKER},
     {"login": {"user": "x", "password": None, "children": [{"password": MARKER}]}},
+    {"token": {"$env": "TOKEN"}, "raw": {"$file": "/run/secrets/raw"}, "login": {"$env": "LOGIN"}},
     {"logins": {"a": {"user": "x"}, "password": {}}},
     {"spare": [MARKER, MARKER], "both": ["x", MARKER]},
     {"both": ["x"], "either": "x"},
