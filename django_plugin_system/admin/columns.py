@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
 
-    from django.db.models import Model
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
@@ -87,14 +85,6 @@ class ShortDescription(ModelAdmin):
         if db_field.name == "description":
             kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 3})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-
-def show_link(row: Model, text: str = "", query: str = "") -> SafeString:
-    """Return a link to the admin page of ``row``, under its name or ``text``."""
-    meta = row._meta  # noqa: SLF001 - public in all but name
-    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
-    address = f"{address}?{query}" if query else address
-    return format_html('<a href="{}" title="{}">{}</a>', address, row, text or row)
 
 
 def find_positions(type_ids: Iterable[object]) -> dict[object, int]:

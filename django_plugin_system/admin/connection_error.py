@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_plugin_system.config.problems import scrub
 from django_plugin_system.config.texts import iter_secret_texts
 from django_plugin_system.config.walk import iter_secrets
+from django_plugin_system.configuration import collect_hidden_texts
 from django_plugin_system.exceptions import PluginSystemError
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ _SHORT = 6
 
 
 @sensitive_variables()
-def find_secret_texts(config: BaseModel | None, stored: PluginInstance | None) -> set[str]:
-    """Return every text that is secret in what was tested or is stored: typed, kept, or found by a reference."""
-    models = [config]
-    with suppress(PluginSystemError):
-        models.append(stored.load_config() if stored else None)
-    values = [secret for model in models if model is not None for _path, secret in iter_secrets(model)]
-    return {text for text in iter_secret_texts(values) if text}
+def find_secret_texts(config: BaseModel | None, *rows: PluginInstance | None) -> set[str]:
+    """Return every text that must not be shown: the secrets of ``config`` and of ``rows``, and what references gave."""
+    found = set(iter_secret_texts([secret for _path, secret in iter_secrets(config)]))
+    for row in rows:
+        with suppress(PluginSystemError):
+            found |= collect_hidden_texts(row) if row else set()
+    return {text for text in found if text}
 
 
 @sensitive_variables()

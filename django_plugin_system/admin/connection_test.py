@@ -113,7 +113,7 @@ def _find_error(row: PluginInstance, stored: PluginInstance | None) -> str:
         plugin = build_plugin(plugin_class, config, stored)
         _wait_for(plugin.check())
     except BaseException as error:  # noqa: BLE001 - foreign code, and this thread is its own: SystemExit too
-        return describe(error, find_secret_texts(config, stored))
+        return describe(error, find_secret_texts(config, row, stored))
     return ""
 
 

@@ -1,17 +1,33 @@
-"""Adding an instance as a copy of another one: everything but its secrets."""
+"""Adding an instance as a copy of another one: without its secrets in the form, with them here on the server."""
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.config.opening import open_markers
+from django_plugin_system.configuration import get_binding
+from django_plugin_system.exceptions import ConfigError
+from django_plugin_system.models import PluginInstance, PluginStatus
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
     from django_plugin_system.models import PluginItem
+
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
 
 COPIED = ("status", "priority", "description")
 
@@ -31,7 +47,68 @@ def get_initial(source: PluginInstance) -> dict[str, Any]:
     return {"name": f"{source.name}-copy", **{name: getattr(source, name) for name in COPIED}}
 
 
-def get_copy_url(source: PluginInstance) -> str:
-    """Return the address of the form of a copy."""
-    address = reverse("admin:django_plugin_system_plugininstance_add")
+def get_copy_url(source: PluginInstance, site: str) -> str:
+    """Return the address of the form of a copy, in the admin ``site``."""
+    address = reverse("admin:django_plugin_system_plugininstance_add", current_app=site)
     return f"{address}?{urlencode({'item': source.item_id, 'copy': source.pk})}"
+
+
+@sensitive_variables()
+def copy_with_secrets(source: PluginInstance) -> PluginInstance:
+    """Store a copy of ``source``, disabled, under a name that is free; each secret is encrypted anew for it.
+
+    Nothing can be typed on the way, so a secret that is bound to an endpoint comes with that very endpoint.
+
+    :raises ConfigError: if the configuration of ``source`` cannot be read; then nothing is stored.
+    """
+    current = copy.copy(source)
+    current.renew_config()
+    values = {name: getattr(source, name) for name in COPIED}
+    name = _find_free_name(source)
+    copied = PluginInstance(**{**values, "item": source.item, "name": name, "status": PluginStatus.DISABLED})
+    copied.set_config(open_markers(current.config, get_binding(source), get_keyring()).data)
+    copied.save(force_insert=True)
+    return copied
+
+
+def _find_free_name(source: PluginInstance) -> str:
+    taken = set(PluginInstance.objects.filter(item=source.item).values_list("name", flat=True))
+    stem = source.name[:80]
+    names = (f"{stem}-copy", *(f"{stem}-copy-{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+class SecretCopies(ModelAdmin):
+    """Adds the action that copies instances with their secrets: for users who may add, and change the very row.
+
+    Those can already use the secrets of that row, but still read none.
+    """
+
+    def has_copy_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
+        """Say whether the user may copy an instance with its secrets."""
+        return self.has_add_permission(request) and self.has_change_permission(request, obj)
+
+    @admin.action(permissions=["copy"], description=gettext_lazy("Duplicate with secrets, as disabled instances"))
+    def duplicate_with_secrets(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> None:
+        """Store a disabled copy of each row, and say what became of it."""
+        made = [str(copied) for copied in (self._copy(request, row) for row in queryset) if copied]
+        text = ngettext(
+            "%(count)d copied with its secrets, and disabled: %(names)s.",
+            "%(count)d copied with their secrets, and disabled: %(names)s.",
+            len(made),
+        )
+        if made:
+            self.message_user(request, text % {"count": len(made), "names": ", ".join(made[:10])}, messages.SUCCESS)
+
+    def _copy(self, request: HttpRequest, row: PluginInstance) -> PluginInstance | None:
+        if not self.has_copy_permission(request, row):
+            self.message_user(request, _("You may not copy %(name)s.") % {"name": row}, messages.ERROR)
+            return None
+        try:
+            made = copy_with_secrets(row)
+        except ConfigError as error:
+            self.message_user(request, _("Not copied: %(reason)s") % {"reason": error}, messages.ERROR)
+            return None
+        self.log_addition(request, made, _("Copied from %(name)s, with its secrets.") % {"name": row})
+        self.log_change(request, row, _("Copied to %(name)s, with its secrets.") % {"name": made})
+        return made

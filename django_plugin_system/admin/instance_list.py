@@ -13,11 +13,12 @@ from django_plugin_system.admin.columns import (
     find_positions,
     show_last_error,
     show_last_test,
-    show_link,
     show_priority,
     show_state,
 )
+from django_plugin_system.admin.copying import SecretCopies
 from django_plugin_system.admin.filters import LastErrorFilter, LastTestFilter, StateFilter, TierFilter
+from django_plugin_system.admin.links import Links
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from django_plugin_system.models import PluginInstance
 
 
-class InstanceList(StatusAndPriorityActions):
+class InstanceList(SecretCopies, StatusAndPriorityActions):
     """The columns, filters and actions of the list."""
 
     list_display = ("instance", "state_and_error", "position", "status", "priority", "last_test")
     list_display_links = None  # the first column has links of its own
+    actions = (*StatusAndPriorityActions.actions, "duplicate_with_secrets")
     list_editable = ("status", "priority")
     list_filter = (StateFilter, TierFilter, LastErrorFilter, LastTestFilter, "status", "item__plugin_type", "item")
     list_select_related = ("item__plugin_type",)
@@ -51,17 +53,19 @@ class InstanceList(StatusAndPriorityActions):
         """Find each row's place in the order of selection, in one query for the page; let links lead back to it."""
         changelist = super().get_changelist_instance(request)
         positions = find_positions(row.item.plugin_type_id for row in changelist.result_list)
+        links, query = Links(self.admin_site, request), self.get_preserved_filters(request)
         for row in changelist.result_list:
-            row.admin_position, row.admin_query = positions.get(row.pk), self.get_preserved_filters(request)
+            row.admin_position, row.admin_links, row.admin_query = positions.get(row.pk), links, query
         return changelist
 
     @admin.display(description=_("name"), ordering="name")
     def instance(self, row: Any) -> SafeString:
         """Return links to the row, to its type and to its item: three in one column, as the list has many."""
-        item = row.item
-        links = show_link(item.plugin_type, item.plugin_type.name), show_link(item, item.name)
-        query = getattr(row, "admin_query", "")
-        return format_html('{}<div class="dps-quiet">{} &rsaquo; {}</div>', show_link(row, row.name, query), *links)
+        item, show = row.item, row.admin_links.show
+        links = show(item.plugin_type, item.plugin_type.name), show(item, item.name)
+        return format_html(
+            '{}<div class="dps-quiet">{} &rsaquo; {}</div>', show(row, row.name, row.admin_query), *links
+        )
 
     @admin.display(description=_("state"))
     def state_and_error(self, row: PluginInstance) -> SafeString:
@@ -71,8 +75,7 @@ class InstanceList(StatusAndPriorityActions):
     @admin.display(description=_("order"))
     def position(self, row: Any) -> SafeString:
         """Return the row's place in the order of selection of its type, with what puts it there."""
-        place = getattr(row, "admin_position", "")
-        return format_html('{} <span class="dps-quiet">{}</span>', place, show_priority(row))
+        return format_html('{} <span class="dps-quiet">{}</span>', row.admin_position, show_priority(row))
 
     @admin.display(description=_("last test"), ordering="last_tested_at")
     def last_test(self, row: PluginInstance) -> str | SafeString:

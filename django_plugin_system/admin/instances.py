@@ -17,11 +17,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from django_plugin_system.admin.choose_item import find_item, group_items
-from django_plugin_system.admin.columns import show_link, show_priority, show_state
+from django_plugin_system.admin.columns import show_priority, show_state
 from django_plugin_system.admin.connection_test_page import ConnectionTests, is_test
 from django_plugin_system.admin.copying import find_source, get_copy_url, get_initial
 from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
 from django_plugin_system.admin.instance_list import InstanceList
+from django_plugin_system.admin.links import Links
 from django_plugin_system.admin.row_config import look_at
 from django_plugin_system.admin.stored_dates import list_secret_notes
 from django_plugin_system.exceptions import StaleConfig
@@ -101,12 +102,11 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         return super().get_form(request, obj, change=change, **kwargs)
 
     @admin.display(description=gettext_lazy("item"))
-    def item_summary(self, row: PluginInstance) -> SafeString:
+    def item_summary(self, row: Any) -> SafeString:
         """Return the item with its type and description."""
         item = row.item
-        return format_html(
-            "{} &rsaquo; {}<br>{}", item.plugin_type, show_link(item, self.admin_site.name), item.description or ""
-        )
+        links = row.admin_links.show(item)
+        return format_html("{} &rsaquo; {}<br>{}", item.plugin_type, links, item.description or "")
 
     @admin.display(description=gettext_lazy("configuration"))
     def stored_config(self, row: PluginInstance) -> SafeString:
@@ -184,6 +184,7 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Say above the form why the instance cannot be used, below it since when its secrets are; offer to copy it."""
         row = kwargs.get("obj")
+        context["adminform"].form.instance.admin_links = Links(self.admin_site, request)
         if row is not None and request.method == "GET" and (reason := row.reason_unusable()):
             messages.warning(request, _("This instance is not used now: %(reason)s") % {"reason": reason.localize()})
         if row is not None and row.item.is_registered and self.has_add_permission(request):

@@ -11,12 +11,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.admin.actions import StatusAndPriorityActions
-from django_plugin_system.admin.columns import show_link
-from django_plugin_system.models import PluginItem
+from django_plugin_system.admin.links import Links
+from django_plugin_system.models import PluginInstance, PluginItem
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
 
@@ -67,15 +67,18 @@ class PluginItemAdmin(StatusAndPriorityActions):
         return row.is_registered
 
     @admin.display(description=_("instances"))
-    def instance_links(self, row: PluginItem) -> SafeString:
-        """Return a link to each instance, and to the page that adds one."""
+    def instance_links(self, row: Any) -> SafeString:
+        """Return a link to each of the first 50 instances, and to the page that adds one."""
+        links: Links = row.admin_links
         instances = row.instances.select_related("item").in_order()[:50]
-        links = format_html_join("", "<li>{}</li>", ((show_link(instance),) for instance in instances))
-        add = reverse("admin:django_plugin_system_plugininstance_add")
-        return format_html(
-            '<ul class="dps-links">{}</ul><a class="addlink" href="{}?item={}">{}</a>',
-            links,
-            add,
-            row.pk,
-            _("Add instance"),
-        )
+        listed = format_html_join("", "<li>{}</li>", ((links.show(instance),) for instance in instances))
+        shown = format_html('<ul class="dps-links">{}</ul>', listed)
+        if not links.may("add", PluginInstance):
+            return shown
+        address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
+        return shown + format_html('<a class="addlink" href="{}?item={}">{}</a>', address, row.pk, _("Add instance"))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the page, with links to what the user may open."""
+        context["adminform"].form.instance.admin_links = Links(self.admin_site, request)
+        return super().render_change_form(request, context, *args, **kwargs)

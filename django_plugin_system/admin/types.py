@@ -117,7 +117,7 @@ class PluginTypeAdmin(ShortDescription):
             raise Http404
         if not self.has_view_or_change_permission(request, row) or not self._may_change_instances(request):
             raise PermissionDenied
-        address = f"{reverse('admin:django_plugin_system_plugintype_change', args=[row.pk])}?{request.GET.urlencode()}"
+        address = f"{self._get_url(row)}?{request.GET.urlencode()}"
         if request.method != "POST" or instances is None:
             return HttpResponseRedirect(f"{address}#order")
         outcome = save_order(request, instances, row)
@@ -129,6 +129,9 @@ class PluginTypeAdmin(ShortDescription):
             return HttpResponseRedirect(f"{address}#order")
         return self._show_refused(request, row, outcome)
 
+    def _get_url(self, row: PluginType, page: str = "change") -> str:
+        return reverse(f"admin:django_plugin_system_plugintype_{page}", args=[row.pk], current_app=self.admin_site.name)
+
     def _get_instance_admin(self) -> admin.ModelAdmin[Any] | None:
         return self.admin_site._registry.get(PluginInstance)  # noqa: SLF001 - get_model_admin came with Django 5.0
 
@@ -139,10 +142,10 @@ class PluginTypeAdmin(ShortDescription):
     def _get_order_context(self, request: HttpRequest, row: PluginType, refused: Any = None) -> dict[str, Any]:
         instances = self._get_instance_admin()
         editable = self._may_change_instances(request)
-        address = reverse("admin:django_plugin_system_plugintype_order", args=[row.pk])
+        address = self._get_url(row, "order")
         return {
             "order": make_table(row, request.GET, editable=editable, forms=refused),
-            "order_back": reverse("admin:django_plugin_system_plugintype_change", args=[row.pk]),
+            "order_back": self._get_url(row),
             "order_url": f"{address}?{request.GET.urlencode()}",
             "order_links": instances is not None and instances.has_view_permission(request),
             "order_failed": bool(refused),
