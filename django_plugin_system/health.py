@@ -73,7 +73,8 @@ def describe_error(instance: PluginInstance, error: BaseException) -> str:
         text = f"{name}: {scrub(str(error), collect_hidden_texts(instance))}"
     except Exception:  # noqa: BLE001 - the config cannot be read, or a foreign __str__ raises
         return name
-    return text.replace("\x00", "")[:MAX_ERROR_LENGTH]
+    storable = text.replace("\x00", "").encode(errors="replace").decode()  # no NUL, no half of a surrogate pair
+    return storable[:MAX_ERROR_LENGTH]
 
 
 def _write_mark(mark: Mark) -> bool:

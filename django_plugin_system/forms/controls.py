@@ -218,5 +218,5 @@ def _refuse_constant(name: str) -> Any:
 
 
 def show_json(value: Any) -> str:
-    """Return JSON text for people: indented, with any script's letters as they are."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Return JSON text for people: indented, with any script's letters as they are; half a surrogate pair escaped."""
+    return json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
