@@ -12,7 +12,7 @@ from django.db import connections, router
 from django_plugin_system.conf import find_setting_problems
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.exceptions import InvalidSetting, PluginSystemError
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.registry import registry
 from django_plugin_system.survey import TABLE, count_rows_by_key
@@ -29,6 +29,7 @@ def register_checks() -> None:
     checks.register(check_waiting_items, TAG)
     checks.register(check_form_renderer, TAG)
     checks.register(check_own_key, Tags.security, deploy=True)
+    checks.register(check_tables, Tags.database)
     checks.register(check_needed_keys, Tags.database)
 
 
@@ -93,6 +94,33 @@ def check_own_key(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Che
     ]
 
 
+def check_tables(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """E003: the tables are those of 2.0.x. Runs with ``check --database`` and with ``migrate``, which it stops."""
+    del app_configs
+    return [
+        checks.Error(
+            f'The plugin tables in database "{alias}" were made by 2.0.x, another line with other columns.',
+            hint="They were not touched. Go back to 2.0.x, write its instances down and remove its tables: "
+            'see "From 2.0.x" in migrations_guide.md.',
+            id="django_plugin_system.E003",
+        )
+        for alias in databases or ()
+        if _is_of_2x(alias)
+    ]
+
+
+def _is_of_2x(alias: str) -> bool:
+    connection = connections[alias]
+    table = PluginItem._meta.db_table  # noqa: SLF001 - Django documents _meta
+    if not router.allow_migrate_model(alias, PluginItem) or table not in connection.introspection.table_names():
+        return False
+    with connection.cursor() as cursor:
+        columns = connection.introspection.get_table_description(cursor, table)
+    return "configurable" in {column.name for column in columns}
+
+
 def check_needed_keys(
     app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> list[CheckMessage]:
@@ -109,7 +137,7 @@ def check_needed_keys(
             id="django_plugin_system.W004",
         )
         for alias in databases or ()
-        if _has_instances(alias)
+        if _has_instances(alias) and not _is_of_2x(alias)
         for key_id, count in sorted(count_rows_by_key(alias).items())
         if key_id not in configured
     ]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
+from django.db import connection
 
 from django_plugin_system.models import PluginItem, PluginType
 from tests.integration.plugins import ConsoleSms, ProviderSmsV2, declare_item, declare_type
@@ -111,3 +113,11 @@ def test_pluginkey_prints_the_keys_in_use(settings: Settings, provider: PluginIt
     row = add_instance(item=provider)
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [*run("pluginkey"), *run("pluginkey", "--derived")]}
     assert row.reason_unusable() is None
+
+
+def test_tables_of_2x_are_not_migrated() -> None:
+    """E003 stops ``migrate`` at tables that 2.0.x made, before it touches them, and says what to read."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_plugin_system_pluginitem ADD COLUMN configurable boolean")
+    with pytest.raises(SystemCheckError, match=r'E003\).* database "default" were made by 2.0.x(.|\n)*From 2.0.x'):
+        call_command("migrate", "django_plugin_system", skip_checks=False)
