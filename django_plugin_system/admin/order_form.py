@@ -9,10 +9,12 @@ from uuid import UUID
 from django import forms
 from django.contrib.admin.utils import construct_change_message
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import router
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_plugin_system.admin.actions import HIGHEST, LOWEST
 from django_plugin_system.freshness import changing
 from django_plugin_system.models import PluginInstance, PluginStatus
 
@@ -49,6 +51,7 @@ class OrderForm(ModelForm):
         """Show ``row``, or read what was posted for it."""
         super().__init__(data, instance=row, prefix=str(row.pk))
         self.mark = get_mark(row)
+        self.fields["priority"].validators += [MinValueValidator(LOWEST), MaxValueValidator(HIGHEST)]
         self.fields["priority"].widget.attrs |= {"placeholder": row.item.priority, "class": "dps-priority"}
         for name in self.fields:
             label = self.fields[name].label

@@ -175,6 +175,8 @@ def test_refused_value_saves_nothing(admin_client: Client, items: Items, address
     page = response.content.decode()
     assert "Nothing was saved." in page
     assert page.count("Enter a whole number.") == 1
+    too_low = admin_client.post(target, form | {f"{bad.pk}-priority": "-32769"}).content.decode()
+    assert "greater than or equal to -32768" in too_low
     again = read_form(response)
     assert (again[f"{good.pk}-priority"], again[f"{bad.pk}-priority"], again[f"{other.pk}-priority"]) == (
         "9",

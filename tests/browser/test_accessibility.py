@@ -1,17 +1,28 @@
-"""Our pages have no serious finding of axe-core, in light and dark."""
+"""Our pages have no serious finding of axe-core: in light, in dark, on a telephone, refused; under a strict CSP."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import expect
 
-from tests.admin.sample import SECRET, make_instance
+from django_plugin_system.models import PluginInstance, PluginStatus
+from tests.admin.sample import SECRET, SID, make_instance
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from collections.abc import Callable, Iterator
+
+    from django.http import HttpRequest, HttpResponse
+    from playwright.sync_api import Browser, Page
+    from pytest_django.live_server_helper import LiveServer
 
     from django_plugin_system.models import PluginItem
+
+    Shoot = Callable[..., Any]
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +30,30 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 OURS = ["#content"]
 """The part of a page that we draw; the rest is Django's admin."""
+
+BASE = "/admin/django_plugin_system"
+POLICY = "default-src 'self'"
+
+
+def add_policy(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Return a middleware that sends the policy with every page."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response["Content-Security-Policy"] = POLICY
+        return response
+
+    return answer
+
+
+@pytest.fixture(autouse=True)
+def strict_policy(settings: Any, page: Page) -> Iterator[None]:
+    """Serve every page under the policy; what the browser blocks because of it fails the test."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.add_policy"]
+    blocked: list[str] = []
+    page.on("console", lambda told: blocked.append(told.text) if "Content Security Policy" in told.text else None)
+    yield
+    assert not blocked
 
 
 def find_serious(page: Page) -> list[str]:
@@ -32,29 +67,110 @@ def find_serious(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_serious_finding(admin_page: Page, items: dict[str, PluginItem], theme: Any) -> None:
-    """The choice, the form (new, stored, refused), the list and the order of selection can be used by everyone."""
+@pytest.fixture
+def pages(items: dict[str, PluginItem]) -> list[str]:
+    """Return the addresses of our pages, each with something to show."""
     senders = [{"name": "a", "token": SECRET}, {"name": "b", "token": SECRET}]
-    row = make_instance(
-        items["twilio"], config={"account_sid": "AC" + "0" * 32, "auth_token": SECRET, "senders": senders}
-    )
-    make_instance(items["twilio"], "off", status="disable")
-    base = "/admin/django_plugin_system"
-    admin_page.emulate_media(color_scheme=theme)
+    row = make_instance(items["twilio"], config={"account_sid": SID, "auth_token": SECRET, "senders": senders})
+    make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
+    make_instance(items["twilio"], "cooling", unavailable_until=timezone.now() + timedelta(hours=1))
+    return [
+        f"{BASE}/plugininstance/add/",
+        f"{BASE}/plugininstance/add/?q=nothing",
+        f"{BASE}/plugininstance/add/?item={items['twilio'].pk}",
+        f"{BASE}/plugininstance/{row.pk}/change/",
+        f"{BASE}/plugininstance/",
+        f"{BASE}/plugintype/",
+        f"{BASE}/plugintype/{row.item.plugin_type_id}/change/",
+        f"{BASE}/pluginitem/",
+        f"{BASE}/pluginitem/{items['twilio'].pk}/change/",
+    ]
+
+
+LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "telephone": ("light", 390)}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_serious_finding(admin_page: Page, pages: list[str], look: str) -> None:
+    """Every page can be used by everyone, and none is wider than the screen."""
+    theme, width = LOOKS[look]
+    admin_page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    admin_page.set_viewport_size({"width": width, "height": 844})
     findings: dict[str, list[str]] = {}
-    for address in (
-        f"{base}/plugininstance/add/",
-        f"{base}/plugininstance/add/?item={items['twilio'].pk}",
-        f"{base}/plugininstance/{row.pk}/change/",
-        f"{base}/plugininstance/",
-        f"{base}/plugintype/{row.item.plugin_type_id}/change/",
-    ):
+    for address in pages:
         admin_page.goto(address)
         admin_page.wait_for_load_state("networkidle")
         findings[address] = find_serious(admin_page)
-    admin_page.goto(f"{base}/plugininstance/add/?item={items['twilio'].pk}")
+        if admin_page.evaluate("document.documentElement.scrollWidth") > width + 10:
+            findings[address].append("wider than the screen")
+    assert {address: found for address, found in findings.items() if found} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_refused_forms(admin_page: Page, pages: list[str], items: dict[str, PluginItem], theme: Any) -> None:
+    """The same holds for a form and an order that were refused."""
+    admin_page.emulate_media(color_scheme=theme)
+    admin_page.goto(pages[2])
     admin_page.get_by_role("button", name="Save", exact=True).click()
     admin_page.locator(".rjf-error-text").first.wait_for()
-    findings["refused"] = find_serious(admin_page)
-    assert {address: found for address, found in findings.items() if found} == {}
+    assert find_serious(admin_page) == []
+    admin_page.goto(f"{BASE}/plugintype/{items['twilio'].plugin_type_id}/change/")
+    admin_page.get_by_label("Priority: transactional (twilio)").fill("99999")
+    admin_page.get_by_role("button", name="Save the order").click()
+    expect(admin_page.locator(".errornote")).to_contain_text("Nothing was saved")
+    assert find_serious(admin_page) == []
+
+
+def test_order_from_the_keyboard(admin_page: Page, pages: list[str], screenshot: Shoot) -> None:
+    """The order of selection is changed, refused, corrected and saved with keys alone."""
+    page = admin_page
+    page.goto(pages[6])
+    screenshot("order", full_page=True)
+    page.get_by_label("Priority: transactional (twilio)").focus()
+    page.keyboard.type("99999")
+    page.keyboard.press("Enter")
+    expect(page.locator(".errorlist")).to_contain_text("32767")
+    screenshot("order-refused", full_page=True)
+    page.get_by_label("Priority: transactional (twilio)").fill("9")
+    page.get_by_label("Status: transactional (twilio)").focus()
+    page.keyboard.type("Res")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist .success")).to_contain_text("1 instance changed: transactional (twilio).")
+    row = PluginInstance.objects.get(name="transactional")
+    assert (row.status, row.priority) == (PluginStatus.RESERVED, 9)
+    page.get_by_label("Use again now: cooling (twilio)").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dps-order .dps-usable").first).to_have_text("Used")
+    expect(page.locator(".dps-order tbody tr").first).to_contain_text("cooling")
+
+
+def test_order_on_a_telephone(admin_page: Page, pages: list[str], screenshot: Shoot) -> None:
+    """On a narrow screen the table scrolls by itself, and every input can be reached."""
+    admin_page.set_viewport_size({"width": 390, "height": 844})
+    admin_page.goto(pages[6])
+    last = admin_page.get_by_label("Priority: off (twilio)")
+    last.scroll_into_view_if_needed()
+    expect(last).to_be_in_viewport()
+    screenshot("order-narrow", full_page=True)
+
+
+@pytest.mark.usefixtures("items")
+def test_order_without_javascript(browser: Browser, live_server: LiveServer, pages: list[str]) -> None:
+    """Without JavaScript the order can be looked at for one name, and changed."""
+    User.objects.create_superuser("admin", password="admin-password")
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(pages[6])
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("admin-password")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Name", exact=True).fill("off")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".dps-order tbody tr")).to_have_count(1)
+    page.get_by_label("Status: off (twilio)").select_option(label="Active")
+    page.get_by_role("button", name="Save the order").click()
+    expect(page.locator(".dps-order tbody tr")).to_contain_text("Used")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("off")
+    context.close()
