@@ -28,7 +28,7 @@ class Reader(Thread):
 
     def run(self) -> None:
         """Select until the end, by name and without."""
-        ways = ({"name": "main"}, {})
+        ways: tuple[dict[str, str], ...] = ({"name": "main"}, {})
         while not self._board.over:
             try:
                 self.select(ways[len(self.seconds) % 2])
