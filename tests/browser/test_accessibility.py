@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from django_plugin_system.models import PluginInstance, PluginStatus
 from tests.admin.sample import SECRET, SID, make_instance
+from tests.admin.test_choose import register_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,3 +175,17 @@ def test_order_without_javascript(browser: Browser, live_server: LiveServer, pag
     expect(page.locator(".dps-order tbody tr")).to_contain_text("Used")
     expect(page.get_by_label("Name", exact=True)).to_have_value("off")
     context.close()
+
+
+def test_choosing_among_200_items(admin_page: Page, screenshot: Shoot) -> None:
+    """The search has the focus, so that an item is found and chosen with a few keys."""
+    register_many(10, 20)
+    admin_page.goto(f"{BASE}/plugininstance/add/")
+    screenshot("choose-among-many")
+    admin_page.keyboard.type("kind 3 item-03-1")
+    admin_page.keyboard.press("Enter")
+    expect(admin_page.locator("a.addlink[href*='item=']")).to_have_count(10)
+    expect(admin_page.get_by_role("searchbox", name="Search", exact=True)).to_have_value("kind 3 item-03-1")
+    assert find_serious(admin_page) == []
+    admin_page.get_by_role("link", name="item-03-17").press("Enter")
+    expect(admin_page.get_by_role("heading", name="Add item-03-17 instance")).to_be_visible()
