@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 from django.test.utils import override_settings
 
-from django_plugin_system import NoPluginAvailable, failover, get_plugin, get_plugin_instance, get_plugins
+from django_plugin_system import (
+    NoPluginAvailable,
+    failover,
+    get_plugin,
+    get_plugin_instance,  # RemovedInPluginSystem30Warning
+    get_plugins,
+)
 from django_plugin_system.exceptions import AllPluginsFailed, PluginUnavailable
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.signals import plugin_failed, plugin_recovered
@@ -44,8 +50,10 @@ def choose(name: str | None = None) -> str | None:
 def choose_in_all_ways() -> list[str | None]:
     """Return what each function selects."""
     every: list[Any] = get_plugins(AbstractSms)
-    legacy = get_plugin_instance("sms", "apps.sms")
-    return [choose(), every[0].config.account if every else None, legacy.config.account if legacy else None]
+    chosen = [choose(), every[0].config.account if every else None]
+    legacy = get_plugin_instance("sms", "apps.sms")  # RemovedInPluginSystem30Warning
+    chosen.append(legacy.config.account if legacy else None)  # RemovedInPluginSystem30Warning
+    return chosen
 
 
 def rename(old: str, new: str) -> None:

@@ -107,7 +107,7 @@ def call_everything() -> dict[str, Any]:
         "load_plugin_type": [loaded_type["name"], loaded_type["manager"], _name(loaded_type["interface"])],
         "load_plugin_item": [loaded_item["priority"], loaded_item["description"], _name(loaded_item["plugin_class"])],
         "statuses": [[status.name, status.value] for status in PluginStatus],
-        "use case 1": {person.name: tell(person) for person in Person.objects.order_by("name")},
+        "use case 1": {str(person): tell(person) for person in Person.objects.order_by("name")},
     }
 
 
@@ -197,10 +197,3 @@ def refresh() -> None:
     """Let every process look again."""
     helpers: Any = import_module("django_plugin_system.helpers")
     helpers.refresh_plugins()
-
-
-def read_page(name: str) -> str:
-    """Return the admin's list of instances, or another page of that table."""
-    client = Client()
-    client.force_login(User.objects.get())
-    return client.get(reverse(f"admin:django_plugin_system_plugininstance_{name}")).content.decode()
