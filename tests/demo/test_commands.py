@@ -23,7 +23,7 @@ rows = PluginInstance.objects
 rows.filter(item__name="email", name="marketing").update(name="newsletter", status=PluginStatus.DISABLED)
 rows.filter(item__name="pigeon", name="marketing").delete()
 row = rows.get(item__name="swiftline", name="marketing")
-row.set_config({**row.config, "base_url": "https://sms.example/v1"})
+row.set_config({**row.config, "base_url": "https://sms.example/v1", "token": "another-token"})
 row.save()
 """
 SHOW = """

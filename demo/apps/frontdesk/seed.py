@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,10 +105,16 @@ def follow_ports(*, web_port: int, smtp_port: int) -> None:
 
 
 def _move(item: str, found: dict[str, Any], change: dict[str, Any]) -> None:
-    """Apply ``change`` to the configurations of ``item`` that hold all of ``found``; secrets stay as stored."""
+    """Apply ``change`` to the configurations of ``item`` that hold all of ``found``.
+
+    The secrets are bound to the address, so they are entered anew for the new one.
+    """
     if change.items() <= found.items():
         return
     lookups = {f"config__{key}": value for key, value in found.items()}
     for row in PluginInstance.objects.filter(item__name=item, **lookups):
-        row.set_config({**row.config, **change})
+        config = {**copy.deepcopy(row.config), **change}
+        for (*parents, name), secret in row.open_secrets().items():
+            functools.reduce(operator.getitem, parents, config)[name] = secret
+        row.set_config(config)
         row.save()

@@ -1,8 +1,10 @@
 """How one e-mail sender is configured."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr
+
+from django_plugin_system import BoundTo
 
 _ADDRESS = r"^[^@\s]+@[^@\s]+$"
 
@@ -22,7 +24,7 @@ class EmailConfig(BaseModel):
     security: Literal["starttls", "tls", "none"] = Field(
         default="starttls", title="Security", description="none is for a server on this machine only"
     )
-    login: Login | None = Field(default=None, title="Login")
+    login: Annotated[Login | None, BoundTo("host", "port")] = Field(default=None, title="Login")
     sender: str = Field(title="Sender", description="The From address", pattern=_ADDRESS)
     reply_to: str | None = Field(default=None, title="Reply to", description="Empty: the sender", pattern=_ADDRESS)
     timeout: float = Field(default=10, title="Timeout", description="Seconds", gt=0, le=120)

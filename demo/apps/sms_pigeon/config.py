@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 from enum import Enum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
+
+from django_plugin_system import BoundTo
 
 
 class Route(str, Enum):
@@ -33,7 +35,7 @@ class PigeonConfig(BaseModel):
     """One account at Pigeon Post."""
 
     endpoint: HttpUrl = Field(title="Endpoint", description="The address that takes the form")
-    login: Login = Field(title="Login")
+    login: Annotated[Login, BoundTo("endpoint")] = Field(title="Login")
     sender: str = Field(title="Sender", description="Up to 11 characters", pattern=r"^[\w ]{1,11}$")
     route: Route = Field(default=Route.STANDARD, title="Route", description="Express costs twice as much")
     price_limit: Decimal | None = Field(

@@ -2,20 +2,21 @@
 
 import json
 from http import HTTPStatus
+from typing import Annotated
 
 from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
 from apps.sms.plugins import AbstractSms
 from apps.sms.transport import Answer, exchange
-from django_plugin_system import ConfigurablePlugin, PluginRejected, PluginUnavailable, plugin_item
+from django_plugin_system import BoundTo, ConfigurablePlugin, PluginRejected, PluginUnavailable, plugin_item
 
 
 class SwiftlineConfig(BaseModel):
     """One account at Swiftline."""
 
     base_url: HttpUrl = Field(title="Base URL", description="Where the API starts, such as https://api.example/v1")
-    token: SecretStr = Field(title="Bearer token", min_length=1)
+    token: Annotated[SecretStr, BoundTo("base_url")] = Field(title="Bearer token", min_length=1)
     sender: str = Field(
         title="Sender", description="What the phone shows; up to 11 characters", pattern=r"^[\w ]{1,11}$"
     )
