@@ -111,7 +111,8 @@ class ConnectionTests(ModelAdmin):
                 keep_result(stored, outcome)
             self.log_change(request, stored, _describe_for_history(outcome, saved=saved))
         result = _("The test passed.") if outcome.passed else _("The test failed: %(error)s") % {"error": outcome.error}
-        return outcome, result if saved else f"{result} {_('What is in the form was tested and is not saved yet.')}"
+        unsaved = _("What is in the form was tested and is not saved yet.")
+        return outcome, result if saved else f"{result} {unsaved}"
 
     def _answer(self, request: HttpRequest, page: HttpResponse, outcome: Outcome, text: str) -> HttpResponse:
         """Return the result to the script of the page, or the page with the result above it."""
