@@ -167,7 +167,7 @@ def is_outdated(row: ConfiguredModel) -> bool:
     version = get_config_version(plugin_class)
     schema = get_config_schema(plugin_class)
     if row.config_version != version or schema is None:
-        return row.config_version < version
+        return bool(row.config_version < version)
     is_bound = declares_bound(schema)
     if not is_bound and not may_hold_plain_secret(schema, row.config):
         return False

@@ -62,7 +62,8 @@ def iter_bound(value: Any, path: Path = (), endpoints: Endpoints = ()) -> Iterat
         return
     while isinstance(value, RootModel):
         value = value.root
-    bound = _get_bound(type(value))
+    cls: Any = type(value)
+    bound = _get_bound(cls)
     for key, item in iter_parts(value):
         own = tuple((*path, name) for name in bound.get(key, ()))
         yield from iter_bound(item, (*path, key), (*endpoints, *own))

@@ -11,7 +11,14 @@ from pydantic import BaseModel
 
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import declares_bound, iter_bound, make_tie
-from django_plugin_system.config.entering import NOTHING_ENTERED, Entry, Snapshot, find_typed, find_unentered, find_untied
+from django_plugin_system.config.entering import (
+    NOTHING_ENTERED,
+    Entry,
+    Snapshot,
+    find_typed,
+    find_unentered,
+    find_untied,
+)
 from django_plugin_system.config.location import locate, make_loc
 from django_plugin_system.config.opening import Secrets, iter_readable, open_markers
 from django_plugin_system.config.references import Reference, Resolved, Resolver, parse_given, resolve
@@ -176,10 +183,11 @@ class Codec:
         """Put each of ``secrets`` as a token into the room that was left for it in ``stored``."""
         ties = {path: make_tie(stored, path, endpoints) for path, endpoints in iter_bound(model)}
         for path, (plain, room) in secrets.items():
-            marker, known = kept.get(path, (None, None))
-            if known is not None and is_same(known.value, plain) and known.tie == ties.get(path):
-                room.update(marker)
-                continue
+            if path in kept:
+                marker, known = kept[path]
+                if is_same(known.value, plain) and known.tie == ties.get(path):
+                    room.update(marker)
+                    continue
             try:
                 room.update(tokens.seal(plain, self.binding, path, self.keyring, ties.get(path)))
             except ValueError:  # infinity, NaN, thousands of digits

@@ -174,7 +174,7 @@ def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Re
     def visit(value: Any, path: Path) -> Any:
         if path in secrets or not isinstance(value, (dict, list)):
             return value
-        if claims_reference(value):
+        if isinstance(value, dict) and claims_reference(value):
             return _follow(value, path, resolver, resolved)
         copied: Any = dict(value) if isinstance(value, dict) else list(value)
         for key, item in _iter_items(value):

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import pytest
 from django.db import connection
@@ -14,7 +14,7 @@ from django.test import override_settings
 from django.utils import timezone
 from pydantic import BaseModel, SecretStr
 
-from django_plugin_system import ConfigurablePlugin, plugin_item, plugin_type
+from django_plugin_system import BoundTo, ConfigurablePlugin, plugin_item, plugin_type
 from django_plugin_system.config.keyring import make_key
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
@@ -130,6 +130,29 @@ def test_a_token_from_elsewhere(row: PluginInstance) -> None:
 def test_what_is_no_token(row: PluginInstance, marker: dict[str, Any], error: str) -> None:
     """The table tells what to do about a marker that is malformed."""
     check_table(overwrite(row, "config", {**row.config, "token": marker}), error)
+
+
+def test_an_endpoint_that_was_changed(row: PluginInstance) -> None:
+    """The table tells what to do when the field that a secret belongs to was changed in the database."""
+
+    class PagerConfig(BaseModel):
+        endpoint: str
+        token: Annotated[SecretStr, BoundTo("endpoint")]
+
+    class PagerSms(ConfigurablePlugin[PagerConfig], AbstractSms):
+        def send(self) -> None: ...
+
+    with temporary_registry(empty=True):
+        declare(PagerSms)
+        row.set_config({"endpoint": "e", "token": "t"})
+        row.save()
+        check_table(overwrite(row, "config", {**row.config, "endpoint": "other"}), "EndpointChanged")
+
+
+def test_a_variable_that_is_not_set(row: PluginInstance) -> None:
+    """The table tells what to do when a reference gives nothing."""
+    with override_settings(PLUGIN_SYSTEM={"ENV_REFERENCES": ["SENDER"]}):
+        check_table(overwrite(row, "config", {**row.config, "sender": {"$env": "SENDER"}}), "UnresolvedReference")
 
 
 def test_a_field_that_is_missing(row: PluginInstance) -> None:

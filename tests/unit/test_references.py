@@ -37,7 +37,7 @@ from tests.unit.helpers import SECRET, iter_chain, make_codec, make_schema, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     Allow = Callable[..., None]
 
@@ -46,7 +46,7 @@ TEXT = "planted-by-the-environment"
 
 
 @pytest.fixture
-def allow(settings: SettingsWrapper) -> Allow:
+def allow(settings: Settings) -> Allow:
     """Return a function that sets which variables and directories may be referred to."""
 
     def allow(*names: str, files: tuple[Any, ...] = ()) -> None:
@@ -103,7 +103,7 @@ def test_a_prefix_lists_what_begins_with_it(allow: Allow, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("reference", [ENV, {"$file": "/etc/hostname"}])
-def test_references_are_off_by_default(reference: dict[str, str], settings: SettingsWrapper) -> None:
+def test_references_are_off_by_default(reference: dict[str, str], settings: Settings) -> None:
     """Without a setting no reference is followed, and none is taken for data either."""
     settings.PLUGIN_SYSTEM = {}
     for schema in (make_schema(str), make_schema(dict[str, str]), make_schema(Any)):
@@ -497,7 +497,8 @@ def test_data_that_looks_like_a_reference_is_refused(token: str) -> None:
     del token
     for annotation in (dict[str, str], Any):
         schema = make_schema(annotation, {"$env": "APP_TOKEN"})
-        for given in (schema(), {}):
+        attempts: list[Any] = [schema(), {}]
+        for given in attempts:
             assert '"$env" cannot be used as a key' in str(refuse(schema, given))
 
 
