@@ -12,6 +12,7 @@ import pytest
 from tests.docs.conftest import open_terminal
 from tests.docs.pages import GUIDE
 from tests.docs.story import Story
+from tests.support.markdown import code_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,8 @@ class AbstractSms(BasePluginType):
 class GatewayForm(forms.Form):
     token = forms.CharField()
     sender = forms.CharField()
+    retries = forms.IntegerField(required=False)
+    note = forms.CharField(required=False)
 
 class GatewayConfiguration(PluginConfiguration):
     form_class = GatewayForm
@@ -83,8 +86,17 @@ FILL_2X = """
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 sms = PluginType.objects.create(name="sms", manager="apps.sms.plugins", description="")
 item = PluginItem.objects.create(name="gateway", module="apps.sms.plugins", plugin_type=sms, configurable=True)
-config = {"token": "old-token", "sender": "Shop"}
-PluginInstance.objects.create(item=item, name="winter", priority=3, config=config)
+config = {"token": "old-token", "sender": "Shop", "retries": 5, "note": None}
+PluginInstance.objects.create(item=item, name="Winter sale", priority=3, status="reserve", config=config)
+console = PluginItem.objects.create(name="console", module="apps.sms.plugins", plugin_type=sms)
+PluginInstance.objects.create(item=console, name="console", priority=8)
+"""
+
+CHECK_2X = """
+from django_plugin_system.models import PluginInstance
+rows = PluginInstance.objects.order_by("name").values_list("name", "item__name", "priority", "status")
+assert list(rows) == [("default", "console", 8, "active"), ("winter-sale", "gateway", 3, "reserve")], list(rows)
+assert list(PluginInstance.objects.get(name="winter-sale").open_secrets().values()) == ["old-token"]
 """
 
 CHANGE_ITEM = """
@@ -184,7 +196,7 @@ class TestFrom2x:
 
     pytestmark = slow
 
-    def test_instances_are_entered_again(self, tmp_path: Path) -> None:
+    def test_instances_are_imported(self, tmp_path: Path) -> None:
         """What operators entered in 2.0.9 is written down, and serves in 1.2."""
         terminal = start_project(tmp_path, "2.0.9")
         (terminal.place / "apps/sms/plugins.py").write_text(PLUGINS_2X)
@@ -192,6 +204,28 @@ class TestFrom2x:
         do(terminal, "python manage.py migrate")
         type_in_shell(terminal, FILL_2X)
         follow(terminal, "From 2.0.x")
+        type_in_shell(terminal, CHECK_2X)
+
+    def test_what_the_guide_warns_of(self, tmp_path: Path) -> None:
+        """With another key the script of the guide gives up, and 1.2 leaves tables of 2.0.9 alone, byte by byte."""
+        terminal = start_project(tmp_path, "2.0.9")
+        (terminal.place / "apps/sms/plugins.py").write_text(PLUGINS_2X)
+        write_settings(terminal, SETTINGS + 'FIELD_ENCRYPTION_KEY = SALT_KEY = "salt"\n')
+        do(terminal, "python manage.py migrate")
+        type_in_shell(terminal, FILL_2X)
+        before = (terminal.place / "db.sqlite3").read_bytes()
+        script = next(block.text for block in code_blocks(GUIDE, "python") if block.title == "instances_of_2x.py")
+        write_settings(terminal, 'SALT_KEY = "pepper"\n')
+        status, output = terminal.run("python manage.py shell -v 0", script)
+        assert status != 0
+        assert "cannot be decrypted" in output
+        assert "old-token" not in output
+        (terminal.place / "apps/sms/plugins.py").write_text("")
+        do(terminal, "python -m pip install ../django-plugin-system")
+        status, output = terminal.run("python manage.py migrate")
+        assert status != 0
+        assert "django_plugin_system.E003" in output
+        assert (terminal.place / "db.sqlite3").read_bytes() == before
 
 
 PRELUDE = """
