@@ -32,7 +32,7 @@ SECRET_KEY = "a key for tests only, long enough for Django's own check --deploy"
 ROOT_URLCONF = "tests.urls"
 USE_TZ = True
 # A legacy call of the package itself is an error then.
-PLUGIN_SYSTEM = {"WARN_LEGACY": True}  # RemovedInPluginSystem30Warning
+PLUGIN_SYSTEM: dict[str, object] = {"WARN_LEGACY": True}  # RemovedInPluginSystem30Warning
 STATIC_URL = "/static/"
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

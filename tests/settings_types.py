@@ -1,4 +1,4 @@
-"""``tests.settings`` with the demo's apps: the type checker reads package, tests and demo in one run."""
+"""``tests.settings`` with the apps of the demo and of the shop: the type checker reads everything in one run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ DEMO = Path(__file__).parents[1] / "demo"
 
 sys.path.append(str(DEMO))
 
-INSTALLED_APPS = [*TESTED_APPS, *(f"apps.{path.parent.name}" for path in sorted(DEMO.glob("apps/*/__init__.py")))]
+INSTALLED_APPS = [
+    *TESTED_APPS,
+    *(f"apps.{path.parent.name}" for path in sorted(DEMO.glob("apps/*/__init__.py"))),
+    "tests.upgrades.shop.people",
+]
 
 # What the demo's own settings make at its first run.
 GATEWAY_SWIFTLINE_TOKEN_DIGEST = "digest"

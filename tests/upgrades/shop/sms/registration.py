@@ -71,7 +71,7 @@ class PigeonSms(AbstractSms):
 
 def choose_otp(plugin_type: PluginType, *names: str) -> PluginItem | None:
     """Choose for one-time passwords: the first item with one of ``names``, else the last one by name."""
-    items: Any = plugin_type.pluginitem_set  # type: ignore[attr-defined]
+    items: Any = plugin_type.pluginitem_set
     found: PluginItem | None = items.filter(name__in=names).first() or items.order_by("-name").first()
     return found
 
