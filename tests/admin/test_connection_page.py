@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import mail
+from django.core.signals import got_request_exception
 from django.test import Client
+from django.views.debug import ExceptionReporter
 
 from django_plugin_system.admin import connection_test_page
+from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.freshness import read_token
 from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.rotation import rotate_secrets
 from tests.admin.checked import CheckedSms, raising
 from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, read_form, url
 from tests.admin.sample import CONFIG, SECRET, SID, make_instance
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from django.http import HttpRequest
 
 Row = PluginInstance
 JSON = {"HTTP_ACCEPT": "application/json"}
@@ -268,6 +274,15 @@ def test_a_saved_change_clears_the_result(admin_client: Client, checked: Row) ->
     assert get_row(checked).last_tested_at is None
 
 
+def test_the_result_is_kept_after_a_rotation(admin_client: Client, checked: Row, settings: Any) -> None:
+    """However the database writes a configuration, its row is found again."""
+    keys = ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", show_key(get_derived_keys()[0])]
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": keys}
+    assert rotate_secrets().rewritten == 1
+    ask(admin_client, url("change", checked.pk), open_change(admin_client, checked))
+    assert get_row(checked).last_tested_at is not None
+
+
 def test_a_change_during_the_test(admin_client: Client, checked: Row) -> None:
     """The result of what was stored before is not noted for what is stored now."""
     other = get_row(checked)
@@ -308,7 +323,10 @@ def test_error_mail_of_a_crash_holds_no_secret(
 ) -> None:
     """Should our own code crash, the report to the project's staff shows neither what was typed nor what is stored."""
     settings.ADMINS = [("Staff", "staff@example.com")]
-    settings.LOGGING_CONFIG = None
+    pages = []
+
+    def report(request: HttpRequest, **_kwargs: Any) -> None:
+        pages.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
 
     def crash(_row: Any, _stored: Any) -> None:
         message = "our own mistake"
@@ -318,12 +336,15 @@ def test_error_mail_of_a_crash_holds_no_secret(
     client = Client(raise_request_exception=False)
     client.force_login(admin_user)
     form = edit_config(open_change(client, checked), senders=[{"name": "a", "token": TYPED}])
+    got_request_exception.connect(report)
     assert client.post(url("change", checked.pk), {**form, "_test": "1"}, **JSON).status_code == 500
+    got_request_exception.disconnect(report)
     (sent,) = mail.outbox
-    report = f"{sent.body} {getattr(sent, 'alternatives', '')}"
-    assert "our own mistake" in report
-    assert SECRET not in report
-    assert TYPED not in report
+    for text in (*pages, str(sent.body)):
+        assert "our own mistake" in text
+        assert SECRET not in text
+        assert TYPED not in text
+    assert "********************" in pages[0]
 
 
 def test_the_page_of_another_item(admin_client: Client, items: dict[str, PluginItem]) -> None:
