@@ -8,13 +8,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.binding import make_error_map
 from django_plugin_system.forms.widgets import GeneratedConfigWidget, TextConfigWidget
+from django_plugin_system.forms.wording import localize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django_plugin_system.exceptions import FieldProblem
     from django_plugin_system.forms.binding import ConfigBinding, Submission
 
 
@@ -57,7 +58,7 @@ class ConfigField(forms.Field):
 
     def note_problems(self, problems: Iterable[FieldProblem]) -> ValidationError:
         """Show ``problems`` (with form paths) at their places, and return the error that says them all."""
-        found = list(problems)
+        found = [FieldProblem(path, localize(message)) for path, message in problems]
         for place, messages in make_error_map(found).items():
             self.widget.error_map.setdefault(place, []).extend(messages)
         return ValidationError([self._describe(problem) for problem in found])

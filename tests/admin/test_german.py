@@ -65,6 +65,8 @@ def test_form(admin_client: Client, items: Items) -> None:
     )
     form = edit_config(read_form(page), auth_token="****")
     assert "Das ist eine Maskierung, kein Geheimnis." in admin_client.post(address, form).content.decode()
+    form = edit_config(read_form(page), timeout=0)
+    assert "Timeout: Die Eingabe muss größer als 0 sein" in admin_client.post(address, form).content.decode()
     form = read_form(page)
     PluginInstance.objects.filter(pk=row.pk).update(priority=77)
     assert "Jemand anderes hat diese Instanz geändert" in admin_client.post(address, form).content.decode()
