@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,6 +32,8 @@ from django_plugin_system.fields import StoredConfig
 from django_plugin_system.plugin import get_config_schema, get_config_version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django_plugin_system.rows import ConfiguredModel
 
 SCOPE = "django_plugin_system.plugininstance"

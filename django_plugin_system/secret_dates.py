@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config import tokens
-from django_plugin_system.config.opening import Secrets, iter_markers
+from django_plugin_system.config.opening import Secrets, find_markers
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.walk import MISSING, is_same
 from django_plugin_system.configuration import get_binding, says_the_same
@@ -43,7 +43,7 @@ def note_change(row: Any, before: Any) -> None:
 def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:
     """Return when each secret of ``row`` was stored, by path; those of which it is not known are left out."""
     found = {}
-    for path, _marker in iter_markers(row.config):
+    for path, _marker in find_markers(row.config):
         with suppress(ValueError):
             found[path] = dt.datetime.fromisoformat(_get_date(row.secret_dates, path))
     return {path: date for path, date in found.items() if timezone.is_aware(date)}
@@ -74,7 +74,7 @@ def _open_all(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets:
         except SecretError:
             return _Unreadable(marker)
 
-    return {path: open_or_keep(path, marker) for path, marker in iter_markers(stored)}
+    return {path: open_or_keep(path, marker) for path, marker in find_markers(stored)}
 
 
 @sensitive_variables()

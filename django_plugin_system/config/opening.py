@@ -73,10 +73,17 @@ def open_beside(stored: Any, path: Path, marker: dict[str, Any], binding: Bindin
 
 def iter_readable(stored: Any, binding: Binding, keyring: KeyRing) -> Iterator[tuple[Path, Any, Sealed]]:
     """Yield each secret of ``stored`` that opens: its path, its marker, what is inside; whatever stands beside it."""
-    with suppress(ConfigShapeError):
-        for path, marker in iter_markers(stored):
-            with suppress(SecretError):
-                yield path, marker, tokens.open_token(marker, binding, path, keyring)
+    for path, marker in find_markers(stored):
+        with suppress(SecretError):
+            yield path, marker, tokens.open_token(marker, binding, path, keyring)
+
+
+def find_markers(stored: Any) -> list[tuple[Path, dict[str, Any]]]:
+    """Return what ``iter_markers`` does, and nothing where the JSON is nested too deeply."""
+    try:
+        return iter_markers(stored)
+    except ConfigShapeError:
+        return []
 
 
 def open_markers(data: Any, binding: Binding, keyring: KeyRing, *, anywhere: bool = False) -> Opened:

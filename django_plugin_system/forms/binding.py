@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from django_plugin_system.config.references import is_deep
 from django_plugin_system.config.texts import collect_secret_texts
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.builder import Builder, Request
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 BLOT = "••••••••"
 """What people who may only look see in the place of a secret."""
+
+TOO_DEEP = "{...}"
+"""What they see in the place of a configuration that is nested too deeply."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class ConfigBinding:
         of a new row starts with, without secrets.
         """
         self._is_new = stored is None
-        known = dict(stored or start or {})
+        known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
         control, self._models = _build(schema)
         self._vault = Vault(row, opened or {}, collect_secret_texts(schema, known))
         self.plain: dict[str, Any] = self._vault.hide(control, known)
@@ -204,6 +208,8 @@ def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> 
 
     ``schema`` finds secrets that are not encrypted yet.
     """
+    if is_deep(dict(stored)):
+        return TOO_DEEP
     control = _build(schema)[0] if schema else None
     exposed = collect_secret_texts(schema, stored) if schema else ()
     return show_json(_blot(Vault(exposed=exposed).hide(control, dict(stored))))
