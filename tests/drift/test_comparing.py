@@ -338,8 +338,8 @@ SHAPES = st.recursive(
     ),
     lambda inner: st.one_of(
         inner.map(lambda one: one | None),
-        inner.map(lambda one: list[one]),
-        inner.map(lambda one: dict[str, one]),
+        inner.map(list.__class_getitem__),
+        inner.map(lambda one: dict.__class_getitem__((str, one))),
         inner.map(lambda one: make(a=one)),
         inner.map(lambda one: make(a=(one | None, None), b=(int, 1))),
         st.tuples(inner, inner).map(lambda pair: tuple[pair[0], pair[1]]),  # type: ignore[valid-type]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-objects = PluginInstance.objects
+objects: Any = PluginInstance.objects
 
 
 @pytest.fixture

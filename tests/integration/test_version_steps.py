@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -150,7 +149,10 @@ def raise_secret(config: dict[str, Any]) -> Any:
 
 def nest(config: dict[str, Any]) -> dict[str, Any]:
     """Put a value into many lists."""
-    return {**config, "user": functools.reduce(lambda deep, _: [deep], range(500), "root")}
+    deep: Any = "root"
+    for _ in range(500):
+        deep = [deep]
+    return {**config, "user": deep}
 
 
 def take_out(config: dict[str, Any]) -> dict[str, Any]:
