@@ -74,7 +74,11 @@
   function selectPlaceholder(event) {
     const input = event.target;
     if (PLACEHOLDER.test(input.value)) {
-      window.setTimeout(() => input.select(), 0); // what is typed now replaces it; a click ends with its own selection
+      if (event.type === "mousedown") {
+        event.preventDefault(); // a click would end with a selection of its own
+        input.focus();
+      }
+      input.select(); // what is typed now replaces it
     }
   }
 
@@ -95,7 +99,7 @@
     input.spellcheck = false;
     input.setAttribute("autocapitalize", "off");
     input.addEventListener("focus", selectPlaceholder);
-    input.addEventListener("click", selectPlaceholder);
+    input.addEventListener("mousedown", selectPlaceholder);
     input.addEventListener("keydown", submitOnEnter);
     input.addEventListener("input", showReference);
     showReference({ target: input });
