@@ -55,7 +55,8 @@ def test_typed_values_are_tested_and_stay(admin_page: Page, checked: PluginInsta
     field(page, "timeout").fill("42")
     field(page, "auth_token").fill(f"{SECRET}-typed")
     expect(press_test(page)).to_have_text("The test passed. What is in the form was tested and is not saved yet.")
-    screenshot("test-passed", full_page=True)
+    page.mouse.move(0, 0)
+    screenshot("connection-test")
     assert CheckedSms.seen[0].timeout == 42
     assert CheckedSms.seen[0].auth_token.get_secret_value() == f"{SECRET}-typed"
     assert CheckedSms.seen[0].senders[1].token.get_secret_value() == f"{SECRET}-b"
@@ -66,7 +67,7 @@ def test_typed_values_are_tested_and_stay(admin_page: Page, checked: PluginInsta
     assert PluginInstance.objects.get().load_config().timeout == 42  # type: ignore[union-attr]
 
 
-def test_a_failure_is_shown_as_text(admin_page: Page, checked: PluginInstance, screenshot: Shoot) -> None:
+def test_a_failure_is_shown_as_text(admin_page: Page, checked: PluginInstance) -> None:
     """HTML in an error is text; the page and the list keep the result."""
     page = admin_page
     CheckedSms.behave = raising(ConnectionError("<img src=x onerror=alert(1)> refused by sms.example:443"))
@@ -74,13 +75,12 @@ def test_a_failure_is_shown_as_text(admin_page: Page, checked: PluginInstance, s
     status = press_test(page)
     expect(status).to_contain_text("The test failed: ConnectionError: <img src=x onerror=alert(1)> refused")
     expect(status.locator("img")).to_have_count(0)
-    screenshot("test-failed", full_page=True)
     page.reload()
     expect(page.locator(".field-last_test")).to_contain_text("Failed")
     expect(page.locator(".field-last_test_error")).to_contain_text("refused by sms.example:443")
 
 
-def test_invalid_values_are_named(admin_page: Page, checked: PluginInstance, screenshot: Shoot) -> None:
+def test_invalid_values_are_named(admin_page: Page, checked: PluginInstance) -> None:
     """Every problem stands with its field, nothing is tested, and nothing that was typed is lost."""
     page = admin_page
     page.goto(f"{LIST}add/?item={checked.item_id}")
@@ -89,7 +89,6 @@ def test_invalid_values_are_named(admin_page: Page, checked: PluginInstance, scr
     expect(status).to_contain_text("Name: This field is required.")
     expect(status).to_contain_text("Account SID: ")
     expect(field(page, "auth_token")).to_have_value(SECRET)
-    screenshot("test-invalid", full_page=True)
     assert not CheckedSms.seen
 
 
@@ -104,7 +103,7 @@ def test_a_server_that_does_not_answer(admin_page: Page, checked: PluginInstance
     expect(press_test(page)).to_contain_text("The test could not be run. The server answered: 403")
 
 
-def test_dates_stand_at_their_secrets(admin_page: Page, checked: PluginInstance, screenshot: Shoot) -> None:
+def test_dates_stand_at_their_secrets(admin_page: Page, checked: PluginInstance) -> None:
     """Each stored secret says since when, to screen readers too; a typed one does not; reordering takes it along."""
     page = admin_page
     dates = {'["senders","0","token"]': "2020-02-29T12:00:00+00:00", '["auth_token"]': "2021-05-01T12:00:00+00:00"}
@@ -113,7 +112,6 @@ def test_dates_stand_at_their_secrets(admin_page: Page, checked: PluginInstance,
     expect(page.locator(".dps-stored-on")).to_have_count(2)
     expect(page.locator(".dps-secret-dates")).to_be_hidden()
     expect(field(page, "auth_token")).to_have_accessible_description(re.compile(r"Stored on 05/01/2021 7 a\.m\.$"))
-    screenshot("stored-on", full_page=True)
     first, second = (page.locator(".rjf-input-group", has=field(page, f"senders§{place}§token")) for place in (0, 1))
     expect(first).to_contain_text("Stored on 02/29/2020")
     expect(second).not_to_contain_text("Stored on")
@@ -140,7 +138,7 @@ def test_without_javascript(browser: Browser, live_server: LiveServer, checked: 
     context.close()
 
 
-def test_who_may_only_look_and_test(admin_page: Page, checked: PluginInstance, screenshot: Shoot) -> None:
+def test_who_may_only_look_and_test(admin_page: Page, checked: PluginInstance) -> None:
     """The page offers nothing but the test, and shows since when secrets are stored."""
     page = admin_page
     user = User.objects.get()
@@ -151,10 +149,9 @@ def test_who_may_only_look_and_test(admin_page: Page, checked: PluginInstance, s
     page.goto(f"{LIST}{checked.pk}/change/")
     expect(press_test(page)).to_have_text("The test passed.")
     expect(page.locator(".dps-secret-dates")).to_contain_text("Senders > 2 > Token: Stored on")
-    screenshot("test-only", full_page=True)
 
 
-def test_the_list_fits(admin_page: Page, checked: PluginInstance, screenshot: Shoot) -> None:
+def test_the_list_fits(admin_page: Page, checked: PluginInstance) -> None:
     """With long names and errors in every row, no column is out of sight on a screen of 1280 pixels."""
     page = admin_page
     error = "ConnectionError: HTTPSConnectionPool(host='sms.example', port=443): Max retries exceeded with url: /v1/x"
@@ -165,7 +162,6 @@ def test_the_list_fits(admin_page: Page, checked: PluginInstance, screenshot: Sh
     PluginInstance.objects.filter(name="night").update(unavailable_until=timezone.now() + timedelta(hours=1))
     PluginInstance.objects.filter(name="marketing").update(last_test_error="", last_error="")
     page.goto(LIST)
-    screenshot("list-state", full_page=True)
     widths = "(box) => [box.scrollWidth, box.clientWidth]"
     scrolled, visible = page.locator("#changelist .results").evaluate(widths)
     assert scrolled == visible
