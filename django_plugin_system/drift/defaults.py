@@ -43,7 +43,7 @@ def may_hold_secret(value: Any, depth: int = 0) -> bool:
         return True
     if isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
         extra = getattr(value, "__pydantic_extra__", None)
-        names = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
+        names: Any = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
         inner = [extra, *(getattr(value, name, None) for name in names)]
         return holds_secret(type(value)) or any(may_hold_secret(item, depth + 1) for item in inner)
     if isinstance(value, collections.abc.Mapping):

@@ -83,7 +83,8 @@ def test_the_admin_keeps_every_text_of_a_secret(admin_client: Client, twilio: Pl
     form = edit_config(read_form(response), account_sid=SID, auth_token=text)
     response = admin_client.post(f"{url('add')}?item={twilio.pk}", {**form, "name": "typed"})
     assert response.status_code == 302
-    assert PluginInstance.objects.get().load_config().auth_token.get_secret_value() == text
+    stored: Any = PluginInstance.objects.get().load_config()
+    assert stored.auth_token.get_secret_value() == text
 
 
 @pytest.mark.parametrize("half", HALVES, ids=ascii)

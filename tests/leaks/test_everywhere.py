@@ -79,7 +79,8 @@ def live_a_life(settings: Settings, registry: Registry) -> None:
     PluginInstance.objects.bulk_create([PluginInstance(item=row.item, name="bulk", config={**VALID, "spare": [OTHER]})])
     row.config = {**VALID, "token": OTHER}
     PluginInstance.objects.bulk_update([row], ["config"])
-    PluginInstance.objects.update_or_create(pk=row.pk, defaults={"config": {**VALID, "spare": [SECRET, OTHER]}})
+    objects: Any = PluginInstance.objects
+    objects.update_or_create(pk=row.pk, defaults={"config": {**VALID, "spare": [SECRET, OTHER]}})
     for name, wrong in {
         "a": {"account": SECRET},
         "b": {**VALID, "retries": OTHER},
@@ -109,7 +110,8 @@ def live_a_life(settings: Settings, registry: Registry) -> None:
 def fail_everywhere() -> None:
     """Let every instance fail with an error that quotes its secrets."""
     for attempt in failover(AbstractSms):
-        with attempt as sms:
+        with attempt as plugin:
+            sms: Any = plugin
             raise OSError(sms.config.token.get_secret_value(), [one.get_secret_value() for one in sms.config.spare])
 
 
