@@ -152,6 +152,8 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
+            "add": True,
+            "has_view_permission": self.has_view_permission(request),
             "media": self.media,
             "title": _("Choose what to configure"),
             "groups": group_items(search),

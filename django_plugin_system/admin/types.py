@@ -90,7 +90,7 @@ class PluginTypeAdmin(ShortDescription):
         """Return the number of instances of all items."""
         return int(row.instance_count)
 
-    @admin.display(description=_("declared in code"), boolean=True)
+    @admin.display(description=_("in code"), boolean=True)
     def is_declared(self, row: PluginType) -> bool:
         """Return whether the type's code is there."""
         return row.is_registered
@@ -167,6 +167,7 @@ class PluginTypeAdmin(ShortDescription):
             "opts": self.opts,
             "media": self.media,
             "original": row,
+            "has_view_permission": True,
             "title": gettext("Order of selection: %(type)s") % {"type": row},
         }
         return TemplateResponse(request, "admin/django_plugin_system/plugintype/order_refused.html", context)

@@ -36,7 +36,7 @@ PAGES = [
     ("plugininstance", "changelist", ["Verwendbar", "Deaktiviert", "wirksame Stufe", "deaktiviert"]),
     ("plugininstance", "add", ["Wählen Sie aus, was konfiguriert werden soll", "Suchen"]),
     ("pluginitem", "changelist", ["Typ und Modul", "Klasse lädt", "Priorität"]),
-    ("plugintype", "changelist", ["m Code deklariert", "Verwalter"]),
+    ("plugintype", "changelist", ["m Code", "Verwalter"]),
 ]
 
 
