@@ -77,7 +77,8 @@ def _bulk_update_config(row: PluginInstance) -> None:
 
 
 def _get_or_create(row: PluginInstance) -> None:
-    PluginInstance.objects.update_or_create(item=row.item, name="main", defaults={"priority": 3})
+    wanted: Any = {"item": row.item, "name": "main", "defaults": {"priority": 3}}
+    PluginInstance.objects.update_or_create(**wanted)
 
 
 def _delete(row: PluginInstance) -> None:
@@ -131,7 +132,7 @@ def test_a_cascade_names_what_goes_along(row: PluginInstance, heard: Heard) -> N
     heard.clear()
     get_item("lenient").delete()
     assert heard == [{pk}]
-    assert reload(row)
+    assert reload(row) == row
 
 
 def test_an_upgrade_by_sync_is_a_change(row: PluginInstance, heard: Heard, declared: Any) -> None:
