@@ -73,7 +73,7 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder / "dist"), silent=True)
     session.install(*map(str, (folder / "dist").glob("*.whl")))
     left_out = shutil.ignore_patterns("_build", "*.sqlite3", "screenshots")
-    for name in ("demo", "docs", "tests"):
+    for name in ("bench", "demo", "docs", "tests"):
         if (HERE / name).exists():
             shutil.copytree(HERE / name, folder / name, ignore=left_out)
     for file in [*HERE.glob("*.md"), HERE / "pyproject.toml"]:
