@@ -33,12 +33,14 @@ class Step(Enum):
     ITEM = "item"
     KEY = "key"
     VALUE = "value"
+    EXTRA = "extra"
 
 
 class Inner(NamedTuple):
     """A type inside another one. ``names`` are the key it is stored under, then others that input may use.
 
-    The key is the field's name, or the position in a tuple.
+    The key is the field's name, or the position in a tuple. Extra values have none of their own
+    (an empty text) and may use any key but ``names``.
     """
 
     step: Step
@@ -105,7 +107,7 @@ def iter_inner(annotation: Any) -> list[Inner]:
     if alias is not None:  # type X = ..., NewType("X", ...)
         return [Inner(Step.SAME, _fill_in(_resolve(alias, origin or annotation), _get_given(origin, args)))]
     if isinstance(annotation, type) and origin is None:
-        return iter_fields(annotation)
+        return [*iter_fields(annotation), *_iter_extra(annotation)]
     return _iter_container(origin, args)
 
 
@@ -180,6 +182,16 @@ def iter_fields(cls: type) -> list[Inner]:
     return []
 
 
+def _iter_extra(cls: type) -> list[Inner]:
+    """Return the type of the values that a model takes beside its fields, where it declares one."""
+    if not issubclass(cls, BaseModel) or cls.model_config.get("extra") != "allow":
+        return []
+    extra = _get_hints(cls).get("__pydantic_extra__")
+    declared = next((one for one in flatten(extra) if typing_extensions.get_args(one)), None)
+    names = tuple(name for inner in iter_fields(cls) for name in inner.names)
+    return [Inner(Step.EXTRA, typing_extensions.get_args(declared)[1], ("", *names))] if declared is not None else []
+
+
 def _get_hints(cls: type) -> dict[str, Any]:
     hints = typing_extensions.get_type_hints(cls, include_extras=True)
     return {name: _strip_qualifier(hint) for name, hint in hints.items()}
@@ -220,13 +232,19 @@ def reach(inner: Inner, data: Any) -> list[Any]:
     if inner.step is Step.SAME:
         return [data]
     if isinstance(data, BaseModel):
-        data = data.__dict__
+        data = {**data.__dict__, **(data.model_extra or {})}
     if isinstance(data, collections.abc.Mapping):
-        if inner.step is Step.FIELD:
-            return [data[name] for name in inner.names if name in data]
-        return list(data) if inner.step is Step.KEY else list(data.values())
+        return _reach_in_mapping(inner, data)
     if not isinstance(data, (list, tuple, set, frozenset)):
         return []
     if inner.step is Step.FIELD:
         return [item for position, item in enumerate(data) if str(position) in inner.names]
     return list(data)
+
+
+def _reach_in_mapping(inner: Inner, data: collections.abc.Mapping[Any, Any]) -> list[Any]:
+    if inner.step is Step.FIELD:
+        return [data[name] for name in inner.names if name in data]
+    if inner.step is Step.EXTRA:
+        return [value for key, value in data.items() if key not in inner.names]
+    return list(data) if inner.step is Step.KEY else list(data.values())

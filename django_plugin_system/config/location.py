@@ -65,7 +65,9 @@ def _find_move(kinds: list[Any], loc: Loc, data: Any) -> _Move | None:
 
 def _count_parts(inner: Inner, loc: Loc, data: Any, *, in_union: bool) -> int:
     """Return how many parts of ``loc`` lead to ``inner``; 0 if they do not."""
-    if inner.step is Step.VALUE:
+    if inner.step is Step.EXTRA and str(loc[0]) in inner.names:
+        return 0
+    if inner.step in (Step.VALUE, Step.EXTRA):
         return int(isinstance(data, dict) and str(loc[0]) in map(str, data))
     if inner.step is Step.ITEM:
         return int(isinstance(loc[0], int) and isinstance(data, (list, tuple)))
@@ -79,7 +81,7 @@ def _count_parts(inner: Inner, loc: Loc, data: Any, *, in_union: bool) -> int:
 
 
 def _get_key(inner: Inner, loc: Loc) -> str:
-    return inner.names[0] if inner.names else str(loc[0])
+    return inner.names[0] if inner.names and inner.step is not Step.EXTRA else str(loc[0])
 
 
 def _has(data: Any, part: int | str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic_core.core_schema import ErrorType
 
 from django_plugin_system.config.location import locate
-from django_plugin_system.config.texts import collect_default_texts, collect_secret_texts
+from django_plugin_system.config.texts import collect_default_texts, collect_secret_texts, makes_unknown_secrets
 from django_plugin_system.exceptions import FieldProblem
 
 if TYPE_CHECKING:
@@ -32,10 +32,12 @@ def describe_validation_error(
     ``data`` is the input; ``secrets`` are further texts that must not be quoted.
     """
     texts = {text for text in (*secrets, *collect_secret_texts(schema, data), *collect_default_texts(schema)) if text}
-    found = [
-        FieldProblem(locate(item["loc"], schema, data), scrub(item["msg"], texts, authored=item["type"] not in _OWN))
-        for item in error.errors(include_input=False, include_context=False, include_url=False)
-    ]
+    is_unknown = makes_unknown_secrets(schema)
+    found = []
+    for item in error.errors(include_input=False, include_context=False, include_url=False):
+        authored = item["type"] not in _OWN
+        message = WITHHELD if authored and is_unknown else scrub(item["msg"], texts, authored=authored)
+        found.append(FieldProblem(locate(item["loc"], schema, data), message))
     return list(dict.fromkeys(found))  # the members of a union may say the same
 
 

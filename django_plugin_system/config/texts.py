@@ -65,6 +65,15 @@ def collect_default_texts(schema: type[BaseModel]) -> set[str]:
     return {text for annotation, default in defaults for text in collect_secret_texts(annotation, default)}
 
 
+def makes_unknown_secrets(schema: type[BaseModel]) -> bool:
+    """Say whether a default factory makes secrets that nobody knows: another each time, or one from other fields."""
+    fields = [
+        inner.field for cls in find_models(schema) for inner in iter_fields(cls) if holds_secret(inner.annotation)
+    ]
+    derives = any(field is not None and field.default_factory_takes_validated_data for field in fields)
+    return derives or collect_default_texts(schema) != collect_default_texts(schema)
+
+
 def iter_default_texts(schema: type[BaseModel]) -> Iterator[str]:
     """Yield every text in the defaults of ``schema`` and of the models inside it."""
     for _annotation, default in _iter_defaults(schema):

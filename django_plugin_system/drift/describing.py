@@ -163,7 +163,8 @@ class _Describer:
         name = self._find_name(cls.__name__.partition("[")[0] + (" (in a secret)" if in_secret else ""))
         self.known.append((annotation, in_secret, name))
         self.models[name] = ModelShape()  # takes the place while the fields are described
-        inners = sorted(iter_inner(annotation), key=lambda inner: inner.names[0])
+        fields = [inner for inner in iter_inner(annotation) if inner.step is Step.FIELD]
+        inners = sorted(fields, key=lambda inner: inner.names[0])
         self.models[name] = ModelShape(
             fields={inner.names[0]: self._describe_field(cls, inner, in_secret=in_secret) for inner in inners},
             settings=list_settings(cls) | self._describe_extra(cls),

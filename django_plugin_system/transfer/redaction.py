@@ -134,6 +134,8 @@ def _cover_inner(inner: Inner, value: Any, path: Path, found: _Found) -> Any:
     if inner.step is Step.SAME:
         return _cover(inner.annotation, value, path, found)
     names = inner.names if inner.step is Step.FIELD else None
+    if inner.step is Step.EXTRA and isinstance(value, dict):
+        names = tuple(key for key in value if key not in inner.names)
     if isinstance(value, dict):
         return {
             key: _cover(inner.annotation, item, (*path, key), found) if names is None or key in names else item

@@ -182,3 +182,27 @@ def test_recoveries_are_logged(row: PluginInstance, caplog: pytest.LogCaptureFix
         record_success(reload(row))
     assert f"Plugin instance main (provider) ({row.pk}) failed: OSError: down" in caplog.text
     assert f"Plugin instance main (provider) ({row.pk}) serves again." in caplog.text
+
+
+class Mute(OSError):
+    """An error that cannot say what happened."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError(SECRET)
+
+
+def test_an_error_that_cannot_be_written_out_is_named(row: PluginInstance) -> None:
+    """An exception whose text raises is kept by its type."""
+    assert describe_error(row, Mute()) == "Mute"
+
+
+def test_a_secret_that_is_still_stored_as_plain_text_is_not_kept(row: PluginInstance) -> None:
+    """A secret from before its field was one counts, though nothing about it is encrypted."""
+    write_raw(row.pk, config={**row.config, "token": f"plain-{SECRET}"})
+    assert SECRET not in describe_error(reload(row), OSError(f"denied: plain-{SECRET}"))
+
+
+def test_a_class_without_configuration_has_nothing_to_hide(all_kinds: dict[str, PluginItem]) -> None:
+    """The text of an error of such a plugin is kept as it is."""
+    row = PluginInstance.objects.get(item=all_kinds["console"])
+    assert describe_error(row, OSError("no paper")) == "OSError: no paper"

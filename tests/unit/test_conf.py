@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +11,6 @@ from django_plugin_system.conf import PluginSystemSettings, find_setting_problem
 from django_plugin_system.exceptions import InvalidSetting
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_django import Settings
 
 
@@ -37,7 +36,7 @@ def test_a_directory_is_text_or_a_path(settings: Settings, tmp_path: Path) -> No
     """Both ways to write a path are taken."""
     for directory in (tmp_path, str(tmp_path), None):
         settings.PLUGIN_SYSTEM = {"SCHEMA_DIRECTORY": directory}
-        assert get_settings().SCHEMA_DIRECTORY == directory
+        assert directory == get_settings().SCHEMA_DIRECTORY
         assert find_setting_problems() == []
 
 
@@ -58,6 +57,19 @@ def test_keys_do_not_show(settings: Settings) -> None:
         ("MAX_STALENESS", True, "must be a number of seconds"),
         ("MAX_STALENESS", float("nan"), "must be a number of seconds"),
         ("AUTODISCOVER", 1, "must be True or False"),
+        ("ENV_REFERENCES", "TWILIO_*", "must be a list of names"),
+        ("ENV_REFERENCES", ["*"], "must be a list of names"),
+        ("ENV_REFERENCES", ["A*B"], "must be a list of names"),
+        ("ENV_REFERENCES", ["A", ""], "must be a list of names"),
+        ("ENV_REFERENCES", ["A B"], "must be a list of names"),
+        ("ENV_REFERENCES", ["A\n"], "must be a list of names"),
+        ("ENV_REFERENCES", [5], "must be a list of names"),
+        ("FILE_REFERENCES", "/run/secrets", "must be a list of absolute directories"),
+        ("FILE_REFERENCES", ["secrets"], "must be a list of absolute directories"),
+        ("FILE_REFERENCES", ["/"], "must be a list of absolute directories"),
+        ("FILE_REFERENCES", ["/run/.."], "must be a list of absolute directories"),
+        ("FILE_REFERENCES", ["/run\x00"], "must be a list of absolute directories"),
+        ("FILE_REFERENCES", [None], "must be a list of absolute directories"),
         ("WARN_LEGACY", "yes", "must be True or False"),
         ("SCHEMA_DIRECTORY", "schemas", "must be the absolute path of a directory"),
         ("SCHEMA_DIRECTORY", "", "must be the absolute path of a directory"),
@@ -92,3 +104,11 @@ def test_the_setting_is_a_dict(settings: Settings) -> None:
     assert [str(problem) for problem in find_setting_problems()] == ["PLUGIN_SYSTEM: must be a dict"]
     with pytest.raises(InvalidSetting, match="PLUGIN_SYSTEM: must be a dict"):
         get_settings()
+
+
+def test_references_are_read_as_text(settings: Settings) -> None:
+    """Directories may be given as paths; what is listed comes as tuples of text."""
+    settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["A", "B_*"], "FILE_REFERENCES": [Path("/run/secrets"), "/etc/app/"]}
+    assert find_setting_problems() == []
+    assert get_settings().ENV_REFERENCES == ("A", "B_*")
+    assert get_settings().FILE_REFERENCES == ("/run/secrets", "/etc/app/")

@@ -16,6 +16,8 @@ from pydantic import (
     Secret,
     SecretBytes,
     SecretStr,
+    ValidationInfo,
+    field_validator,
 )
 
 from django_plugin_system.config.codec import Parsed
@@ -178,3 +180,37 @@ def test_storing_quotes_nothing_either() -> None:
         make_codec(InField).store(Parsed(model))
     assert caught.value.errors == (FieldProblem(("token",), WITHHELD),)
     assert SECRET not in show_everything(caught.value)
+
+
+class Generating(BaseModel):
+    """A secret that only a factory makes, and a field that quotes it."""
+
+    token: SecretStr = Field(default_factory=lambda: SecretStr(SECRET))
+    host: str
+
+    @field_validator("host")
+    @classmethod
+    def _quote(cls, host: str, info: ValidationInfo) -> str:
+        message = f"{host} is not for {info.data['token'].get_secret_value()}"
+        raise ValueError(message)
+
+
+class Rolling(Generating):
+    """A factory that makes another secret each time."""
+
+    token: SecretStr = Field(default_factory=lambda: SecretStr(f"{SECRET}-{uuid.uuid4()}"))
+
+
+class Dependent(Generating):
+    """A factory that looks at other fields."""
+
+    name: str = "n"
+    token: SecretStr = Field(default_factory=lambda data: SecretStr(f"{SECRET}-{data['name']}"))
+
+
+@pytest.mark.parametrize("schema", [Generating, Rolling, Dependent])
+def test_a_secret_of_a_default_factory_is_not_quoted(schema: type[BaseModel]) -> None:
+    """A sibling's validator that quotes what a factory made is silenced, whatever the factory makes."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(schema, {"host": "h"})
+    assert SECRET not in str(caught.value)
