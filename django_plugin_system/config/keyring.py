@@ -7,9 +7,11 @@ import binascii
 import hashlib
 import hmac
 import os
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -47,9 +49,18 @@ class KeyRing:
         """The ids of all keys, the encrypting one first."""
         return tuple(self._ciphers)
 
-    def get_cipher(self, key_id: str) -> AESGCM | None:
-        """Return the cipher of the key with this id, or None if it is not configured."""
-        return self._ciphers.get(key_id)
+    def encrypt(self, nonce: bytes, plain: bytes, associated_data: bytes) -> bytes:
+        """Return ``plain`` encrypted with the first key; the other two must be the same for ``decrypt``."""
+        return self._ciphers[self.primary_id].encrypt(nonce, plain, associated_data)
+
+    def decrypt(self, key_id: str, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes | None:
+        """Return what was encrypted with the key of this id; None if something about it was altered.
+
+        :raises KeyError: if that key is not configured.
+        """
+        with suppress(InvalidTag):
+            return self._ciphers[key_id].decrypt(nonce, sealed, associated_data)
+        return None
 
     def fingerprint(self, message: bytes) -> str:
         """Return a keyed hash of ``message`` that tells nobody without the key what the message was."""

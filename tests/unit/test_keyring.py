@@ -53,7 +53,8 @@ def test_a_ring_names_its_keys() -> None:
     assert ring.key_ids == (get_key_id(b"a" * 32), get_key_id(b"b" * 32))
     assert ring.primary_id == ring.key_ids[0]
     assert all(len(bytes.fromhex(key_id)) == 4 for key_id in ring.key_ids)
-    assert ring.get_cipher("00000000") is None
+    with pytest.raises(KeyError):
+        ring.decrypt("00000000", b"", b"", b"")
 
 
 @pytest.mark.parametrize("keys", [[], [KEY, KEY]], ids=["none", "twice"])
