@@ -44,8 +44,8 @@ def describe_references(text_url: str = "") -> SafeString:
     """
     settings = get_settings()
     parts = [
-        _describe(ENV, "NAME", _("an environment variable (%s)"), settings.ENV_REFERENCES),
-        _describe(FILE, "/path/to/file", _("a file (below %s)"), settings.FILE_REFERENCES),
+        _describe(ENV, "NAME", _("an environment variable (%(listed)s)"), settings.ENV_REFERENCES),
+        _describe(FILE, "/path/to/file", _("a file (below %(listed)s)"), settings.FILE_REFERENCES),
     ]
     ways = [part for part in parts if part]
     if not ways:
@@ -61,4 +61,4 @@ def describe_references(text_url: str = "") -> SafeString:
 def _describe(kind: str, example: str, words: str, allowed: Sequence[str]) -> str:
     if not allowed:
         return ""
-    return format_html("<code>{}</code> {}", json.dumps({kind: example}), words % ", ".join(allowed))
+    return format_html("<code>{}</code> {}", json.dumps({kind: example}), words % {"listed": ", ".join(allowed)})

@@ -104,7 +104,7 @@ def test_references_are_typed_into_the_form_and_the_text(admin_client: Client, i
 
 def test_a_new_instance_may_be_written_as_json(admin_client: Client, instance: PluginInstance) -> None:
     """The page of a new instance keeps the chosen item on the way to its JSON text."""
-    page = admin_client.get(url("add"), {"item": instance.item_id})
+    page = admin_client.get(url("add"), {"item": str(instance.item_id)})
     assert f'href="?item={instance.item_id}&amp;json=1"' in page.content.decode()
     address = f"{url('add')}?item={instance.item_id}&json=1"
     form = {**read_form(admin_client.get(address)), "name": "written", "config": json.dumps(GIVEN)}
