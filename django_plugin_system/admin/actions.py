@@ -35,14 +35,16 @@ class NamedInputs(ModelForm):
         for name in ("status", "priority"):
             field = self.fields[name]
             field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
-        if isinstance(self.instance, PluginInstance) and self.instance.item_id:  # a formset also makes an empty form
+        if (
+            isinstance(self.instance, PluginInstance) and self.instance.item_id is not None
+        ):  # a formset also makes an empty form
             self.fields["priority"].widget.attrs["placeholder"] = self.instance.item.priority
 
 
 class StatusAndPriorityActions(ShortDescription):
     """Adds the actions: mark active, reserved or disabled; raise and lower priority."""
 
-    actions = ("mark_active", "mark_reserved", "mark_disabled", "raise_priority", "lower_priority")
+    actions: tuple[str, ...] = ("mark_active", "mark_reserved", "mark_disabled", "raise_priority", "lower_priority")
 
     @admin.action(permissions=["change"], description=_("Mark selected %(verbose_name_plural)s as active"))
     def mark_active(self, request: HttpRequest, queryset: Rows) -> None:

@@ -83,8 +83,9 @@ class ConnectionTests(ModelAdmin):
             raise PermissionDenied
         if stored is not None and not self.has_change_permission(request, stored):
             return self._test_stored(request, stored)
-        page: Any = super().changeform_view(request, object_id, form_url, extra_context)
-        form = page.context_data["adminform"].form if hasattr(page, "context_data") else None
+        page = super().changeform_view(request, object_id, form_url, extra_context)
+        shown = getattr(page, "context_data", {})
+        form = shown["adminform"].form if "adminform" in shown else None
         if form is None or (form.errors and _wants_html(request)):
             return page  # there is no such row, or the page says what is wrong
         if form.errors:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django_plugin_system.models import PluginItem
-from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import ItemSpec, registry
-from tests.admin.sample import AbstractSms, TwilioConfig
+from tests.admin.sample import TwilioConfig, TwilioSms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from django_plugin_system.models import PluginType
 
 
-class CheckedSms(ConfigurablePlugin[TwilioConfig], AbstractSms):
+class CheckedSms(TwilioSms):
     """Calls ``behave`` with itself when it is checked; ``seen`` are the configurations it was checked with."""
 
     behave: ClassVar[Callable[[Any], Any]]
@@ -25,10 +24,6 @@ class CheckedSms(ConfigurablePlugin[TwilioConfig], AbstractSms):
         """Do what the test wants."""
         type(self).seen.append(self.config)
         return type(self).behave(self)
-
-    def send(self, number: str, text: str) -> str:
-        """Do nothing."""
-        return f"{number} {text}"
 
 
 def raising(error: BaseException) -> Callable[[Any], Any]:

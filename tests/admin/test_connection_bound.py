@@ -11,7 +11,7 @@ from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import BoundTo, ConfigurablePlugin
 from tests.admin.checked import declare_checked
 from tests.admin.helpers import edit_config, get_row, read_form, url
-from tests.admin.sample import SECRET, AbstractSms, make_instance
+from tests.admin.sample import SECRET, ConsoleSms, make_instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class BoundConfig(BaseModel):
     note: str = ""
 
 
-class BoundSms(ConfigurablePlugin[BoundConfig], AbstractSms):
+class BoundSms(ConfigurablePlugin[BoundConfig], ConsoleSms):
     """Notes where it would send its secret."""
 
     sent: ClassVar[list[tuple[str, str]]] = []
@@ -41,10 +41,6 @@ class BoundSms(ConfigurablePlugin[BoundConfig], AbstractSms):
         """Send the secret to the endpoint."""
         type(self).sent.append((self.config.endpoint, self.config.token.get_secret_value()))
         type(self).behave(self.config)
-
-    def send(self, number: str, text: str) -> str:
-        """Do nothing."""
-        return f"{number} {text}"
 
 
 @pytest.fixture

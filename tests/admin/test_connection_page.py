@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,8 @@ from django.core.signals import got_request_exception
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from django_plugin_system.admin import connection_test_page
+from django_plugin_system.admin import connection_test, connection_test_page
+from django_plugin_system.admin.connection_test import Outcome
 from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.freshness import read_token
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 Row = PluginInstance
-JSON = {"HTTP_ACCEPT": "application/json"}
+JSON: dict[str, Any] = {"HTTP_ACCEPT": "application/json"}
 TYPED = "typed-5ecret-do-not-show"
 
 
@@ -86,7 +88,7 @@ def test_nobody_else_may(checked: Row, codenames: tuple[str, ...]) -> None:
         assert 'name="_test"' not in client.get(address).content.decode()
         for headers in ({}, JSON):
             form = {"_test": "1", "name": "x", "config": "{}"}
-            assert client.post(address, form, **headers).status_code == 403  # type: ignore[arg-type]
+            assert client.post(address, form, **headers).status_code == 403
     assert not CheckedSms.seen
 
 
@@ -102,7 +104,7 @@ def test_other_sites_may_not(admin_user: User, checked: Row) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
     for headers in ({}, JSON):
-        assert client.post(url("change", checked.pk), {"_test": "1"}, **headers).status_code == 403  # type: ignore[arg-type]
+        assert client.post(url("change", checked.pk), {"_test": "1"}, **headers).status_code == 403
     assert client.get(f"{url('change', checked.pk)}?_test=1").status_code == 200
     assert not CheckedSms.seen
 
@@ -288,13 +290,25 @@ def test_a_change_during_the_test(admin_client: Client, checked: Row) -> None:
     other = get_row(checked)
     other.set_config({**CONFIG, "timeout": 5})
     CheckedSms.behave = lambda _plugin: None
-    outcome = connection_test_page.Outcome("late")
+    outcome = Outcome("late")
     other.save()
     connection_test_page.keep_result(checked, outcome)
     assert get_row(checked).last_tested_at is None
     connection_test_page.keep_result(other, outcome)
     assert get_row(checked).last_test_error == "late"
     del admin_client
+
+
+def test_too_many_tests_at_once(admin_client: Client, checked: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that finds no place says so; it is no result, so none is kept, and the history is silent."""
+    places = threading.BoundedSemaphore(1)
+    places.acquire()
+    monkeypatch.setattr(connection_test, "_places", places)
+    answer = ask(admin_client, url("change", checked.pk), open_change(admin_client, checked))
+    assert not answer["passed"]
+    assert "Try again later." in answer["message"]
+    assert get_row(checked).last_tested_at is None
+    assert not LogEntry.objects.exists()
 
 
 # Without JavaScript

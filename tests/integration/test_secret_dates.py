@@ -16,7 +16,7 @@ from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.rotation import rotate_secrets
 from django_plugin_system.secret_dates import get_dates, join_path
-from tests.integration.plugins import SECRET, VALID, AbstractSms, ProviderSmsV2, declare_item, declare_type
+from tests.integration.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
 from tests.integration.rows import add_instance, reload, write_raw
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class RenamedConfig(BaseModel):
     credentials: dict[str, SecretStr]
 
 
-class RenamedSms(ConfigurablePlugin[RenamedConfig], AbstractSms):
+class RenamedSms(ConfigurablePlugin[RenamedConfig], ConsoleSms):
     """``ProviderSms`` with that schema."""
 
     config_version: ClassVar[int] = 2
@@ -159,10 +159,6 @@ class RenamedSms(ConfigurablePlugin[RenamedConfig], AbstractSms):
         """Move the token."""
         assert from_version == 1
         return {"account": config["account"], "credentials": {"main": config["token"]}}
-
-    def send(self, text: str) -> str:
-        """Do nothing."""
-        return text
 
 
 @pytest.mark.parametrize(
