@@ -78,6 +78,7 @@ def test_invalid_value_is_shown_on_its_field(admin_page: Page, screenshot: Shoot
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".rjf-error-text")).to_contain_text("Type the secret again")
     field(page, "auth_token").click()
+    expect(field(page, "auth_token")).to_be_focused()
     page.keyboard.type(SECRET)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".messagelist .success")).to_be_visible()
