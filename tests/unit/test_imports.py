@@ -27,7 +27,7 @@ HEAVY = ("pydantic", "cryptography", "django_jsonform", "django.forms", "pytest"
     ids=["package", "error", "base class", "setup"],
 )
 def test_an_import_takes_no_more_than_it_needs(code: str, absent: tuple[str, ...]) -> None:
-    """The package by itself imports nothing heavy; a plugin's module needs no cryptography, a site without forms none."""
+    """The package alone imports nothing heavy, a plugin class no cryptography, a site without an admin no forms."""
     check = f"{code}\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True, timeout=120)
     assert done.stdout == "[]\n"
