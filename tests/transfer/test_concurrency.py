@@ -26,7 +26,7 @@ GRACE = 0.5
 
 @contextmanager
 def meanwhile(act: Callable[[], object]) -> Iterator[None]:
-    """Let another thread act just before the first row of instances is written; it ends with the block."""
+    """Let another thread act just after the rows of instances were read; it ends with the block."""
     started: list[threading.Thread] = []
 
     def do() -> None:
@@ -36,11 +36,12 @@ def meanwhile(act: Callable[[], object]) -> Iterator[None]:
             connection.close()
 
     def watch(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
-        if not started and sql.startswith('UPDATE "django_plugin_system_plugininstance"'):
+        result = execute(sql, *args)
+        if not started and sql.startswith('SELECT "django_plugin_system_plugininstance"'):
             started.append(threading.Thread(target=do))
             started[0].start()
             started[0].join(GRACE)
-        return execute(sql, *args)
+        return result
 
     with connection.execute_wrapper(watch):
         yield
