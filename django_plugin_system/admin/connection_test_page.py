@@ -110,6 +110,7 @@ class ConnectionTests(ModelAdmin):
         if stored is not None:
             if saved:
                 keep_result(stored, outcome)
+                row.last_tested_at, row.last_test_error = stored.last_tested_at, stored.last_test_error  # for the page
             self.log_change(request, stored, _describe_for_history(outcome, saved=saved))
         result = _("The test passed.") if outcome.passed else _("The test failed: %(error)s") % {"error": outcome.error}
         unsaved = _("What is in the form was tested and is not saved yet.")
@@ -128,8 +129,9 @@ def keep_result(row: PluginInstance, outcome: Outcome) -> None:
 
     Selection does not depend on it, so no change is announced, and ``updated_at`` stays.
     """
+    row.last_tested_at, row.last_test_error = timezone.now(), outcome.error
     rows = PluginInstance.objects.filter(pk=row.pk, config=row.config)
-    rows.update_unannounced(last_tested_at=timezone.now(), last_test_error=outcome.error)
+    rows.update_unannounced(last_tested_at=row.last_tested_at, last_test_error=row.last_test_error)
 
 
 def _describe_for_history(outcome: Outcome, *, saved: bool) -> str:

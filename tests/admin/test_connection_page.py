@@ -251,8 +251,9 @@ def test_the_result_is_kept(admin_client: Client, checked: Row) -> None:
     page = admin_client.get(url("change", checked.pk)).content.decode()
     assert "OSError: no &lt;b&gt;route&lt;/b&gt;" in page
     CheckedSms.behave = staticmethod(lambda _plugin: None)
-    ask(admin_client, url("change", checked.pk), open_change(admin_client, checked))
+    page = post(admin_client, checked, open_change(admin_client, checked)).content.decode()
     assert get_row(checked).last_test_error == ""
+    assert 'title="">Passed</span>' in page
     messages = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
     assert messages == ["Tested: failed.", "Tested: passed."]
 

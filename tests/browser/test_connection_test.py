@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from django_plugin_system.models import PluginInstance, PluginItem
 from tests.admin.checked import CheckedSms, declare_checked, pass_quietly, raising
 from tests.admin.sample import SECRET, SID, make_instance
+from tests.browser.test_accessibility import find_serious, strict_policy  # noqa: F401 - every page under the policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +121,21 @@ def test_dates_stand_at_their_secrets(admin_page: Page, checked: PluginInstance)
     expect(first).not_to_contain_text("Stored on")
     field(page, "auth_token").fill("typed")
     expect(page.locator(".dps-stored-on")).to_have_count(1)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everyone_can_use_it(admin_page: Page, checked: PluginInstance, theme: Any) -> None:
+    """Result and dates have no serious finding of axe-core, under a strict policy, also on a narrow screen."""
+    page = admin_page
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": 400, "height": 800})
+    CheckedSms.behave = raising(ConnectionError("x" * 450))
+    page.goto(f"{LIST}{checked.pk}/change/")
+    expect(press_test(page)).to_contain_text("The test failed: ConnectionError: xxx")
+    assert find_serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    page.goto(LIST)
+    assert find_serious(page) == []
 
 
 def test_without_javascript(browser: Browser, live_server: LiveServer, checked: PluginInstance) -> None:
