@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,23 +126,24 @@ def write_snapshots(contents: Mapping[Path, Iterable[ItemShape]]) -> list[Path]:
     """
     texts = {path: _make_text(items) for path, items in contents.items()}
     changed = {path: text for path, text in texts.items() if text != _read_bytes(path)}
-    prepared: dict[Path, str] = {}
+    prepared = {path: path.with_name(f".{path.name}.new") for path, text in changed.items() if text}
     path = Path()
     try:
-        for path, text in changed.items():
-            prepared[path] = _prepare(path, text) if text else ""
-        for path, temporary in prepared.items():
-            if temporary:
-                os.replace(temporary, path)  # noqa: PTH105 - one call, which cannot be half done
+        for path, new in prepared.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_bytes(changed[path])
+        for path in changed:
+            if path in prepared:
+                prepared[path].replace(path)
             else:
                 path.unlink()
     except OSError as error:
         failure = SnapshotNotWritten(str(path), error.strerror or type(error).__name__)
     else:
         return list(changed)
-    for temporary in filter(None, prepared.values()):
+    for new in prepared.values():
         with suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108 - the name comes from tempfile
+            new.unlink()
     raise failure
 
 
@@ -165,12 +164,3 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _prepare(path: Path, text: bytes) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
-        os.fchmod(descriptor, 0o644)
-    return temporary

@@ -9,16 +9,18 @@ from tests.docs.pages import ROOT
 HELD_BY = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 
 
+def _read(file: str) -> str:
+    """Return the text of a file below ``tests``; nothing if there is none."""
+    path = ROOT / "tests" / file.removeprefix("tests/")
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
 def test_every_test_that_the_threat_model_names_exists() -> None:
     """A claim whose test is renamed or gone is noticed."""
     named = HELD_BY.findall((ROOT / "SECURITY.md").read_text(encoding="utf-8"))
     assert len(named) > 50
-    missing = []
-    for file, name in named:
-        path = ROOT / file if file.startswith("tests/") else ROOT / "tests" / file
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        if f"def {name}" not in text or not text:
-            missing.append(f"{file}::{name}")
+    texts = {file: _read(file) for file, _name in named}
+    missing = [f"{file}::{name}" for file, name in named if not texts[file] or f"def {name}" not in texts[file]]
     assert missing == []
 
 
