@@ -11,7 +11,7 @@ from django_plugin_system.config.bound import digest, get_bonds, is_intact
 from django_plugin_system.config.declared import SECRET_TYPES
 from django_plugin_system.config.location import locate, make_loc
 from django_plugin_system.config.opening import Kept, iter_readable
-from django_plugin_system.config.references import Reference, find_references
+from django_plugin_system.config.references import Reference, claims_reference, find_references
 from django_plugin_system.config.tokens import Tie, is_marker
 from django_plugin_system.config.walk import is_same
 from django_plugin_system.exceptions import FieldProblem, Path
@@ -33,7 +33,7 @@ def find_typed(data: Any, schema: type[BaseModel], opened: Any) -> set[Path]:
 
 
 def _iter_plain(data: Any, path: Path) -> Iterator[Path]:
-    if is_marker(data) or isinstance(data, (*SECRET_TYPES, BaseModel, Kept)):
+    if is_marker(data) or claims_reference(data) or isinstance(data, (*SECRET_TYPES, BaseModel, Kept)):
         return
     if isinstance(data, Mapping):
         for key, item in data.items():

@@ -77,6 +77,7 @@ def test_everything_else_can_be_edited(admin_client: Client, bound: PluginInstan
     form = edit_config(open_change(admin_client, bound), note="new")
     assert save(admin_client, bound, form).status_code == 302
     assert get_row(bound).load_config().note == "new"
+    assert get_row(bound).load_plugin().send("0", "hi") == "0 hi"
 
 
 def test_an_endpoint_changed_in_the_table_is_shown_and_mended(admin_client: Client, bound: PluginInstance) -> None:

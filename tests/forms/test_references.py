@@ -117,6 +117,8 @@ def test_a_refused_form_shows_references_again(*, generated: bool) -> None:
     form: Any = {"host": TEXT if generated else ENV, "token": TEXT if generated else ENV, "names": [], "labels": []}
     again = json.loads(binding.get_again(json.dumps(form)))
     assert (again["host"], again["token"]) == (form["host"], form["token"])
+    if not generated:
+        assert json.loads(binding.get_again(json.dumps({**form, "more": {"a": ENV}})))["more"] == {"a": ENV}
     again = json.loads(binding.get_again(json.dumps({**form, "token": '{"$env": 1, "x": "typed"}'})))
     assert again["token"] == RETYPE
 
@@ -136,6 +138,10 @@ def test_people_who_may_only_look_see_the_reference() -> None:
     stored = {"host": FILE, "token": ENV}
     assert json.loads(redact(stored, Config)) == stored
     assert drop_secrets({**stored, "spare": MARKER}, Config) == stored
+    deep: Any = ENV
+    for _level in range(200):
+        deep = [deep]
+    assert "APP_TOKEN" not in redact({"host": deep}, Config)
 
 
 def test_what_may_be_referred_to_is_said(settings: Settings) -> None:

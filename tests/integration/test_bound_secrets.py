@@ -258,10 +258,12 @@ def test_a_row_from_before_is_bound_by_the_next_save(db: None) -> None:
     declare_item(LooseSms)
     sync_registered_plugins_to_db()
     rows = [PluginInstance.objects.create(item=get_item(), name=name, config={"token": SECRET}) for name in "abc"]
+    assert rows[0].load_plugin().send("hi") == f"hi to {GOOD}"
     with temporary_registry(empty=True):
         declare_type()
         declare_item(ApiSms)
         first, second, third = map(reload, rows)
+        assert third.load_plugin().send("hi") == f"hi to {GOOD}"
         assert first.reason_unusable() is None
         with pytest.raises(InvalidConfig):
             first.set_config({**first.config, "endpoint": EVIL})

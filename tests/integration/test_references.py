@@ -230,6 +230,7 @@ def test_steps_of_a_migration_see_references_and_may_move_them(row: PluginInstan
         assert (stored["server"], stored["login"]["token"], stored["port"]) == (HOST, TOKEN, {"$env": "SMS_PORT"})
         assert list(stored["login"]["spare"]) == ["$secret"]
         assert PLAIN not in read_raw(row.pk)
+        assert get_plugin(AbstractSms).send("hi") == f"hi by {PLAIN}"
 
 
 def test_a_variable_that_is_missing_is_a_reason(row: PluginInstance, environment: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 from collections import deque
 from functools import partial
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import pydantic.dataclasses
 import pytest
@@ -17,10 +17,15 @@ from typing_extensions import TypedDict
 from django_plugin_system import BoundTo
 from django_plugin_system.config.bound import declares_bound, digest, iter_bound
 from django_plugin_system.config.codec import Parsed
+from django_plugin_system.config.entering import Snapshot
+from django_plugin_system.config.opening import Kept
 from django_plugin_system.config.tokens import Tie, open_token, seal
 from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.exceptions import EndpointChanged, InvalidConfig
 from tests.unit.helpers import RING, ROW, SECRET, iter_chain, make_codec, show_everything, store
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 Token = Annotated[SecretStr, BoundTo("endpoint")]
 T = TypeVar("T")
@@ -382,6 +387,58 @@ def test_a_tie_outlives_the_class_that_made_it() -> None:
     for endpoint, problems in (("https://one", 0), ("https://evil", 1)):
         parsed = codec.parse({"endpoint": endpoint, "token": previous["token"]})
         assert len(codec.find_unentered(parsed, codec.store(parsed), [previous])) == problems
+
+
+def test_where_nothing_is_bound_nothing_is_asked_for() -> None:
+    """A bound secret that is not there, now or before, is in nobody's way."""
+    codec = make_codec(create_model("Config", endpoint=(str, ...), token=(Token | None, None)))
+    for endpoint in ("one", "two"):
+        parsed = codec.parse({"endpoint": endpoint})
+        assert codec.find_unentered(parsed, codec.store(parsed), [{"endpoint": "one", "token": None}]) == []
+
+
+def test_a_secret_that_was_stored_plain_is_kept_as_one() -> None:
+    """The form hands on, as kept, what was stored before its field became a secret; it was not typed, either."""
+    codec = make_codec(Api)
+    previous = store(Api(token=SecretStr(SECRET)))
+    parsed = codec.parse({"endpoint": "https://evil", "token": Kept(SECRET, was_encrypted=False)})
+    assert parsed.secrets == {}
+    assert len(codec.find_unentered(parsed, codec.store(parsed), [previous])) == 1
+    assert SECRET not in repr((Kept(SECRET), Snapshot(previous, ROW, RING)))
+
+
+def test_a_bound_secret_by_reference_may_not_be_redirected(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same reference beside another endpoint was only kept; another one was entered."""
+    settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["APP_*"]}
+    monkeypatch.setenv("APP_A", SECRET)
+    monkeypatch.setenv("APP_B", SECRET)
+    monkeypatch.setenv("APP_ALL", json.dumps({"endpoint": "e", "token": SECRET}))
+    codec = make_codec(Api)
+    previous = codec.store(codec.parse({"token": {"$env": "APP_A"}}))
+    assert change({**previous, "endpoint": "https://evil"}, previous) == [("token",)]
+    assert change({**previous, "note": "new"}, previous) == []
+    assert change({"endpoint": "https://evil", "token": {"$env": "APP_B"}}, previous) == []
+    by_reference = {"servers": [{"$env": "APP_ALL"}], "endPoint": "e"}
+    before = make_codec(Many).store(make_codec(Many).parse(by_reference))
+    assert change({**by_reference, "optional": "o"}, before) == []
+    login = {"endPoint": "e", "servers": [], "login": {"$env": "APP_ALL"}}
+    monkeypatch.setenv("APP_ALL", json.dumps({"password": SECRET}))
+    before = make_codec(Many).store(make_codec(Many).parse(login))
+    assert ("login",) in change({**login, "endPoint": "evil"}, before)
+
+
+def test_an_endpoint_may_be_a_reference(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret is bound to the reference, not to what it gives: a deployment may move its endpoint."""
+    settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["APP_*"]}
+    codec = make_codec(Api)
+    for value in ("one", "two"):
+        monkeypatch.setenv("APP_URL", value)
+        stored = codec.store(codec.parse({"endpoint": {"$env": "APP_URL"}, "token": SECRET}))
+        monkeypatch.setenv("APP_URL", "moved")
+        assert codec.restore(stored).model.endpoint == "moved"  # type: ignore[attr-defined]
+    assert change({**stored, "endpoint": "moved"}, stored) == [("token",)]
+    with pytest.raises(EndpointChanged):
+        codec.restore({**stored, "endpoint": "moved"})
 
 
 def test_an_empty_secret_need_not_be_entered_again() -> None:

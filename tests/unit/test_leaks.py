@@ -204,8 +204,7 @@ class Rolling(Generating):
 class Dependent(Generating):
     """A factory that looks at other fields."""
 
-    name: str = "n"
-    token: SecretStr = Field(default_factory=lambda data: SecretStr(f"{SECRET}-{data['name']}"))
+    token: SecretStr = Field(default_factory=lambda data: SecretStr(f"{SECRET}-{len(data)}"))
 
 
 @pytest.mark.parametrize("schema", [Generating, Rolling, Dependent])

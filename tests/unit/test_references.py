@@ -24,7 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from django_plugin_system.config.references import MAX_BYTES, Reference
+from django_plugin_system.config.references import MAX_BYTES, Reference, find_references
+from django_plugin_system.config.walk import MAX_DEPTH
 from django_plugin_system.exceptions import (
     InvalidConfig,
     MalformedToken,
@@ -292,6 +293,23 @@ def test_text_is_taken_as_the_field_needs_it(
     assert type(model.value) is type(value)
 
 
+def test_problems_elsewhere_stay_where_they_are(token: str) -> None:
+    """A field with a reference that fits has no part in the problems of another."""
+    del token
+    [problem] = refuse(Server, {"host": 5, "password": ENV}).errors
+    assert problem.path == ("host",)
+    assert "from" not in problem.message
+
+
+def test_what_is_nested_without_end_is_not_searched() -> None:
+    """References are looked for only as deep as this package stores."""
+    deep: Any = ENV
+    for _level in range(MAX_DEPTH + 2):
+        deep = {"a": deep}
+    assert find_references(deep) == {}
+    assert find_references({"a": [ENV]}) == {("a", "0"): Reference("$env", "APP_TOKEN")}
+
+
 def test_a_strict_model_takes_json(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is converted, a number is what JSON says it is."""
     del token
@@ -490,6 +508,7 @@ def test_a_reference_that_a_validator_takes_apart_is_refused(token: str) -> None
     """A key that is no field cannot be stored as a reference, so what it gives is not stored either."""
     del token
     assert "a reference cannot stand here" in str(refuse(Splitting, {"login": ENV}))
+    assert round_trip(Splitting, {"user": ENV, "password": ENV})[0] == {"user": ENV, "password": ENV}
 
 
 def test_data_that_looks_like_a_reference_is_refused(token: str) -> None:
