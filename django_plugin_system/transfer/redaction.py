@@ -74,11 +74,11 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
 
     A config that cannot be read is given as it is stored, with everything left out that is, or may be, a secret.
     """
+    reason: str | None = None
     if not isinstance(row.config, dict) or is_deep(row.config):
         reason = "what is stored is no object, or nested too deeply: left out"
         return Snapshot(Redacted({}, row.config_version, frozenset(), reason))
     found = _Found()
-    reason: str | None = None
     stored, version = row.config, row.config_version
     schema = row.item.config_schema
     try:

@@ -37,7 +37,7 @@ class Rich(BaseModel):
     more: dict[str, Any] = {}
 
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "url": "a",
     "token": SECRET,
     "raw": SECRET,
