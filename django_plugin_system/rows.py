@@ -175,7 +175,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
         :raises NewerConfigVersion: if it would.
         """
-        if self._state.adding:
+        if not self._seen and "config" not in self.get_deferred_fields():
             manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
             for stored in manager.using(using).filter(pk=self.pk).values_list("config_version", flat=True):
                 configuration.check_overwritten(self, stored)
@@ -187,7 +187,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
             super()._save_announced(**kwargs)
             return
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
-        if names is not None or kwargs.get("force_update"):
+        if names is not None or kwargs.get("force_update") or not self._state.adding:
             self.check_overwritten(using)
         self.seal_config()
         if names is not None:
