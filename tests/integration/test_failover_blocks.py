@@ -39,17 +39,19 @@ def get_errors() -> dict[str, str]:
 
 def test_leaving_a_block_is_a_success() -> None:
     """``return`` and ``break`` inside the block end it without an error, so the provider has served."""
+    served = []
 
-    def send() -> str:
-        for attempt in failover(AbstractSms):
+    def send() -> None:
+        for attempt in failover(AbstractSms):  # pragma: no branch - it is left early
             with attempt:
-                return attempt.instance.name
-        raise AssertionError
+                served.append(attempt.instance.name)
+                return
 
-    assert send() == "a"
+    send()
+    assert served == ["a"]
     assert get_errors() == {"a": "", "b": ""}
     PluginInstance.objects.filter(name="a").update(last_error="old")
-    for attempt in failover(AbstractSms):
+    for attempt in failover(AbstractSms):  # pragma: no branch - it is left early
         with attempt:
             break
     assert attempt.instance.name == "a"
@@ -70,7 +72,7 @@ def test_a_closed_generator_says_nothing_of_the_provider() -> None:
     """A generator that is closed in the middle of a block neither fails nor clears its provider."""
 
     def stream() -> Iterator[str]:
-        for attempt in failover(AbstractSms):
+        for attempt in failover(AbstractSms):  # pragma: no branch - it is left early
             with attempt:
                 yield attempt.instance.name
 
@@ -83,7 +85,7 @@ def test_a_cancelled_task_says_nothing_of_the_provider() -> None:
     """A task that is cancelled while its provider works leaves the rows alone, and stays cancelled."""
 
     async def send(started: asyncio.Event) -> None:
-        async for attempt in failover(AbstractSms):
+        async for attempt in failover(AbstractSms):  # pragma: no branch - it is left early
             async with attempt:
                 started.set()
                 await asyncio.Event().wait()
@@ -127,7 +129,7 @@ def test_a_bug_of_the_caller_counts_unless_it_is_narrowed() -> None:
     """By default any error sets a provider aside, the caller's own too; ``retry_on`` tells them apart."""
 
     def trip() -> None:
-        for attempt in failover(AbstractSms, retry_on=PluginUnavailable):
+        for attempt in failover(AbstractSms, retry_on=PluginUnavailable):  # pragma: no branch - it is left early
             with attempt:
                 raise TypeError
 

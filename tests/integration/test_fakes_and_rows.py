@@ -34,17 +34,17 @@ NAMES = ("sms", "apps.sms")
 class FakeSms(AbstractSms):
     """What tests send with."""
 
-    def send(self, text: str) -> str:
-        """Say that nothing was sent."""
-        return f"{text}, not really"
+    def send(self, text: str) -> Any:
+        """Send nothing."""
 
 
 def fail_over() -> object:
-    """Return the plugin of the first attempt."""
+    """Return the plugin of the one attempt."""
+    tried: list[object] = []
     for attempt in failover(AbstractSms):
         with attempt as plugin:
-            return plugin
-    raise AssertionError
+            tried.append(plugin)
+    return tried.pop()
 
 
 def ask_for_class() -> object:
