@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import django
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
@@ -57,7 +58,7 @@ QUERIES = (
     "?test=failed",
     "?q=i1",
     "?o=1.-2",
-    "?_facets=True",
+    *(["?_facets=True"] if django.VERSION >= (5, 0) else []),
 )
 
 
@@ -154,7 +155,7 @@ def test_instance_list_shows_errors_and_tests(admin_client: Client, checked: Plu
         re.findall(r'>(\w+)</a><div class="dps-quiet">.*?<td class="field-last_test">(.*?)</td>', page, re.DOTALL)
     )
     assert cells["transactional"] == "Not tested"
-    assert cells["without"] == "-"
+    assert cells["without"] in {"", "-"}  # as Django writes an empty value
     assert 'title="">Passed</span> <span class="dps-quiet">02/29/2020 6 a.m.<' in cells["passed"]
     assert 'title="&lt;b&gt;no&lt;/b&gt;">Failed<' in cells["failed"]
     assert "Last error: &lt;i&gt;long long" in page
