@@ -31,6 +31,9 @@ class Reason(str):
 
     __slots__ = ("details", "template")
 
+    template: str
+    details: dict[str, Any]
+
     def __new__(cls, template: str, **details: Any) -> Self:
         """Fill ``template``, a text of the catalogue, with ``details``; without details it is taken as it is."""
         made = super().__new__(cls, template % details if details else template)

@@ -56,11 +56,6 @@ class OrderTable:
 
     editable: bool
 
-    @property
-    def is_open(self) -> bool:
-        """Whether anything stands here that can be changed."""
-        return self.editable and bool(self.lines)
-
 
 def make_table(
     plugin_type: PluginType, query: QueryDict, *, editable: bool, forms: Mapping[Any, OrderForm] | None = None

@@ -107,8 +107,8 @@ def _write(request: HttpRequest, admin: ModelAdmin[Any], form: OrderForm) -> Plu
     if form.cleaned_data["wake"]:
         form.instance.unavailable_until = None
     form.instance.save(update_fields=_WRITTEN)
-    message = construct_change_message(form, [], add=False)
-    admin.log_change(request, form.instance, message)
+    described: Any = form
+    admin.log_change(request, form.instance, construct_change_message(described, [], add=False))
     return form.instance
 
 

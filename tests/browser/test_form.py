@@ -37,7 +37,8 @@ class Grouped(BaseModel):
     key: SecretStr | None = Field(None, json_schema_extra=CONNECTION)
 
 
-Wide: Any = create_model("Wide", **{f"field_{number:03}": (str, "x") for number in range(200)})
+MANY: dict[str, Any] = {f"field_{number:03}": (str, "x") for number in range(200)}
+Wide = create_model("Wide", **MANY)
 
 
 def add_item(items: dict[str, PluginItem], name: str, schema: type[BaseModel]) -> PluginItem:

@@ -20,7 +20,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)\w|\{\w+\}")
 REMEDY = "run `make messages`, translate what it lists, and run it again"
 
 
-def as_tuple(text: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+def as_tuple(text: Any) -> tuple[str, ...]:
     """Return a text with its plurals."""
     return (text,) if isinstance(text, str) else tuple(text)
 
