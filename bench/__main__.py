@@ -18,7 +18,7 @@ from bench.databases import VENDORS, chosen_by_settings
 from bench.machine import describe_machine, say
 
 MEASUREMENTS = ("compare", "load", "writes", "rotation")
-SIZES = {"load": (600, 12), "writes": (300, 5), "rotation": (100_000, 50)}
+SIZES = {"load": (240, 12), "writes": (300, 5), "rotation": (100_000, 50)}
 """Changes of the operator, rounds, and rows: in earnest, and quick."""
 
 

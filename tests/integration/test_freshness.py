@@ -27,7 +27,7 @@ from django_plugin_system.selection import forget_selections
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.integration import errands
 from tests.integration.errands import choose, rename
-from tests.integration.plugins import AbstractSms, ProviderSms, declare_item
+from tests.integration.plugins import AbstractSms, FragileSms, ProviderSms, declare_item
 from tests.integration.rows import add_instance, write_raw
 
 if TYPE_CHECKING:
@@ -158,6 +158,16 @@ def test_max_staleness_saves_the_query(settings: Settings, django_assert_num_que
     assert choose() == "provider/renamed/AC1"
     with django_assert_num_queries(0):
         assert choose() == "provider/renamed/AC1"
+
+
+def test_a_remembered_constructor_may_fail(settings: Settings) -> None:
+    """Within MAX_STALENESS, too, a plugin that can no longer be built gives way to the next one."""
+    settings.PLUGIN_SYSTEM = {"MAX_STALENESS": 3600}
+    declare_item(FragileSms, "fragile", priority=-1)
+    sync_registered_plugins_to_db()
+    for fails, expected in ((False, FragileSms), (False, FragileSms), (True, ProviderSms)):
+        FragileSms.fails = fails
+        assert type(get_plugin(AbstractSms)) is expected
 
 
 def test_max_staleness_ends(settings: Settings, django_assert_num_queries: DjangoAssertNumQueries) -> None:
