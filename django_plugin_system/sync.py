@@ -162,7 +162,7 @@ def _find_outdated(alias: str) -> list[PluginInstance]:
             )
             wanted |= item if is_bound else item & Q(config_version__lt=version)
     rows = PluginInstance.objects.using(alias).filter(wanted).select_related("item__plugin_type")
-    return [row for row in rows if _is_outdated(row)]
+    return [row for row in rows.order_by("item__name", "name", "pk") if _is_outdated(row)]
 
 
 def _is_outdated(row: PluginInstance) -> bool:
