@@ -171,15 +171,32 @@ def iter_fields(cls: type) -> list[Inner]:
         rebuild(raise_errors=False)
     infos = getattr(cls, "__pydantic_fields__", None)
     if isinstance(infos, dict):
+        types_of = {name: settle(info.annotation, cls) for name, info in infos.items()}
         if issubclass(cls, RootModel):
-            return [Inner(Step.SAME, infos["root"].annotation, (), infos["root"])]
-        return [Inner(Step.FIELD, info.annotation, (name, *iter_aliases(info)), info) for name, info in infos.items()]
+            return [Inner(Step.SAME, types_of["root"], (), infos["root"])]
+        return [Inner(Step.FIELD, types_of[name], (name, *iter_aliases(info)), info) for name, info in infos.items()]
     if dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls):
         return [Inner(Step.FIELD, hint, (name, *_iter_hint_aliases(hint))) for name, hint in _get_hints(cls).items()]
     if hasattr(cls, "_fields"):  # a named tuple is stored as a list
         fields = enumerate(_get_hints(cls).items())
         return [Inner(Step.FIELD, hint, (str(position), name)) for position, (name, hint) in fields]
     return []
+
+
+def settle(annotation: Any, owner: type) -> Any:
+    """Return the type of a field of ``owner`` with the names in it looked up: Python 3.10 leaves some as text."""
+    if isinstance(annotation, str):
+        return _resolve(annotation, owner)
+    args, origin = typing_extensions.get_args(annotation), typing_extensions.get_origin(annotation)
+    if not args or origin is typing_extensions.Literal:
+        return annotation
+    named = args[:1] if origin is Annotated else args
+    settled = (*(settle(arg, owner) for arg in named), *args[len(named) :])
+    if all(new is old for new, old in zip(settled, args, strict=True)):
+        return annotation
+    if is_union(annotation):
+        return Union[settled]  # noqa: UP007 - as many as there are
+    return Annotated[settled] if origin is Annotated else origin[settled]
 
 
 def _iter_extra(cls: type) -> list[Inner]:

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from django_plugin_system.config.references import MAX_BYTES, Reference, find_references
-from django_plugin_system.config.walk import MAX_DEPTH
+from django_plugin_system.config.walk import MAX_DEPTH, MISSING, get_part
 from django_plugin_system.exceptions import (
     InvalidConfig,
     MalformedToken,
@@ -546,3 +546,14 @@ def test_objects_that_hold_values_do_not_show_them(token: str) -> None:
     parsed = make_codec(make_schema(str)).parse({"value": ENV})
     assert token not in repr(parsed)
     assert str(Reference("$env", "APP_TOKEN")) == "$env APP_TOKEN"
+
+
+def test_parts_of_values_are_found_by_their_stored_path() -> None:
+    """Root models have no key of their own; what is not there is missing."""
+
+    class Tags(RootModel[list[str]]):
+        """A list."""
+
+    model = make_schema(Tags)(value=Tags(["a", "b"]))
+    assert get_part(model, ("value", "1")) == "b"
+    assert get_part(model, ("value", "2")) is get_part(model, ("other", "x")) is MISSING
