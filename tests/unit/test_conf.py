@@ -57,6 +57,7 @@ def test_keys_do_not_show(settings: Settings) -> None:
         ("MAX_STALENESS", True, "must be a number of seconds"),
         ("MAX_STALENESS", float("nan"), "must be a number of seconds"),
         ("AUTODISCOVER", 1, "must be True or False"),
+        ("BLOCK_IN_TESTS", None, "must be True or False"),
         ("ENV_REFERENCES", "TWILIO_*", "must be a list of names"),
         ("ENV_REFERENCES", ["*"], "must be a list of names"),
         ("ENV_REFERENCES", ["A*B"], "must be a list of names"),
