@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined
 
 from django_plugin_system.config.declared import SECRET_TYPES, holds_secret
@@ -31,6 +31,23 @@ def describe_default(annotation: Any, info: FieldInfo | dataclasses.Field[Any], 
     if in_secret or holds_secret(annotation) or may_hold_secret(info.default):
         return {"default_withheld": True}
     return {"default": to_json(info.default)}
+
+
+def refuses_default(cls: type, info: FieldInfo) -> bool:
+    """Say whether a field of ``cls`` validates its default and does not take it: then the field has to be given."""
+    validated = info.validate_default
+    if validated is None:
+        validated = getattr(cls, "model_config", {}).get("validate_default")
+    if not validated or info.default in (PydanticUndefined, ...):
+        return False
+    annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    try:
+        TypeAdapter(annotation).validate_python(info.default)
+    except ValidationError:
+        return True
+    except Exception:  # noqa: BLE001 - foreign code; whether the default is taken cannot be told
+        return False
+    return False
 
 
 def _is_empty(value: Any) -> bool:

@@ -15,7 +15,7 @@ import typing_extensions
 from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
 
 from django_plugin_system.config.declared import Inner, Step, is_secret_type, is_union, iter_aliases, iter_inner
-from django_plugin_system.drift.defaults import describe_default
+from django_plugin_system.drift.defaults import describe_default, refuses_default
 from django_plugin_system.drift.metadata import (
     add_metadata,
     find_field_info,
@@ -257,6 +257,8 @@ def _unite(shapes: Iterable[Shape]) -> Shape:
 
 def _describe_presence(cls: type, inner: Inner, *, in_secret: bool) -> dict[str, Any]:
     if inner.field is not None:
+        if refuses_default(cls, inner.field):
+            return {"required": True}
         return describe_default(inner.annotation, inner.field, in_secret=in_secret)
     if dataclasses.is_dataclass(cls):
         field = cls.__dataclass_fields__[inner.names[0]]

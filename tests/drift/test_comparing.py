@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import (
     AfterValidator,
@@ -107,6 +107,13 @@ ADDITIVE: list[tuple[str, Any, Any, list[Any]]] = [
     ("inside a tuple", tuple[int, Color], tuple[int, str], [[1, "red"]]),
     ("inside a secret", Secret[Literal["a"]], Secret[str], ["a"]),
     ("a field with a default", Old, More, [{"host": "x", "port": 5}]),
+    ("a field with a checked default", make(a=int), make(a=int, b=(int, Field(5, validate_default=True))), [{"a": 1}]),
+    (
+        "a default that cannot be checked",
+        make(a=int),
+        make(a=int, b=(Annotated[int, AfterValidator({}.__getitem__)], Field(5, validate_default=True))),
+        [],
+    ),
     ("the same, in a list", list[Old], list[More], [[{"host": "x", "port": 5}]]),
     ("the same, as secret", Secret[Old], Secret[More], [{"host": "x", "port": 5}]),
     ("another default", make(a=(int, 1)), make(a=(int, 2)), [{"a": 1}, {"a": 5}]),
@@ -206,6 +213,18 @@ BREAKING: list[tuple[str, Any, Any, list[Any]]] = [
     ("a field less", make(a=int, b=int), make(a=int), []),
     ("a field less, and no more allowed", make(a=int, b=int), make(settings=ConfigDict(extra="forbid"), a=int), []),
     ("a field without default", make(a=int), make(a=int, b=int), [{"a": 1}]),
+    (
+        "a field whose default is refused",
+        make(a=int),
+        make(a=int, b=(Annotated[int, Ge(1)], Field(0, validate_default=True))),
+        [{"a": 1}],
+    ),
+    (
+        "the same by the setting of the class",
+        make(a=int),
+        make(settings=ConfigDict(validate_default=True), a=int, b=(int, "x")),
+        [{"a": 1}],
+    ),
     ("a renamed field", make(a=int), make(b=int), [{"a": 1}]),
     ("no default", make(a=(int, 5)), make(a=int), []),
     (
@@ -356,10 +375,17 @@ VALUES = st.recursive(
 )
 
 
-@given(old=SHAPES, new=SHAPES, value=VALUES)
-def test_nothing_that_is_called_additive_breaks(old: Any, new: Any, value: Any) -> None:
+PAIRS = st.one_of(st.tuples(SHAPES, SHAPES), SHAPES.map(lambda one: (one, one | None)))
+
+
+@settings(deadline=None)
+@given(pair=PAIRS, value=VALUES)
+@example(pair=(int, int | None), value=5)
+@example(pair=(int, int | None), value="x")
+@example(pair=(int, str), value=5)
+def test_nothing_that_is_called_additive_breaks(pair: tuple[Any, Any], value: Any) -> None:
     """Of generated pairs: what the old class stores, the new one reads as what it was, unless told to migrate."""
-    before, after = make_schema(old), make_schema(new)
+    before, after = map(make_schema, pair)
     if judge(before, after) not in (None, Effect.ADDITIVE, Effect.LABEL):
         return
     try:
@@ -369,6 +395,7 @@ def test_nothing_that_is_called_additive_breaks(old: Any, new: Any, value: Any) 
     assert is_within(expected, plain(carry(before, after, value)))
 
 
+@settings(deadline=None)
 @given(shape=SHAPES)
 def test_a_schema_is_as_it_is(shape: Any) -> None:
     """A snapshot that went through its file says nothing against the schema it was made of."""
