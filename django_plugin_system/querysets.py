@@ -132,6 +132,12 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         """Keep the instances with this name; there is at most one for each item."""
         return self._keep(name=name)
 
+    def only(self, *fields: str) -> Self:
+        """Load these fields only; a config comes with what it is read by, rather than with a query for each row."""
+        needed = ("config_version", "item") if "config" in fields else ()
+        rows: Self = super().only(*fields, *needed)
+        return rows
+
     def enabled(self) -> Self:
         """Leave out what is disabled, itself or through its item."""
         enabled: Self = self.exclude(status=PluginStatus.DISABLED).exclude(item__status=PluginStatus.DISABLED)

@@ -16,9 +16,11 @@ from django_plugin_system.bulk import insert_rows
 from django_plugin_system.candidates import find_head, iter_rows, make_request
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from tests.integration.plugins import AbstractSms, LenientSms, declare_item, declare_type
-from tests.integration.rows import add_instance, write_raw
+from tests.integration.rows import add_instance, read_raw, write_raw
 
 if TYPE_CHECKING:
+    from pytest_django import DjangoAssertNumQueries
+
     from django_plugin_system.registry import Registry
 
 pytestmark = pytest.mark.django_db
@@ -146,3 +148,19 @@ def test_reading_stops_at_the_first_usable_row(provider: PluginItem) -> None:
         with attempt:
             raise OSError(uuid.uuid4())
     assert get_plugin(AbstractSms).plugin_instance.name == "n3"  # type: ignore[attr-defined]
+
+
+def test_a_config_alone_takes_one_query(
+    provider: PluginItem, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """Rows that are read for their config only can be read, and saved, without a look back at each of them."""
+    for number in range(3):
+        add_instance(f"n{number}", provider)
+    everything = PluginInstance.objects.all()
+    for narrowed in (everything.select_related("item").only("config", "item__name"), everything.only("config")):
+        with django_assert_num_queries(1):
+            rows = list(narrowed)
+    before = read_raw(rows[0].pk)
+    rows[0].save()
+    assert read_raw(rows[0].pk) == before
+    assert rows[0].load_config() == PluginInstance.objects.get(pk=rows[0].pk).load_config()
