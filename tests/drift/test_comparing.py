@@ -375,7 +375,7 @@ VALUES = st.recursive(
 )
 
 
-PAIRS = st.one_of(st.tuples(SHAPES, SHAPES), SHAPES.map(lambda one: (one, one | None)))
+PAIRS: Any = st.one_of(st.tuples(SHAPES, SHAPES), st.tuples(SHAPES).map(lambda one: (one[0], one[0] | None)))  # type: ignore[operator]
 
 
 @settings(deadline=None)
