@@ -105,7 +105,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
     _writes_sealed_configs = False
 
     def _clone(self) -> Self:
-        clone: Self = super()._clone()  # type: ignore[misc]
+        clone: Self = super()._clone()
         clone._writes_sealed_configs = self._writes_sealed_configs
         return clone
 
