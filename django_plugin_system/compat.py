@@ -19,7 +19,7 @@ from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
-from django_plugin_system.legacy_classes import bind_class, get_plain_class, get_stand_in_class
+from django_plugin_system.guard import guard
 from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.querysets import PluginStatus
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+    from django_plugin_system.standins import StandIn
 
 
 class RemovedInPluginSystem30Warning(DeprecationWarning):
@@ -196,10 +197,10 @@ def _load_callable_class(item: PluginItem) -> type | None:
     if plugin_class is None:
         return None
     if stand_in := find_stand_in(item.plugin_type.key, None):
-        return get_stand_in_class(stand_in)
+        return _get_stand_in_class(stand_in)
     if get_config_schema(plugin_class) is None:
-        return get_plain_class(plugin_class)
-    return bind_class(plugin_class, lambda: _build_best(item))
+        return _get_plain_class(plugin_class)
+    return _bind_class(plugin_class, lambda: _build_best(item))
 
 
 def _iter_usable(item: PluginItem) -> Iterator[PluginInstance]:
@@ -242,7 +243,7 @@ def get_plugin_class(type_name: str, manager: str) -> Any:
 
 def _find_chosen_class(type_name: str, manager: str) -> type | None:
     if stand_in := find_stand_in((type_name, manager), None):
-        return get_stand_in_class(stand_in)
+        return _get_stand_in_class(stand_in)
     plugin_type = apps.get_model("django_plugin_system", "PluginType")
     row = plugin_type.objects.filter(name=type_name, manager=manager).first()
     chosen = None if row is None else _choose_or_override(row)
@@ -265,7 +266,7 @@ def _find_instance_class(instance: PluginInstance) -> type | None:
     plugin_class = instance.item.plugin_class
     if plugin_class is None or find_reason(instance) is not None:
         return None
-    return bind_class(plugin_class, lambda: _build_first([instance], f"plugin instance {instance}", [instance]))
+    return _bind_class(plugin_class, lambda: _build_first([instance], f"plugin instance {instance}", [instance]))
 
 
 # django_plugin_system.services
@@ -293,3 +294,33 @@ class ReadsAsDict(Mapping[str, int]):
 
 def _warn_of_dict() -> None:
     _warn("The result of a sync as a dict", "its attributes, as in result.types_created")
+
+
+# Classes that, called without arguments, give a plugin to who knows no instances
+
+
+class _NoSubclassHook:
+    """Keeps a plugin class's own ``__init_subclass__`` from hearing of the classes made here."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        pass
+
+
+def _bind_class(plugin_class: type, build_configured: Callable[[], object]) -> type:
+    """Return a subclass of ``plugin_class`` that, called without arguments, gives what ``build_configured`` gives."""
+
+    def build(_cls: type, *args: Any, **kwargs: Any) -> object:
+        return plugin_class(*args, **kwargs) if args or kwargs else build_configured()
+
+    namespace = {"__new__": build, "__module__": plugin_class.__module__, "__qualname__": plugin_class.__qualname__}
+    return type(plugin_class)(plugin_class.__name__, (_NoSubclassHook, plugin_class), namespace)
+
+
+def _get_plain_class(plugin_class: type) -> type:
+    """Return a class that takes no configuration, in a form that asks the guard of tests if that is on."""
+    return _bind_class(plugin_class, lambda: guard.build(plugin_class)) if guard.armed else plugin_class
+
+
+def _get_stand_in_class(stand_in: StandIn) -> type:
+    """Return a class that gives the fake of a test."""
+    return stand_in.fake if isinstance(stand_in.fake, type) else _bind_class(stand_in.interface, stand_in.build)
