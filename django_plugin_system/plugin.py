@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 from pydantic import BaseModel
 from typing_extensions import get_original_bases
 
-from django_plugin_system.config.bound import BoundTo as BoundTo
+from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
 from django_plugin_system.guard import guard
 from django_plugin_system.standins import find_stand_in, stand_ins
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django_plugin_system.models import PluginInstance
+
+__all__ = [
+    "BoundTo",
+    "ConfigurablePlugin",
+    "build_plugin",
+    "get_config_schema",
+    "get_config_version",
+    "make_builder",
+    "takes_config",
+]
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 

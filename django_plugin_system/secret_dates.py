@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config import tokens
-from django_plugin_system.config.opening import Secrets, find_markers
 from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.config.opening import Secrets, find_markers
 from django_plugin_system.config.walk import MISSING, is_same
 from django_plugin_system.configuration import get_binding, says_the_same
 from django_plugin_system.exceptions import Path, SecretError

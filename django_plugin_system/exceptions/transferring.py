@@ -20,7 +20,7 @@ class InvalidDocument(PluginSystemError, ValueError):
 
 
 class ImportRefused(PluginSystemError, ValueError):
-    """Something in a document cannot be imported, so nothing of it was; ``problems`` names each entry and the reason."""
+    """Something in a document cannot be imported, so nothing was; ``problems`` names each entry and the reason."""
 
     def __init__(self, problems: Sequence[object]) -> None:
         """Keep the ``problems``, whose ``str()`` is safe to show."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from django_plugin_system.config.opening import iter_markers
 from django_plugin_system.config.keyring import KeyRing
+from django_plugin_system.config.opening import iter_markers
 from django_plugin_system.config.tokens import Binding
 from django_plugin_system.exceptions import (
     ConfigError,

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, create_model
 
-from django_plugin_system.config.opening import iter_markers
 from django_plugin_system.config.declared import holds_secret
-from django_plugin_system.config.texts import collect_secret_texts
 from django_plugin_system.config.keyring import KeyRing
+from django_plugin_system.config.opening import iter_markers
+from django_plugin_system.config.texts import collect_secret_texts
 from django_plugin_system.config.tokens import Binding, open_marker, seal
 from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.config.versions import unwrap_secrets, wrap_secrets

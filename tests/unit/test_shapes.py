@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.opening import iter_markers
 from django_plugin_system.config.declared import holds_secret
+from django_plugin_system.config.opening import iter_markers
 from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.config.walk import is_same, iter_secrets
 from django_plugin_system.exceptions import FieldProblem, UnstorableConfig
