@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core.core_schema import ErrorType
 
 from django_plugin_system.config.location import locate
+from django_plugin_system.config.quoting import quotes
 from django_plugin_system.config.texts import collect_default_texts, collect_secret_texts, makes_unknown_secrets
 from django_plugin_system.exceptions import FieldProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pydantic import BaseModel, ValidationError
 
 WITHHELD = "Invalid value (the message is withheld because it quotes a secret)."
 _OWN = set(get_args(ErrorType)) - {"value_error", "assertion_error"}
 """The kinds of error whose text is pydantic's own."""
-_SHORT = 4
-_LONG = 8
 
 
 def describe_validation_error(
@@ -42,30 +39,5 @@ def describe_validation_error(
 
 
 def scrub(message: str, secrets: Iterable[str], *, authored: bool = True) -> str:
-    """Return ``message``, or a notice in its place if it quotes one of ``secrets``.
-
-    A secret of up to three characters counts only in messages that a plugin author wrote: pydantic's own quote no
-    input, and such a text stands in every other word.
-    """
-    shown = f"{message} {_squeeze(message)}"
-    for secret in secrets:
-        if (authored or len(secret) >= _SHORT) and any(form in shown for form in _written_forms(secret)):
-            return WITHHELD
-    return message
-
-
-def _written_forms(secret: str) -> Iterator[str]:
-    """Yield the ways in which a message may quote ``secret``: as it is, escaped, re-indented, by line, as a number."""
-    yield secret
-    yield repr(secret)[1:-1]
-    yield json.dumps(secret)[1:-1]
-    yield _squeeze(secret) or secret
-    yield from (line for line in map(str.strip, secret.splitlines()) if len(line) >= _LONG)
-    with suppress(ValueError):
-        yield str(int(secret))
-    with suppress(ValueError):
-        yield str(float(secret))
-
-
-def _squeeze(text: str) -> str:
-    return " ".join(text.split())
+    """Return ``message``, or a notice in its place if it quotes one of ``secrets``; see ``quotes``."""
+    return WITHHELD if quotes(message, secrets, authored=authored) else message

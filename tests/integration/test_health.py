@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
@@ -142,11 +143,15 @@ def test_a_cooldown_that_ends_during_a_selection_is_over(row: PluginInstance) ->
     ("error", "text"),
     [
         (OSError(f"login with {SECRET} failed"), "OSError: Invalid value (the message is withheld"),
+        (
+            OSError(f"Basic {base64.b64encode(f'user:{SECRET}'.encode()).decode()}"),
+            "OSError: Invalid value (the message",
+        ),
         (OSError("x" * 900), "OSError: " + "x" * (MAX_ERROR_LENGTH - 9)),
         (OSError("zero \x00 byte"), "OSError: zero  byte"),
         (OSError(), "OSError: "),
     ],
-    ids=["secret", "long", "zero byte", "empty"],
+    ids=["secret", "encoded secret", "long", "zero byte", "empty"],
 )
 def test_what_is_kept_is_fit_to_be_shown(
     row: PluginInstance, caplog: pytest.LogCaptureFixture, error: Exception, text: str

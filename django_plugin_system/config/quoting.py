@@ -1,0 +1,69 @@
+"""Whether a text quotes a secret, in any of the forms in which programs write one."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+from django.utils.html import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SHORT = 4
+"""Characters of a secret from which on a text that is not an author's can quote it other than by chance."""
+_ENCODABLE = 6
+"""Bytes of a secret from which on its encoded forms do not stand in other texts by chance."""
+_LONG = 8
+"""Characters of a line that is looked for on its own."""
+
+
+def quotes(text: str, secrets: Iterable[str], *, authored: bool = True) -> bool:
+    """Say whether ``text`` quotes one of ``secrets``.
+
+    pydantic's own messages (not ``authored``) encode nothing, and quote no input: there, a secret of up to three
+    characters does not count, as it stands in every other word.
+    """
+    written, encoded = f"{text} {_squeeze(text)}", f"{text} {''.join(text.split())}"
+    for secret in secrets:
+        if not secret or (not authored and len(secret) < _SHORT):
+            continue
+        if any(form in written for form in _iter_written(secret)):
+            return True
+        if authored and any(form in encoded for form in _iter_encoded(secret)):
+            return True
+    return False
+
+
+def _iter_written(secret: str) -> Iterator[str]:
+    """Yield ``secret`` as it is, escaped, re-indented, by line, as a number."""
+    yield secret
+    yield repr(secret)[1:-1]
+    yield json.dumps(secret)[1:-1]
+    yield _squeeze(secret) or secret
+    yield from (line for line in map(str.strip, secret.splitlines()) if len(line) >= _LONG)
+    with suppress(ValueError):
+        yield str(int(secret))
+    with suppress(ValueError):
+        yield str(float(secret))
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _iter_encoded(secret: str) -> Iterator[str]:
+    """Yield ``secret`` as URLs, HTML, bytes, hexadecimal digits and base64 write it, also inside something longer."""
+    raw = secret.encode(errors="surrogatepass")
+    yield from (quote(raw), quote(raw, safe=""), quote_plus(raw), escape(secret), repr(raw)[2:-1])
+    if len(raw) < _ENCODABLE:
+        return
+    yield from (raw.hex(), raw.hex().upper())
+    for lead in range(3):
+        text = base64.b64encode(b"\0" * lead + raw).decode().rstrip("=")
+        whole = text[-(-lead * 4 // 3) : (lead + len(raw)) * 4 // 3]  # without what depends on the neighbours
+        yield whole
+        yield whole.translate(str.maketrans("+/", "-_"))
