@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 SESSIONS := tests-3.10 tests-3.11 tests-3.12 tests-3.13 wheel
 # Each with a database of its own; what one writes is shown when it ends.
-TWO_AT_A_TIME := --jobs=2 --keep-going --output-sync=target
+TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 MEASURED := $(PY) -m coverage run -m pytest
 
 .DEFAULT_GOAL := help
@@ -36,6 +36,7 @@ demo: $(STAMP) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
 
 test: $(STAMP) ## Run the whole suite and check its coverage
 	@$(MAKE) --no-print-directory forget
+	@echo "The suite runs on SQLite and PostgreSQL side by side; each shows what it said when it ends (some minutes)."
 	@failed=0; for part in "$(TWO_AT_A_TIME) test-sqlite test-postgres" test-browser coverage; do \
 	  $(MAKE) --no-print-directory $$part || failed=1; \
 	done; exit $$failed

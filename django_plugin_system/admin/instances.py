@@ -172,7 +172,8 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except StaleConfig as stale:
-            messages.error(request, str(stale))
+            text = _("%(name)s was changed by someone else meanwhile. Nothing was saved: look at it, then change it again.")
+            messages.error(request, text % {"name": stale.subject})
             return HttpResponseRedirect(request.get_full_path())
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
