@@ -172,7 +172,9 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except StaleConfig as stale:
-            text = _("%(name)s was changed by someone else meanwhile. Nothing was saved: look at it, then change it again.")
+            text = _(
+                "%(name)s was changed by someone else meanwhile. Nothing was saved: look at it, then change it again."
+            )
             messages.error(request, text % {"name": stale.subject})
             return HttpResponseRedirect(request.get_full_path())
 
