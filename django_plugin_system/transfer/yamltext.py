@@ -27,6 +27,7 @@ _PATTERNS = {
     "float": re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII),
 }
 """What an unquoted word looks like that is more than text; the first that fits counts."""
+_ODD_LINE_ENDS = re.compile(r"[\r\x85\u2028\u2029]")
 
 
 def read_yaml(text: str) -> Any:
@@ -128,6 +129,13 @@ def write_yaml(data: Any) -> str:
 def _make_dumper() -> Any:
     """Return a dumper that quotes what readers of YAML 1.1, as it does anyway, or of 1.2 would take for no text."""
     dumper: Any = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda _self, _data: True})
+    dumper.add_representer(str, _represent_text)
     for kind, pattern in _PATTERNS.items():
         dumper.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", pattern, None)
     return dumper
+
+
+def _represent_text(dumper: Any, text: str) -> Any:
+    """Put a text with line ends other than ``\\n`` between double quotes, where they are escaped and so not folded."""
+    style = '"' if _ODD_LINE_ENDS.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)

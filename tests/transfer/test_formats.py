@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from django_plugin_system.exceptions import InvalidDocument
@@ -42,6 +42,7 @@ def test_json_comes_back(data: Any) -> None:
 
 @quick
 @given(values)
+@example({"\x85": ["\u2028 ", "\r\n"]})
 def test_yaml_comes_back(data: Any) -> None:
     """Any JSON is written as YAML and read as it is, with its types: words that YAML knows are quoted."""
     assert repr(read_yaml(write_yaml(data))) == repr(data)
