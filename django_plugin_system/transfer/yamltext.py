@@ -136,6 +136,6 @@ def _make_dumper() -> Any:
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
-    """Put a text with line ends other than ``\\n`` between double quotes, where they are escaped and so not folded."""
+    """Put a text with odd line ends between double quotes, where they are escaped and so not folded into spaces."""
     style = '"' if _ODD_LINE_ENDS.search(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
