@@ -63,6 +63,7 @@ def test_renamed_entry_keeps_its_secret(admin_client: Client, row: PluginInstanc
     config: Any = get_row(row).load_config()
     assert [*config.accounts] == ["renamed"]
     assert config.accounts["renamed"].token.get_secret_value() == SECRET
+    assert get_row(row).load_plugin().send("1", "text") == "1 text"
 
 
 def test_renaming_does_not_redirect_a_bound_secret(admin_client: Client, row: PluginInstance) -> None:

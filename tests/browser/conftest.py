@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from django_plugin_system.models import PluginItem
 
 
+POLICY = "default-src 'self'"
+
+
 @pytest.fixture(autouse=True)
 def sample_plugins() -> Iterator[None]:
     """Register the sample plugins for one test; the live server runs in this process."""
@@ -65,3 +68,23 @@ def admin_page(page: Page, items: dict[str, PluginItem], answers: list[str]) -> 
     page.wait_for_load_state("networkidle")
     assert len(answers) > 1
     assert not [answer for answer in answers if SECRET in answer]
+
+
+@pytest.fixture
+def strict_policy(monkeypatch: pytest.MonkeyPatch, page: Page) -> Iterator[list[str]]:
+    """Serve every page under a strict policy; what the browser blocks because of it, and is listed, fails the test."""
+    answer = WSGIHandler.get_response
+    served: list[str] = []
+
+    def add_policy(handler: WSGIHandler, request: HttpRequest) -> HttpResponseBase:
+        response = answer(handler, request)
+        response["Content-Security-Policy"] = POLICY
+        served.append(request.path)
+        return response
+
+    monkeypatch.setattr(WSGIHandler, "get_response", add_policy)
+    blocked: list[str] = []
+    page.on("console", lambda told: blocked.append(told.text) if "Content Security Policy" in told.text else None)
+    yield blocked
+    assert served
+    assert not blocked

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from django_plugin_system.models import PluginInstance, PluginItem
 from tests.admin.checked import CheckedSms, declare_checked, pass_quietly, raising
 from tests.admin.sample import SECRET, SID, make_instance
-from tests.browser.test_accessibility import find_serious, strict_policy  # noqa: F401 - every page under the policy
+from tests.browser.test_accessibility import find_serious
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Shoot = Callable[..., Any]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("strict_policy")]
 
 LIST = "/admin/django_plugin_system/plugininstance/"
 
@@ -124,7 +124,7 @@ def test_dates_stand_at_their_secrets(admin_page: Page, checked: PluginInstance)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_everyone_can_use_it(admin_page: Page, checked: PluginInstance, theme: Any) -> None:
+def test_everyone_can_use_it(admin_page: Page, checked: PluginInstance, strict_policy: list[str], theme: Any) -> None:
     """Result and dates have no serious finding of axe-core, under a strict policy, also on a narrow screen."""
     page = admin_page
     page.emulate_media(color_scheme=theme)
@@ -132,10 +132,10 @@ def test_everyone_can_use_it(admin_page: Page, checked: PluginInstance, theme: A
     CheckedSms.behave = raising(ConnectionError("x" * 450))
     page.goto(f"{LIST}{checked.pk}/change/")
     expect(press_test(page)).to_contain_text("The test failed: ConnectionError: xxx")
-    assert find_serious(page) == []
+    assert find_serious(page, strict_policy) == []
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.goto(LIST)
-    assert find_serious(page) == []
+    assert find_serious(page, strict_policy) == []
 
 
 def test_without_javascript(browser: Browser, live_server: LiveServer, checked: PluginInstance) -> None:

@@ -191,6 +191,15 @@ def test_everything_else_may_change(row: PluginInstance, write: Any, keep: Any) 
     assert reload(row).load_config() == ApiConfig(token=SecretStr(SECRET), note="new")
 
 
+def test_a_sync_leaves_alone_what_it_cannot_read(row: PluginInstance) -> None:
+    """A redirected secret is no reason for a sync to fail or to write: the row is shown as unreadable instead."""
+    write_raw(row.pk, config={**row.config, "endpoint": EVIL})
+    found = read_raw(row.pk)
+    sync_registered_plugins_to_db(mode="update")
+    assert read_raw(row.pk) == found
+    assert "belongs to another value of endpoint" in str(reload(row).reason_unusable())
+
+
 def load(rows: list[Any], folder: Path) -> None:
     """Load rows as a fixture."""
     path = folder / "rows.json"
