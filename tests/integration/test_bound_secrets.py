@@ -106,9 +106,9 @@ def _bulk_update(row: PluginInstance, config: Any) -> None:
 
 
 def _save_by_hand(row: PluginInstance, config: Any) -> None:
-    PluginInstance(pk=row.pk, item=row.item, name=row.name, config=config, created_at=row.created_at).save(
-        force_update=True
-    )
+    made = PluginInstance(pk=row.pk, item=row.item, name=row.name, config=config, created_at=row.created_at)
+    made._state.adding = False  # noqa: SLF001 - Django documents it; 4.2 inserts otherwise
+    made.save()
 
 
 def _bulk_update_by_hand(row: PluginInstance, config: Any) -> None:

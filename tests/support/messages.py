@@ -17,10 +17,12 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
+import django_plugin_system
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = Path(__file__).parents[2] / "django_plugin_system"
+PACKAGE = Path(django_plugin_system.__file__).parent
 LOCALE = PACKAGE / "locale"
 KEYWORDS = {
     "_": None,

@@ -76,7 +76,7 @@ assert not settings.configured
 
 def test_a_project_uses_the_fixtures(tmp_path: Path) -> None:
     """With the fixtures named in conftest.py, fakes, registrations and permissions end with each test."""
-    files = {"conftest.py": CONFTEST, "shop_settings.py": SETTINGS, "test_shop.py": TESTS}
+    files = {"conftest.py": CONFTEST, "shop_settings.py": SETTINGS, "test_shop.py": TESTS, "pytest.ini": "[pytest]"}
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ds=shop_settings", "--rootdir=."]
