@@ -51,11 +51,12 @@ def run_elsewhere(*tasks: Callable[[], Any]) -> list[Any]:
 def before_each_write(edit: Callable[[], Any], start: str = f"UPDATE {TOKENS}") -> Iterator[None]:
     """Let somebody else run ``edit`` after the rotation has read rows, right before its transaction writes.
 
-    Or before any other statement that starts with ``start``.
+    Or before any other statement that starts with ``start``. The first statement of a write is the token's, or the one
+    that psycopg 3 sends the token with: here one that locks rows.
     """
 
     def wrap(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
-        if sql.startswith(start):
+        if sql.startswith(start) or sql.endswith("FOR UPDATE"):
             run_elsewhere(edit)
         return execute(sql, params, many, context)
 
