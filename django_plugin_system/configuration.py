@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel
 
+from django_plugin_system.concealing import leaving_frames_behind
 from django_plugin_system.config.bound import declares_bound, get_bonds, iter_bound, look_up
 from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.keyring import get_keyring
@@ -92,7 +92,6 @@ class Stored(NamedTuple):
     version: int = 1
 
 
-@sensitive_variables()
 def _open_config(row: ConfiguredModel, stored: Stored | None = None) -> Parsed | None:
     """Return what ``row`` stores, or what ``stored`` says in its place; None if its class takes no configuration."""
     plugin_class = require_class(row)
@@ -109,7 +108,7 @@ def _open_config(row: ConfiguredModel, stored: Stored | None = None) -> Parsed |
     return codec.restore_opened(opened, secrets)
 
 
-@sensitive_variables()
+@leaving_frames_behind
 def read_config(row: ConfiguredModel) -> BaseModel | None:
     """Return the validated model that ``row`` stores, brought to the current version; None if its class takes none.
 
@@ -120,7 +119,7 @@ def read_config(row: ConfiguredModel) -> BaseModel | None:
     return None if opened is None else opened.model
 
 
-@sensitive_variables()
+@leaving_frames_behind
 def collect_hidden_texts(row: ConfiguredModel) -> set[str]:
     """Return every text of ``row``'s configuration that must not be shown: its secrets, and what references gave.
 
@@ -134,7 +133,7 @@ def collect_hidden_texts(row: ConfiguredModel) -> set[str]:
     return set(filter(None, iter_secret_texts([*secrets, *opened.secrets.values(), *given])))
 
 
-@sensitive_variables()
+@leaving_frames_behind
 def find_plain_secrets(row: ConfiguredModel) -> list[Path]:
     """Return where ``row`` holds plain text for what its class, by now, declares a secret.
 
@@ -185,7 +184,7 @@ def _is_untied(row: ConfiguredModel, opened: Parsed) -> bool:
     )
 
 
-@sensitive_variables()
+@leaving_frames_behind
 def make_stored(
     row: ConfiguredModel, data: Mapping[str, Any] | BaseModel, previous: Stored
 ) -> tuple[StoredConfig, int]:
@@ -253,7 +252,7 @@ def has_bound_secrets(row: ConfiguredModel) -> bool:
     return schema is not None and declares_bound(schema)
 
 
-@sensitive_variables()
+@leaving_frames_behind
 def make_current(row: ConfiguredModel) -> tuple[StoredConfig, int]:
     """Return the configuration of ``row`` as its class stores it today, references as they are, with the version.
 
@@ -268,7 +267,7 @@ def make_current(row: ConfiguredModel) -> tuple[StoredConfig, int]:
     return StoredConfig(_get_codec(row, schema).store(opened, row.config)), version
 
 
-@sensitive_variables()
+@leaving_frames_behind
 def open_row_secrets(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets:
     """Return the plain secrets of ``stored`` by path.
 
@@ -277,7 +276,7 @@ def open_row_secrets(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets
     return open_markers(stored, get_binding(row), get_keyring()).secrets
 
 
-@sensitive_variables()
+@leaving_frames_behind
 def says_the_same(row: ConfiguredModel, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Say whether two stored configs of ``row`` hold the same values, however their secrets are encrypted."""
     try:

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Case
 from django.db.models.functions import Cast
 
+from django_plugin_system.concealing import reveal
 from django_plugin_system.exceptions import ConfigWriteRefused
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class ConfigField(JSONField):
         """Return a stored object as ``StoredConfig``; parts of it (key transforms) as they are."""
         loaded = super().from_db_value(value, expression, connection)
         return StoredConfig(loaded) if isinstance(loaded, dict) else loaded
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Return ``value`` for a look-up."""
+        return super().get_prep_value(reveal(value))
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return ``value`` for the database.

@@ -17,7 +17,7 @@ from django_plugin_system.freshness import TABLE
 from django_plugin_system.plugin import build_plugin, get_config_schema
 from django_plugin_system.querysets import (
     ChangeAnnouncingQuerySet,
-    PluginInstanceQuerySet,
+    PluginInstanceManager,
     PluginStatus,
     protect_configured,
 )
@@ -149,7 +149,7 @@ class PluginInstance(ConfiguredModel):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
-    objects = PluginInstanceQuerySet.as_manager()
+    objects = PluginInstanceManager()
 
     class Meta:
         base_manager_name = "objects"

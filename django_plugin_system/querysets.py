@@ -9,9 +9,9 @@ from django.db.models import Case, F, ProtectedError, Q, Value, When
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.announcements import announce_instances
+from django_plugin_system.concealing import ConcealingManager, conceal_configs
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
 from django_plugin_system.fields import NOTES
 from django_plugin_system.freshness import changing
@@ -99,6 +99,7 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
             return super()._raw_delete(using)
 
 
+@conceal_configs
 class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
     """Plugin instances: narrow them by type and name, put them in order of selection."""
 
@@ -165,24 +166,6 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
 
     update.alters_data = True  # type: ignore[attr-defined]
 
-    @sensitive_variables()
-    def create(self, **kwargs: Any) -> PluginInstance:
-        """Create a row from a plain config, as ``set_config()`` takes it.
-
-        :raises ConfigError: if the config is refused; then nothing is written.
-        """
-        return super().create(**kwargs)
-
-    @sensitive_variables()
-    def get_or_create(self, *args: Any, **kwargs: Any) -> tuple[PluginInstance, bool]:
-        """Look a row up, or create it; see ``create``."""
-        return super().get_or_create(*args, **kwargs)
-
-    @sensitive_variables()
-    def update_or_create(self, *args: Any, **kwargs: Any) -> tuple[PluginInstance, bool]:
-        """Change a row, or create it; see ``create``."""
-        return super().update_or_create(*args, **kwargs)
-
     def bulk_create(self, objs: Iterable[PluginInstance], *args: Any, **kwargs: Any) -> list[PluginInstance]:
         """Validate and encrypt each config, then insert.
 
@@ -230,6 +213,8 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             raise StaleConfig(", ".join(stale))
         return written
 
+
+PluginInstanceManager = ConcealingManager.from_queryset(PluginInstanceQuerySet)
 
 _BULK_CREATE_OPTIONS = ("batch_size", "ignore_conflicts", "update_conflicts", "update_fields", "unique_fields")
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
-from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system import configuration, secret_dates
+from django_plugin_system.concealing import conceal, leaving_frames_behind, reveal
 from django_plugin_system.exceptions import ConfigError, StaleConfig
 from django_plugin_system.fields import NOTES, StoredConfig, to_text
 from django_plugin_system.freshness import changing
@@ -57,7 +57,10 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Build a row; its config counts as typed, not as stored, until ``from_db`` or ``set_config`` knows better."""
+        kwargs = conceal(kwargs)
         super().__init__(*args, **kwargs)
+        if "config" in kwargs:
+            self.config = reveal(self.config)
         self._sealed: tuple[Any, ...] | None = None
         self._says_version = "config_version" in kwargs
         self._seen: dict[str, int] = {}  # each config that was seen in the database, as text, with its version
@@ -91,7 +94,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
     def _get_state(self) -> tuple[Any, ...]:
         return (self.pk, self.item_id, self.config_version, to_text(self.config))
 
-    @sensitive_variables()
+    @leaving_frames_behind
     def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
         """Validate ``config`` and put it, secrets encrypted, into this row; ``save()`` writes it.
 
@@ -122,7 +125,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
                 return configuration.Stored(*found)
         return configuration.Stored()
 
-    @sensitive_variables()
+    @leaving_frames_behind
     def renew_config(self) -> None:
         """Put the config of this row, which says the same as before, into the form that its class has today.
 
@@ -150,6 +153,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
             return
         if "config" in deferred:  # a version is written with its config only
             self.refresh_from_db(fields=["config"])
+        self.config = reveal(self.config)
         if self._sealed != self._get_state():
             self.set_config(self.config)
             return

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from django_plugin_system.concealing import leaving_frames_behind
 from django_plugin_system.config.codec import Codec
 from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
 from django_plugin_system.config.texts import iter_secret_texts
@@ -31,6 +32,7 @@ SHORTEST_TELLING = 4
 """Characters of a secret below which finding it in a text proves nothing."""
 
 
+@leaving_frames_behind
 def check_contract(
     plugin_class: type, config: Config | BaseModel | None = None, *, stored: Mapping[int, Config] | None = None
 ) -> None:

@@ -12,7 +12,7 @@ FLOORS = (
     ("exceptions",),
     ("conf",),
     ("config",),
-    ("announcements", "bulk", "fields", "freshness", "going_back", "guard", "plugin", "signals", "standins"),
+    ("announcements", "bulk", "concealing", "fields", "freshness", "going_back", "guard", "plugin", "signals", "standins"),
     ("requirements",),
     ("registry",),
     ("querysets",),

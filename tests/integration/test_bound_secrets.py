@@ -97,7 +97,7 @@ def _change_in_place(row: PluginInstance, config: Any) -> None:
 
 
 def _update_or_create(row: PluginInstance, config: Any) -> None:
-    PluginInstance.objects.update_or_create(item=row.item, name=row.name, defaults={"config": config})  # type: ignore[misc]
+    PluginInstance.objects.update_or_create(item=row.item, name=row.name, defaults={"config": config})
 
 
 def _bulk_update(row: PluginInstance, config: Any) -> None:

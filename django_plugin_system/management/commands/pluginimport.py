@@ -58,11 +58,10 @@ class Command(BaseCommand):
         del args
         name = options["file"]
         kind = options["format"] or guess_format(name)
-        text = read_text(name)
         using, existing, dry_run = options["database"], options["existing"], options["dry_run"]
         plan, reason = None, ""
         try:
-            plan = import_document(text, kind, using, existing=existing, dry_run=dry_run)
+            plan = import_document(read_text(name), kind, using, existing=existing, dry_run=dry_run)
         except InvalidDocument as error:
             reason = f"The document cannot be read: {error}."
         except ImportRefused as error:
