@@ -21,8 +21,6 @@ from django.db import IntegrityError, connections, transaction
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
 TABLE = "django_plugin_system_changetoken"
 _READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - names only
 _WRITE = f"UPDATE {TABLE} SET token = '{{}}' WHERE id = 1"  # noqa: S608 - names, and a token made here
@@ -73,7 +71,8 @@ def announce_change(using: str) -> None:
 def _announcing(using: str) -> Iterator[None]:
     """Set a new token before, or together with, the first statement of the block; at its end if there was none."""
     connection = connections[using]
-    if not _sends_several(connection):
+    driver: Any = getattr(connection, "Database", None)
+    if connection.vendor != "postgresql" or driver.__name__ != "psycopg":
         announce_change(using)
         yield
         return
@@ -83,14 +82,6 @@ def _announcing(using: str) -> Iterator[None]:
         yield
     if not first.passed:
         _write_token(using)
-
-
-def _sends_several(connection: BaseDatabaseWrapper) -> bool:
-    """Say whether one call can send several statements: psycopg 3 can, unless the server binds the parameters."""
-    if connection.vendor != "postgresql" or connection.settings_dict["OPTIONS"].get("server_side_binding"):
-        return False
-    driver: Any = getattr(connection, "Database", None)
-    return bool(driver.__name__ == "psycopg")
 
 
 @dataclass
@@ -105,12 +96,17 @@ class _FirstStatement:
             return execute(sql, params, many, context)
         self.passed = True
         cursor = context["cursor"]
-        if many or not isinstance(sql, str) or getattr(cursor, "name", None):  # a named cursor takes one SELECT
+        if many or not isinstance(sql, str) or not _takes_several(cursor):
             _write_token(self.using)
             return execute(sql, params, many, context)
         result = execute(f"{_WRITE_OR_INSERT.format(_make_token())}; {sql}", params, many, context)
         cursor.nextset()
         return result
+
+
+def _takes_several(cursor: Any) -> bool:
+    """Say whether a cursor of psycopg 3 sends text with its parameters filled in, and keeps no SELECT on the server."""
+    return hasattr(cursor, "mogrify") and not getattr(cursor, "name", None)
 
 
 def _make_token() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -102,21 +102,28 @@ def test_results_are_those_of_the_statement() -> None:
     assert PluginType.objects.filter(name="type-0").delete()[0] == 1
 
 
-@pytest.fixture
-def server_side_binding() -> Iterator[None]:
-    """Let the server bind parameters, which then takes one statement at a time."""
-    options: dict[str, Any] = connection.settings_dict.setdefault("OPTIONS", {})
+OPTIONS = [
+    {"server_side_binding": True},
+    {"prepare_threshold": 0},
+    {"prepare_threshold": 0, "server_side_binding": True},
+]
+
+
+@pytest.fixture(params=OPTIONS, ids=str)
+def options(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Connect with other options: let the server bind parameters, prepare each statement, or both."""
+    usual = connection.settings_dict["OPTIONS"]
     connection.close()
-    options["server_side_binding"] = True
+    connection.settings_dict["OPTIONS"] = {**usual, **request.param}
     yield
     connection.close()
-    del options["server_side_binding"]
+    connection.settings_dict["OPTIONS"] = usual
 
 
 @pytest.mark.postgres
-@pytest.mark.usefixtures("server_side_binding")
-def test_a_server_that_binds_parameters_gets_one_statement_at_a_time() -> None:
-    """With ``server_side_binding``, which forbids several statements in one call, writes work as well."""
+@pytest.mark.usefixtures("options")
+def test_it_works_however_the_connection_is_set_up() -> None:
+    """Also where the server takes one statement at a time, writes work as usual, and set the token."""
     before = read_token("default")
     test_results_are_those_of_the_statement()
     assert read_token("default") != before
