@@ -19,20 +19,20 @@ from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
-from django_plugin_system.guard import guard
+from django_plugin_system.fakes.guard import guard
+from django_plugin_system.fakes.standins import find_stand_in
+from django_plugin_system.persistence.usability import find_reason, find_row_reason
 from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.querysets import PluginStatus
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
-from django_plugin_system.standins import find_stand_in
-from django_plugin_system.usability import find_reason, find_row_reason
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from django.db.models import QuerySet
 
+    from django_plugin_system.fakes.standins import StandIn
     from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-    from django_plugin_system.standins import StandIn
 
 
 class RemovedInPluginSystem30Warning(DeprecationWarning):

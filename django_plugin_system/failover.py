@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asgiref.sync import sync_to_async
 
-from django_plugin_system import health, selection
+from django_plugin_system import selection
 from django_plugin_system.exceptions import (
     AllPluginsFailed,
     NoPluginAvailable,
@@ -17,7 +17,7 @@ from django_plugin_system.exceptions import (
     PluginRejected,
     PluginUnavailable,
 )
-from django_plugin_system.selection import Request, make_request
+from django_plugin_system.selection import Request, health, make_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

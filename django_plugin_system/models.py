@@ -14,6 +14,7 @@ from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # 
 from django_plugin_system.exceptions import PluginItemNotFound
 from django_plugin_system.fields import ConfigField, StoredConfig
 from django_plugin_system.freshness import TABLE
+from django_plugin_system.persistence.usability import Reason, find_reason
 from django_plugin_system.plugin import build_plugin, get_config_schema
 from django_plugin_system.querysets import (
     ChangeAnnouncingQuerySet,
@@ -23,7 +24,6 @@ from django_plugin_system.querysets import (
 )
 from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.rows import ChangeAnnouncingModel, ConfiguredModel
-from django_plugin_system.usability import Reason, find_reason
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -11,8 +11,8 @@ from typing_extensions import get_original_bases
 
 from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
-from django_plugin_system.guard import guard
-from django_plugin_system.standins import find_stand_in, stand_ins
+from django_plugin_system.fakes.guard import guard
+from django_plugin_system.fakes.standins import find_stand_in, stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
 from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema, get_config_version
 from django_plugin_system.registry import ItemSpec
-from django_plugin_system.requirements import check_plugin_class
+from django_plugin_system.registry.requirements import check_plugin_class
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

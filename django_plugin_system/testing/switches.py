@@ -10,9 +10,9 @@ from unittest import TestCase
 from django.test.utils import TestContextDecorator
 
 from django_plugin_system import registry as registrations
-from django_plugin_system.guard import guard
+from django_plugin_system.fakes.guard import guard
+from django_plugin_system.fakes.standins import StandIn, stand_ins
 from django_plugin_system.registry import Registry, registry
-from django_plugin_system.standins import StandIn, stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

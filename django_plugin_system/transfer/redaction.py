@@ -13,7 +13,7 @@ from django_plugin_system.config.references import is_deep, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.configuration import make_current
 from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
-from django_plugin_system.usability import describe_config_error
+from django_plugin_system.persistence.usability import describe_config_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

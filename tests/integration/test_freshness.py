@@ -11,8 +11,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_plugin_system import cache, freshness, get_plugin, get_plugin_by_id, refresh_plugins
-from django_plugin_system.cache import Made, remember
+from django_plugin_system import freshness, get_plugin, get_plugin_by_id, refresh_plugins
 from django_plugin_system.freshness import (
     TABLE,
     announce_change,
@@ -23,7 +22,8 @@ from django_plugin_system.freshness import (
 )
 from django_plugin_system.models import ChangeToken, PluginInstance
 from django_plugin_system.registry import temporary_registry
-from django_plugin_system.selection import forget_selections
+from django_plugin_system.selection import cache, forget_selections
+from django_plugin_system.selection.cache import Made, remember
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.integration import errands
 from tests.integration.errands import choose, rename

@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_plugin_system import AllPluginsFailed, failover, get_plugin
-from django_plugin_system.cache import MAX_AGE
-from django_plugin_system.candidates import get_lifetime
 from django_plugin_system.freshness import read_token
-from django_plugin_system.health import MAX_ERROR_LENGTH, describe_error, record_failure, record_success
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.selection.cache import MAX_AGE
+from django_plugin_system.selection.candidates import get_lifetime
+from django_plugin_system.selection.health import MAX_ERROR_LENGTH, describe_error, record_failure, record_success
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 from tests.integration.plugins import SECRET, AbstractSms
 from tests.integration.rows import add_instance, reload, write_raw

@@ -10,8 +10,8 @@ from django.db import connection, models, transaction
 from django.test import TestCase
 
 from django_plugin_system import AllPluginsFailed, PluginUnavailable, failover, refresh_plugins
-from django_plugin_system.health import record_failure, record_success
 from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.selection.health import record_failure, record_success
 from django_plugin_system.signals import plugin_instance_changed
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.integration.plugins import SECRET, VALID, AbstractSms, LenientSms, ProviderSmsV2, declare_item

@@ -14,9 +14,9 @@ from django.urls import path
 from django.utils import timezone
 
 from django_plugin_system import PluginUnavailable, failover
-from django_plugin_system.health import rewrite_lost_marks
-from django_plugin_system.lost_marks import _get_marks
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.selection.health import rewrite_lost_marks
+from django_plugin_system.selection.lost_marks import _get_marks
 from tests.integration.plugins import AbstractSms
 from tests.integration.rows import add_instance, reload
 

@@ -13,13 +13,13 @@ from django.core.management import call_command
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system import ConfigurablePlugin, explain_selection, get_plugin
-from django_plugin_system import cache as cached
 from django_plugin_system.config.keyring import get_derived_keys, make_key, show_key
 from django_plugin_system.exceptions import InvalidConfig, NoPluginAvailable, StaleConfig, UnresolvedReference
-from django_plugin_system.health import describe_error
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.rotation import rotate_secrets, verify_secrets
+from django_plugin_system.selection import cache as cached
+from django_plugin_system.selection.health import describe_error
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.integration.plugins import AbstractSms, declare_item, declare_type
 from tests.integration.rows import get_item, read_raw, reload, write_raw

@@ -10,7 +10,7 @@ import pytest
 from django.test import SimpleTestCase, override_settings
 
 from django_plugin_system.exceptions import PluginBlocked
-from django_plugin_system.guard import guard, is_test_run
+from django_plugin_system.fakes.guard import guard, is_test_run
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.testing import allow_plugins, override_plugin
 from tests.integration.plugins import AbstractSms, ConsoleSms, LenientConfig, LenientSms, declare_type
@@ -25,7 +25,7 @@ import django
 from django.conf import settings
 settings.configure(INSTALLED_APPS=["django_plugin_system"], PLUGIN_SYSTEM={"BLOCK_IN_TESTS": True})
 django.setup()
-from django_plugin_system.guard import guard, is_test_run
+from django_plugin_system.fakes.guard import guard, is_test_run
 from django_plugin_system.plugin import build_plugin
 assert guard.armed and not is_test_run()
 build_plugin(object, None)

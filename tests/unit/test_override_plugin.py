@@ -29,8 +29,8 @@ from django_plugin_system import (
     get_plugins,
 )
 from django_plugin_system.exceptions import InvalidPluginClass
+from django_plugin_system.fakes.standins import stand_ins
 from django_plugin_system.registry import temporary_registry
-from django_plugin_system.standins import stand_ins
 from django_plugin_system.testing import override_plugin
 from tests.integration.plugins import AbstractSms, declare_type
 

@@ -29,7 +29,7 @@ from django_plugin_system import get_plugin, plugin_item, plugin_type
 from django_plugin_system.exceptions import PluginBlocked
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.registry import registry
-from django_plugin_system.standins import stand_ins
+from django_plugin_system.fakes.standins import stand_ins
 
 @plugin_type(name="sms", manager="shop")
 class Sms(ABC):

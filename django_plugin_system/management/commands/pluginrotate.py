@@ -12,7 +12,7 @@ from django_plugin_system.config.keyring import SETTING, uses_derived_keys
 from django_plugin_system.management.progress import Progress
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
-from django_plugin_system.survey import BATCH_SIZE
+from django_plugin_system.rotation.survey import BATCH_SIZE
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

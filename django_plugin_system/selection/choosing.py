@@ -9,17 +9,6 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from django_plugin_system import cache
-from django_plugin_system.candidates import (
-    Candidate,
-    Ready,
-    Request,
-    get_lifetime,
-    iter_rows,
-    make_request,
-    prepare,
-    try_prepare,
-)
 from django_plugin_system.exceptions import (
     ConfigError,
     InvalidPluginChoice,
@@ -29,14 +18,25 @@ from django_plugin_system.exceptions import (
     PluginInstanceNotFound,
 )
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.substitutes import find_substitute
-from django_plugin_system.usability import find_reason, find_status_reason
+from django_plugin_system.persistence.usability import find_reason, find_status_reason
+from django_plugin_system.selection import cache
+from django_plugin_system.selection.candidates import (
+    Candidate,
+    Ready,
+    Request,
+    get_lifetime,
+    iter_rows,
+    make_request,
+    prepare,
+    try_prepare,
+)
+from django_plugin_system.selection.substitutes import find_substitute
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
     from uuid import UUID
 
-    from django_plugin_system.substitutes import Substitute
+    from django_plugin_system.selection.substitutes import Substitute
 
 __all__ = [
     "Candidate",

@@ -15,7 +15,7 @@ from django_plugin_system.exceptions import (
     PluginTypeNotFound,
     RegistrationConflict,
 )
-from django_plugin_system.requirements import check_implements, check_interface, check_plugin_class
+from django_plugin_system.registry.requirements import check_implements, check_interface, check_plugin_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

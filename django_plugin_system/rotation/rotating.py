@@ -19,8 +19,8 @@ from django_plugin_system.configuration import find_plain_secrets
 from django_plugin_system.exceptions import ConfigError, Path, show_path
 from django_plugin_system.freshness import changing
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.survey import BATCH_SIZE, TABLE, Finding, Row, examine, iter_findings, read_range
-from django_plugin_system.usability import describe_config_error
+from django_plugin_system.persistence.usability import describe_config_error
+from django_plugin_system.rotation.survey import BATCH_SIZE, TABLE, Finding, Row, examine, iter_findings, read_range
 
 if TYPE_CHECKING:
     import uuid

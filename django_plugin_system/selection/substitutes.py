@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django_plugin_system.fakes.standins import StandIn, find_stand_in, stand_ins
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.standins import StandIn, find_stand_in, stand_ins
 
 if TYPE_CHECKING:
     from django_plugin_system.registry import TypeKey
