@@ -14,7 +14,7 @@ FLOORS = (
     ("config",),
     ("fakes", "plugin", "signals"),
     ("registry",),
-    ("concealing", "configuration", "fields", "freshness", "persistence", "querysets", "rows"),
+    ("concealing", "configuration", "fields", "freshness", "going_back", "persistence", "querysets", "rows"),
     ("compat",),
     ("models", "register", "storage"),
     ("drift", "failover", "rotation", "selection", "sync"),
