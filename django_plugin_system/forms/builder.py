@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import BaseModel, Json, RootModel
 from pydantic.fields import FieldInfo
 
-from django_plugin_system.config.declared import holds_secret, is_secret_type, is_union
+from django_plugin_system.config.declared import Step, holds_secret, is_secret_type, is_union, iter_inner
 from django_plugin_system.forms.containers import ListControl, PairsControl, TupleControl
 from django_plugin_system.forms.controls import MISSING, Control, Label
 from django_plugin_system.forms.groups import GroupControl
@@ -111,15 +111,20 @@ class Builder:
         for name, info in model.__pydantic_fields__.items():
             request = Request(make_label(name, info, model), tuple(info.metadata))
             children[name] = self.build(info.annotation, request)
-        extras = None
-        if model.model_config.get("extra") == "allow":
-            extras = PairsControl(Label(_("Further values")), value=JsonTextControl())
         own_title = get_model_title(model)
         label = replace(label, title=label.title or own_title)
-        group = GroupControl(label, children=children, extras=extras, own_title=own_title)
+        group = GroupControl(label, children=children, extras=self._build_extras(model), own_title=own_title)
         if model in self._recursive:
             self.models[_get_name(model)] = replace(group, label=Label(own_title))
         return group
+
+    def _build_extras(self, model: type[BaseModel]) -> PairsControl | None:
+        """Return the control of the values that a model takes beside its fields; their type may be declared."""
+        if model.model_config.get("extra") != "allow":
+            return None
+        declared = [inner.annotation for inner in iter_inner(model) if inner.step is Step.EXTRA]
+        value = self.build(declared[0], Request()) if declared else JsonTextControl()
+        return PairsControl(Label(_("Further values")), value=value)
 
     def _refer(self, annotation: Any, request: Request) -> Control:
         """Return a reference to a model that is just being built; JSON text for other types inside themselves."""

@@ -201,15 +201,24 @@ def decode_or_keep(control: Control, form: Any, old: Any, reading: Reading, at: 
 def parse_json(text: str) -> Any:
     """Return the value of a JSON text.
 
-    :raises ValueError: if it is none; also for NaN and infinite numbers. The message says where, not what.
+    :raises ValueError: if it is none; also for NaN, infinite numbers, and a key that stands twice in one object, since
+        the first of its values would be lost. The message quotes nothing of the text.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         message = f"{error.msg} (line {error.lineno}, column {error.colno})"
     except RecursionError:
         message = "nested too deeply"
     raise ValueError(message)
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        message = "a key stands twice in one object"
+        raise ValueError(message)
+    return made
 
 
 def _refuse_constant(name: str) -> Any:

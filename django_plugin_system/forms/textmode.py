@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django_plugin_system.forms.containers import PairsControl
 from django_plugin_system.forms.controls import MISSING, Control, Reading
 from django_plugin_system.forms.groups import GroupControl
 from django_plugin_system.forms.jsontext import JsonTextControl, hide_texts, holds_secret, iter_texts
@@ -32,6 +33,8 @@ def _outline_field(control: Control) -> Any:
         return control.label.default
     if isinstance(control, GroupControl):
         return outline(control)
+    if isinstance(control, PairsControl):
+        return {}
     return None if control.nullable else _EMPTY.get(control.kind)
 
 

@@ -357,7 +357,7 @@ def test_text_mode_outline() -> None:
         "smtp": {"host": "", "port": 25, "password": None},
         "maybe": None,
         "token": "",
-        "mapping": [],
+        "mapping": {},
     }
     lists = edit(ConfigBinding(Whole, generated=False), tags=["a", {"x": 1}], name="")
     assert lists.config is not None

@@ -100,6 +100,17 @@ def test_crashed_widget_is_a_problem(text: str | None) -> None:
     assert submission.problems[0].path == ()
 
 
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_key_that_stands_twice_is_a_problem(generated: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """JSON in which one of two values would be lost is refused, in the whole text and in the text of one field."""
+    twice = '{"a": 1, "a": 2}'
+    binding = bind(make_schema(Any), {"value": "x"}, generated=generated)
+    text = json.dumps({"value": twice}) if generated else f'{{"value": {twice}}}'
+    submission = binding.read(text)
+    assert submission.config is None
+    assert "a key stands twice" in submission.problems[0].message
+
+
 def test_deeply_nested_text_is_a_problem() -> None:
     """JSON that is nested without end is refused, not a crash."""
     assert bind(make_schema(str), {"value": "x"}).read("[" * 100_000).problems

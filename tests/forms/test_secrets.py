@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretStr
 
 from django_plugin_system.config.opening import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
@@ -241,6 +241,25 @@ def test_binary_secret_has_a_placeholder() -> None:
     """A secret of raw bytes is identified like any other."""
     binding = bind(make_schema(SecretBytes), {"value": MARKER}, opened={("value",): b"\xff"})
     assert edit(binding, value=get_form(binding)["value"]).changed is False
+
+
+def test_secrets_beside_the_fields() -> None:
+    """Extra values that are declared secrets are kept, replaced and asked for again as those of fields are."""
+
+    class Open(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        __pydantic_extra__: dict[str, SecretStr] = Field(init=False)
+        name: str = ""
+
+    for generated in (True, False):
+        binding = bind(Open, {"name": "n", "more": MARKER}, generated=generated)
+        form = get_form(binding)
+        added = {"_extras": [*form["_extras"], {"key": "new", "value": SECRET}]} if generated else {"new": SECRET}
+        assert edit(binding, **added).config == {"name": "n", "more": MARKER, "new": SECRET}
+        again = binding.get_again(json.dumps({**form, **added}))
+        assert SECRET not in again
+        assert RETYPE in again
+        assert SECRET not in binding.get_again(json.dumps({**form, **added})[:-1])
 
 
 def test_secret_paths() -> None:
