@@ -14,10 +14,10 @@ from django_plugin_system.exceptions import (
     NoPluginAvailable,
     PluginBuildError,
     PluginOutcomeUnknown,
-    PluginRejected,
     PluginUnavailable,
 )
 from django_plugin_system.selection import Request, health, make_request
+from django_plugin_system.selection.outcomes import is_final
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,6 +32,9 @@ ErrorTypes = tuple[type[Exception], ...]
 COOLDOWN = 60.0
 """Seconds for which a failed instance is set aside unless the caller says otherwise."""
 
+LONGEST_COOLDOWN = 100 * 365 * 24 * 3600
+"""Seconds; a date that every database can store."""
+
 
 class Attempt(Generic[T]):
     """One try with one instance: a context manager that gives the plugin. ``instance`` is its row."""
@@ -43,10 +46,12 @@ class Attempt(Generic[T]):
         self.succeeded = False
         self._plugin = plugin
         self._loop = loop
+        self._handled: BaseException | None = None
 
     def __enter__(self) -> T:
         """Return the plugin."""
         self.entered = True
+        self._handled = sys.exc_info()[1]
         return self._plugin
 
     def __exit__(
@@ -57,7 +62,7 @@ class Attempt(Generic[T]):
             self.succeeded = True
             health.record_success(self.instance)
             return False
-        if not self._loop.may_retry(error):
+        if not self._loop.may_retry(error, self._handled):
             return False
         self._loop.note_failure(self.instance, error)
         return True
@@ -80,19 +85,16 @@ class Failover(Generic[T]):
         """Keep what was asked for; nothing is read before the first attempt."""
         self._request = request
         self._cooldown = cooldown
-        self._retry_on: tuple[type[BaseException], ...] = (PluginUnavailable, *retry_on)
+        self._retry_on: tuple[type[BaseException], ...] = (PluginUnavailable, PluginOutcomeUnknown, *retry_on)
+        """``PluginOutcomeUnknown`` counts where the work is idempotent."""
         self._idempotent = idempotent
         self._tried: set[object] = set()
         self._errors: list[Exception] = []
         self._last: Attempt[T] | None = None
 
-    def may_retry(self, error: BaseException) -> bool:
-        """Say whether another instance may be tried after ``error``."""
-        if isinstance(error, PluginRejected):
-            return False
-        if isinstance(error, PluginOutcomeUnknown):
-            return self._idempotent
-        return isinstance(error, self._retry_on)
+    def may_retry(self, error: BaseException, handled: BaseException | None) -> bool:
+        """Say whether another instance may be tried after ``error``; see ``outcomes.is_final``."""
+        return isinstance(error, self._retry_on) and not is_final(error, handled, idempotent=self._idempotent)
 
     def note_failure(self, instance: PluginInstance, error: BaseException) -> None:
         """Remember ``error``, and set the instance aside for everyone."""
@@ -182,12 +184,30 @@ def failover(  # noqa: PLR0913 - what a caller may say, each by keyword
     for ``cooldown`` seconds, for all processes, and the next one is tried. ``PluginRejected`` is raised at once, and
     so is ``PluginOutcomeUnknown``, unless the work is ``idempotent``: doing it twice does no harm.
 
+    :raises TypeError: if ``retry_on`` is no exception type, nor a tuple of them, or ``cooldown`` no number.
+    :raises ValueError: if ``cooldown`` is below zero, or beyond a century.
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises NoPluginAvailable: (a LookupError) while iterating, if no instance is usable.
     :raises AllPluginsFailed: (an ExceptionGroup) while iterating, if every instance was tried and failed.
     """
     errors = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+    _check_options(cooldown, errors)
     return Failover(make_request(ref, manager, name, using), cooldown, errors, idempotent=idempotent)
+
+
+def _check_options(cooldown: object, errors: tuple[object, ...]) -> None:
+    """Refuse now what would hide the provider's error when it fails."""
+    if not all(isinstance(error, type) and issubclass(error, BaseException) for error in errors):
+        message = f"retry_on takes an exception type, or a tuple of them, not {errors!r}."
+        raise TypeError(message)
+    if not isinstance(cooldown, (int, float)):
+        message = f"cooldown takes a number of seconds, not {cooldown!r}."
+        raise TypeError(message)
+    if not 0 <= cooldown <= LONGEST_COOLDOWN:
+        message = (
+            f"cooldown takes a number of seconds from 0 to a century, not {cooldown}. To last, disable the instance."
+        )
+        raise ValueError(message)
 
 
 class _CallableModule(ModuleType):

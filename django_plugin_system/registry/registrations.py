@@ -171,6 +171,7 @@ class Registry:
 
         :raises PluginTypeNotFound: with the closest names.
         :raises AmbiguousPluginType: if several types share the interface.
+        :raises TypeError: if it is neither; an interface class and something else, for example.
         """
         generation, spec = self._found.get((ref, manager), (None, None))
         if spec is None or generation != self.generation:
@@ -181,13 +182,14 @@ class Registry:
     def _find_type(self, ref: object, manager: str | None) -> TypeSpec:
         if isinstance(ref, str) and manager is not None:
             found = [self.types[ref, manager]] if (ref, manager) in self.types else []
-        elif isinstance(ref, type):
+        elif isinstance(ref, type) and manager is None:
             found = self.find_types_of_interface(ref)
             if len(found) > 1:
                 raise AmbiguousPluginType(ref, [str(spec) for spec in found])
         else:
             message = (
-                f"Ask for a plugin type by its interface class, or by name and manager, not by {ref!r} and {manager!r}."
+                "Ask for a plugin type by its interface class, or by name and manager, "
+                f"not by {ref!r} and {manager!r}. The name of an instance is given as name=."
             )
             raise TypeError(message)
         if found:
