@@ -44,6 +44,10 @@ class InstanceList(SecretCopies, StatusAndPriorityActions):
         rows: QuerySet[PluginInstance] = super().get_queryset(request).select_related("item__plugin_type")
         return rows
 
+    def lookup_allowed(self, lookup: str, value: str, *request: Any) -> bool:
+        """Refuse to filter by what is stored in a configuration: it may be a secret that is not encrypted yet."""
+        return lookup.partition("__")[0] != "config" and super().lookup_allowed(lookup, value, *request)
+
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Sort by type and name, then as selection does among equal names."""
         del request

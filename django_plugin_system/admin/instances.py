@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.forms import Media
 from django.http import HttpResponseRedirect
@@ -169,6 +170,8 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show or save one instance; nothing of it reaches an error report."""
+        if object_id and "_saveasnew" in request.POST:  # Django then adds what was posted, whatever ``save_as`` says
+            request.plugin_item = self._find_item_of(request, object_id)  # type: ignore[attr-defined]
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except StaleConfig as stale:
@@ -177,6 +180,13 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
             )
             messages.error(request, text % {"name": stale.subject})
             return HttpResponseRedirect(request.get_full_path())
+
+    def _find_item_of(self, request: HttpRequest, object_id: str) -> PluginItem:
+        row = super().get_object(request, unquote(object_id))
+        item = find_item(row.item_id) if row else None
+        if item is None:
+            raise PermissionDenied
+        return item
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Lock the row while it is saved, so that two saves follow each other."""

@@ -51,6 +51,15 @@ def test_each_page_takes_its_own_permission(checked: PluginInstance, right: str)
     assert PluginInstance.objects.filter(pk=checked.pk).exists() is (right != "delete")
 
 
+@pytest.mark.parametrize("lookup", ["config__auth_token__startswith", "config__auth_token", "config__icontains"])
+def test_no_filter_spells_out_a_secret(items: dict[str, PluginItem], lookup: str) -> None:
+    """Who may view the list cannot ask it what a secret begins with that is stored from before it was one."""
+    make_instance(items["twilio"])
+    client = make_user_client("view_plugininstance")
+    assert client.get(url("changelist"), {lookup: SECRET[:3]}).status_code == 400
+    assert client.get(url("changelist"), {"name__startswith": "trans"}).status_code == 200
+
+
 @pytest.mark.parametrize("right", RIGHTS)
 def test_each_action_takes_its_own_permission(checked: PluginInstance, right: str) -> None:
     """Bulk actions and the inputs of the list need the permission to change; deletion that to delete."""
