@@ -55,9 +55,16 @@ class ConfigField(JSONField):
     """
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        """Return a stored object as ``StoredConfig``; parts of it (key transforms) as they are."""
-        loaded = super().from_db_value(value, expression, connection)
-        return StoredConfig(loaded) if isinstance(loaded, dict) else loaded
+        """Return a stored object as ``StoredConfig``; parts of it (key transforms) as they are.
+
+        JSON that Python refuses, nested too deeply or with too long a number, stays the text that it is. No schema
+        takes a text, so this row has a problem, and no other row has.
+        """
+        try:
+            loaded = super().from_db_value(value, expression, connection)
+            return StoredConfig(loaded) if isinstance(loaded, dict) else loaded
+        except (RecursionError, ValueError):
+            return value
 
     def get_prep_value(self, value: Any) -> Any:
         """Return ``value`` for a look-up."""

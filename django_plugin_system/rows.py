@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, router
 
 from django_plugin_system import configuration
-from django_plugin_system.concealing import conceal, leaving_frames_behind, reveal
+from django_plugin_system.concealing import Concealed, conceal, leaving_frames_behind, reveal
 from django_plugin_system.exceptions import ConfigError, StaleConfig
 from django_plugin_system.fields import NOTES, StoredConfig, to_text
 from django_plugin_system.freshness import changing
@@ -185,8 +185,16 @@ class ConfiguredModel(ChangeAnnouncingModel):
             for stored in manager.using(using).filter(pk=self.pk).values_list("config_version", flat=True):
                 configuration.check_overwritten(self, stored)
 
+    def _is_no_object(self) -> bool:
+        """Say whether the config is as it was read, and is none: raw SQL has left something else than an object."""
+        stored = self.__dict__.get("config", {})
+        return not isinstance(stored, (dict, Concealed)) and self._sealed == self._get_state()
+
     def _save_announced(self, **kwargs: Any) -> None:
         names = None if kwargs.get("update_fields") is None else set(kwargs["update_fields"])
+        if names is None and self._is_no_object():  # it stays, byte by byte, while the other columns are saved
+            columns = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+            names = columns - {"config", "config_version", "item", *NOTES}
         kwargs["update_fields"] = names
         if names is not None and {"config", "config_version", "item", "item_id"}.isdisjoint(names):
             super()._save_announced(**kwargs)

@@ -74,6 +74,8 @@ def look_at(row: PluginInstance, source: PluginInstance | None = None) -> RowCon
 
 def _get_current(row: PluginInstance) -> dict[str, Any]:
     """Return the stored configuration, brought to the version of the code if that is possible."""
+    if not isinstance(row.config, dict):  # raw SQL left no object there, and so nothing to show in fields
+        return {}
     plugin_class = row.item.plugin_class
     if plugin_class is None or row.config_version >= get_config_version(plugin_class):
         return dict(row.config)
