@@ -20,7 +20,7 @@ from django_plugin_system.config.entering import (
     find_untied,
 )
 from django_plugin_system.config.location import locate, make_loc
-from django_plugin_system.config.opening import Secrets, iter_readable, open_markers
+from django_plugin_system.config.opening import Secrets, iter_readable, open_given, open_markers
 from django_plugin_system.config.references import Reference, Resolved, Resolver, parse_given, resolve
 from django_plugin_system.config.reserved import find_carried, find_misplaced, iter_texts
 from django_plugin_system.config.texts import iter_default_texts, iter_secret_texts
@@ -92,7 +92,7 @@ class Codec:
             return Parsed(self._parse_model(data))
         if not isinstance(data, Mapping):
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
-        opened, secrets = open_markers(data, self.binding, self.keyring, anywhere=True)
+        opened, secrets = open_given(data, self.binding, self.keyring, self.schema)
         resolver = Resolver()
         resolved = resolve(opened, resolver, secrets)
         places = {path: self._locate(path, resolved.data) for path in resolved.references}

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import is_intact
+from django_plugin_system.config.location import locate, make_loc
 from django_plugin_system.config.walk import MAX_DEPTH
 from django_plugin_system.exceptions import ConfigShapeError, EndpointChanged, Path, SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import BaseModel
 
     from django_plugin_system.config.keyring import KeyRing
     from django_plugin_system.config.tokens import Binding, Sealed
@@ -115,3 +118,15 @@ def open_markers(data: Any, binding: Binding, keyring: KeyRing, *, anywhere: boo
         return value
 
     return Opened(visit(dict(data) if isinstance(data, Mapping) else data, ()), secrets)
+
+
+def open_given(data: Mapping[str, Any], binding: Binding, keyring: KeyRing, schema: type[BaseModel]) -> Opened:
+    """Return what an operator or a program gave for ``schema``, with the stored secrets in it in the clear.
+
+    :raises SecretError: if one of them cannot be opened; the path does not lead into a secret, whose keys are secret.
+    """
+    try:
+        return open_markers(data, binding, keyring, anywhere=True)
+    except SecretError as error:
+        failed = error
+    raise failed.at(locate(make_loc(failed.path, data), schema, data))

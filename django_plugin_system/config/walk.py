@@ -66,7 +66,21 @@ def encode(value: Any, dump: Any, path: Path, emit: EmitSecret, given: Given = N
 
 
 def _encode_plain(value: Any, path: Path) -> Any:
-    return value if isinstance(value, bytes) else encode(value, MISSING, path, lambda _path, plain: plain)
+    """Return a secret as JSON or bytes. What is refused of it is refused as a whole, since its keys are secret, too."""
+    try:
+        return value if isinstance(value, bytes) else encode(value, MISSING, path, _emit_inner)
+    except UnstorableConfig as error:
+        (problem,) = error.errors
+    raise refuse(path, problem.message)
+
+
+def _emit_inner(path: Path, plain: Any) -> Any:
+    """Return a secret inside another one as JSON."""
+    try:
+        return plain.decode() if isinstance(plain, bytes) else plain
+    except UnicodeDecodeError:
+        pass
+    raise refuse(path, "bytes that are no UTF-8 text cannot stand inside another secret")
 
 
 def _encode_mapping(value: Mapping[Any, Any], dump: Any, path: Path, emit: EmitSecret, given: Given) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from django_plugin_system.exceptions.configuring import ConfigError
@@ -9,6 +10,8 @@ from django_plugin_system.exceptions.root import Path, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from typing_extensions import Self
 
 
 class SecretError(ConfigError):
@@ -18,6 +21,13 @@ class SecretError(ConfigError):
         """Name the place and say what is wrong with it."""
         super().__init__(f"{show_path(path)}: {reason}")
         self.path = path
+        self.reason = reason
+
+    def at(self, path: Path) -> Self:
+        """Return the same error for another place."""
+        moved = copy.copy(self)
+        moved.args, moved.path = (f"{show_path(path)}: {self.reason}",), path
+        return moved
 
 
 class ConfigShapeError(SecretError):

@@ -103,6 +103,7 @@ SECRETS: list[tuple[Any, Any]] = [
     (Secret[dict[str, int]], Secret({"$secret": 1})),
     (Secret[Account], Secret(Account(token=TEXT))),
     (Secret[list[SecretStr]], Secret([TEXT])),
+    (Secret[list[SecretBytes]], Secret([SecretBytes(SECRET.encode())])),
     (list[SecretStr | None], [None, TEXT]),
     (tuple[SecretStr, int], (TEXT, 1)),
     (tuple[SecretStr, ...], (TEXT, SecretStr(""))),

@@ -22,7 +22,7 @@ from pydantic import (
 
 from django_plugin_system.config.codec import Parsed
 from django_plugin_system.config.problems import WITHHELD, scrub
-from django_plugin_system.exceptions import FieldProblem, InvalidConfig
+from django_plugin_system.exceptions import FieldProblem, InvalidConfig, MalformedToken
 from tests.unit.careless import (
     Asserts,
     Before,
@@ -171,6 +171,16 @@ def test_scrubbing_finds_every_written_form() -> None:
         assert scrub(message, [secret], authored=False) == WITHHELD
         assert scrub("something else", [secret]) == "something else"
     assert scrub("x 12", ["12"], authored=False) == "x 12"
+
+
+def test_the_keys_inside_a_secret_are_not_quoted() -> None:
+    """A stored secret, or what looks like one, inside another secret is refused where the whole secret stands."""
+    with pytest.raises(MalformedToken) as caught:
+        parse(make_schema(Secret[dict[str, Any]]), {"value": {SECRET: [{"$secret": "x"}]}})
+    assert caught.value.path == ("value",)
+    assert str(caught.value) == "value: the stored secret is malformed. Enter the secret again."
+    assert SECRET not in show_everything(caught.value)
+    assert list(iter_chain(caught.value)) == [caught.value]
 
 
 def test_storing_quotes_nothing_either() -> None:
