@@ -213,13 +213,17 @@ class ConfiguredModel(ChangeAnnouncingModel):
             raise StaleConfig(str(self))
         self.remember_stored()
 
+    def _is_at_home(self, using: str) -> bool:
+        """Say whether ``using`` holds the row itself, which may have been read from a replica, and no copy of it."""
+        return using in {self._state.db, router.db_for_write(type(self), instance=self)}
+
     def reconcile(self, using: str) -> bool:
         """Look at the config in the database, inside ``changing()``: no other writer of ours can change it meanwhile.
 
         A config that this row did not touch is not written over a newer one; the newer one is taken over. Returns
         False if it was changed here and, meanwhile, elsewhere.
         """
-        if self._state.adding or self._state.db != using or "config" in self.get_deferred_fields():
+        if self._state.adding or not self._is_at_home(using) or "config" in self.get_deferred_fields():
             return True
         manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
         columns = ("config", "config_version", *NOTES)

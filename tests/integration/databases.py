@@ -7,11 +7,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+
+from django_plugin_system.models import ChangeToken, PluginInstance, PluginItem, PluginType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+REPLICATED = (PluginType, PluginItem, PluginInstance, ChangeToken)
 TABLES_OF_110 = Path(__file__).with_name("tables_of_110")
 
 
@@ -73,3 +76,30 @@ def fetch_rows(alias: str, table: str) -> list[tuple[Any, ...]]:
     with connections[alias].cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table} ORDER BY id")  # noqa: S608 - our tables
         return list(cursor.fetchall())
+
+
+class LaggingRouter:
+    """Reads from the alias "second", a replica that is behind, and writes to "default"."""
+
+    def db_for_read(self, _model: type, **_hints: Any) -> str:
+        """Return the replica."""
+        return "second"
+
+    def db_for_write(self, _model: type, **_hints: Any) -> str:
+        """Return the primary."""
+        return "default"
+
+    def allow_relation(self, *_rows: object, **_hints: Any) -> bool:
+        """Let rows of both be related."""
+        return True
+
+
+def replicate() -> None:
+    """Let the database "second" catch up: it holds every row as "default" holds it, and the change token with them."""
+    with transaction.atomic(using="second"), connections["second"].cursor() as cursor:
+        for model in reversed(REPLICATED):
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608, SLF001 - our tables
+        for model in REPLICATED:
+            table = model._meta.db_table  # noqa: SLF001 - Django documents it
+            for row in fetch_rows("default", table):
+                cursor.execute(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})", row)  # noqa: S608

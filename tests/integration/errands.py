@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
@@ -18,6 +18,7 @@ from django_plugin_system import (
 from django_plugin_system.exceptions import AllPluginsFailed, PluginUnavailable
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.signals import plugin_failed, plugin_recovered
+from tests.integration.databases import new_alias
 from tests.integration.plugins import AbstractSms, ProviderSms, declare_item, declare_type
 from tests.integration.rows import add_instance
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _held: list[Any] = []
 _overrides: list[Any] = []
+_replicas: list[ExitStack] = []
 
 
 def declare() -> None:
@@ -138,3 +140,16 @@ def allow_staleness(seconds: float) -> None:
         _overrides[-1].enable()
     else:
         _overrides.pop().disable()
+
+
+def read_from(name: str) -> None:
+    """Let this process read from the database ``name``, a replica; it writes to the primary, as before."""
+    stack = ExitStack()
+    stack.enter_context(new_alias("second", name))
+    stack.enter_context(override_settings(DATABASE_ROUTERS=["tests.integration.databases.LaggingRouter"]))
+    _replicas.append(stack)
+
+
+def read_from_primary() -> None:
+    """Take ``read_from`` back."""
+    _replicas.pop().close()
