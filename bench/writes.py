@@ -13,8 +13,8 @@ from django.db import connection
 
 from bench.machine import describe_load, say
 from bench.rotation import fill
-from django_plugin_system import freshness
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.persistence import freshness
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Case
 from django.db.models.functions import Cast
 
-from django_plugin_system.concealing import reveal
 from django_plugin_system.exceptions import ConfigWriteRefused
+from django_plugin_system.persistence.concealing import reveal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

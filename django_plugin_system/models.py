@@ -9,11 +9,12 @@ from django.db import models
 from django.db.models import Index, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system import configuration
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginItemNotFound
 from django_plugin_system.fields import ConfigField, StoredConfig
-from django_plugin_system.freshness import TABLE
+from django_plugin_system.persistence import configuration
+from django_plugin_system.persistence.freshness import TABLE
+from django_plugin_system.persistence.rows import ChangeAnnouncingModel, ConfiguredModel
 from django_plugin_system.persistence.usability import Reason, find_reason
 from django_plugin_system.plugin import build_plugin, get_config_schema
 from django_plugin_system.querysets import (
@@ -23,7 +24,6 @@ from django_plugin_system.querysets import (
     protect_configured,
 )
 from django_plugin_system.registry import TypeKey, registry
-from django_plugin_system.rows import ChangeAnnouncingModel, ConfiguredModel
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

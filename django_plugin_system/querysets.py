@@ -10,11 +10,11 @@ from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.concealing import ConcealingManager, conceal_configs
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
 from django_plugin_system.fields import NOTES
-from django_plugin_system.freshness import changing
 from django_plugin_system.persistence.announcements import announce_instances
+from django_plugin_system.persistence.concealing import ConcealingManager, conceal_configs
+from django_plugin_system.persistence.freshness import changing
 from django_plugin_system.registry import registry
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from django.db.models.signals import post_delete, post_migrate, post_save, pre_m
 from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.fakes.guard import guard
-from django_plugin_system.freshness import TABLE, announce_change, is_changing
 from django_plugin_system.going_back import drops_instances, refuse_to_lose
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.persistence.announcements import announce_instances
+from django_plugin_system.persistence.freshness import TABLE, announce_change, is_changing
 from django_plugin_system.selection import forget_selections
 from django_plugin_system.selection.health import rewrite_lost_marks
 from django_plugin_system.sync import sync_registered_plugins_to_db

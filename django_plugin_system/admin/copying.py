@@ -15,9 +15,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opening import open_markers
-from django_plugin_system.configuration import get_binding
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginStatus
+from django_plugin_system.persistence.configuration import get_binding
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

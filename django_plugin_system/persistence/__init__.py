@@ -1,1 +1,1 @@
-"""What the tables need beside their models: who is told of a change, dates of secrets, why a row cannot be used."""
+"""How a row is saved: its configuration, what stays unseen, the change token, and who is told of a change."""

@@ -15,12 +15,12 @@ from django_plugin_system.config import tokens
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opening import Secrets, find_markers
 from django_plugin_system.config.walk import MISSING, is_same
-from django_plugin_system.configuration import get_binding, says_the_same
 from django_plugin_system.exceptions import Path, SecretError
+from django_plugin_system.persistence.configuration import get_binding, says_the_same
 
 if TYPE_CHECKING:
     from django_plugin_system.models import PluginInstance
-    from django_plugin_system.rows import ConfiguredModel
+    from django_plugin_system.persistence.rows import ConfiguredModel
 
 
 @sensitive_variables()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from django_plugin_system.configuration import read_config
 from django_plugin_system.exceptions import (
     ConfigError,
     NewerConfigVersion,
@@ -16,6 +15,7 @@ from django_plugin_system.exceptions import (
     StoredConfigInvalid,
     UnresolvedReference,
 )
+from django_plugin_system.persistence.configuration import read_config
 from django_plugin_system.querysets import PluginStatus
 
 if TYPE_CHECKING:

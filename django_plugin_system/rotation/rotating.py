@@ -15,10 +15,10 @@ from django.db import connections, router
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.configuration import find_plain_secrets
 from django_plugin_system.exceptions import ConfigError, Path, show_path
-from django_plugin_system.freshness import changing
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.persistence.configuration import find_plain_secrets
+from django_plugin_system.persistence.freshness import changing
 from django_plugin_system.persistence.usability import describe_config_error
 from django_plugin_system.rotation.survey import BATCH_SIZE, TABLE, Finding, Row, examine, iter_findings, read_range
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from django_plugin_system import freshness
 from django_plugin_system.conf import get_settings
+from django_plugin_system.persistence import freshness
 from django_plugin_system.registry import registry
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from django_plugin_system.concealing import leaving_frames_behind
 from django_plugin_system.config.codec import Codec
 from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
 from django_plugin_system.config.texts import iter_secret_texts
@@ -18,6 +17,7 @@ from django_plugin_system.config.tokens import Binding
 from django_plugin_system.config.versions import unwrap_secrets, upgrade
 from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
+from django_plugin_system.persistence.concealing import leaving_frames_behind
 from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema, get_config_version
 from django_plugin_system.registry import ItemSpec
 from django_plugin_system.registry.requirements import check_plugin_class

@@ -10,8 +10,8 @@ from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.exceptions import ImportRefused
-from django_plugin_system.freshness import changing
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.persistence.freshness import changing
 from django_plugin_system.transfer.document import read_document
 from django_plugin_system.transfer.planning import Plan, make_plan
 

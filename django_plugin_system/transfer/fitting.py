@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from django_plugin_system.config.bound import look_up
 from django_plugin_system.config.tokens import MARKER, is_marker
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
-from django_plugin_system.configuration import require_class
 from django_plugin_system.exceptions import (
     ConfigError,
     FieldProblem,
@@ -20,6 +19,7 @@ from django_plugin_system.exceptions import (
     UnresolvedReference,
     show_path,
 )
+from django_plugin_system.persistence.configuration import require_class
 from django_plugin_system.plugin import get_config_version
 from django_plugin_system.transfer.redaction import KEPT, claims_kept, find_plain, keep, substitute
 

@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_plugin_system.config.declared import Inner, Step, holds_secret, is_secret_type, iter_inner
 from django_plugin_system.config.references import is_deep, read_reference
 from django_plugin_system.config.tokens import is_marker
-from django_plugin_system.configuration import make_current
 from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
+from django_plugin_system.persistence.configuration import make_current
 from django_plugin_system.persistence.usability import describe_config_error
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ FLOORS = (
     ("config",),
     ("fakes", "plugin", "signals"),
     ("registry",),
-    ("concealing", "configuration", "fields", "freshness", "going_back", "persistence", "querysets", "rows"),
+    ("fields", "going_back", "persistence", "querysets"),
     ("compat",),
     ("models", "register", "storage"),
     ("drift", "failover", "rotation", "selection", "sync"),

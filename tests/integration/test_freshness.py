@@ -11,8 +11,10 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_plugin_system import freshness, get_plugin, get_plugin_by_id, refresh_plugins
-from django_plugin_system.freshness import (
+from django_plugin_system import get_plugin, get_plugin_by_id, refresh_plugins
+from django_plugin_system.models import ChangeToken, PluginInstance
+from django_plugin_system.persistence import freshness
+from django_plugin_system.persistence.freshness import (
     TABLE,
     announce_change,
     changing,
@@ -20,7 +22,6 @@ from django_plugin_system.freshness import (
     is_changing,
     read_token,
 )
-from django_plugin_system.models import ChangeToken, PluginInstance
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.selection import cache, forget_selections
 from django_plugin_system.selection.cache import Made, remember

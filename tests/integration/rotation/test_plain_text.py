@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
-from django_plugin_system.configuration import find_plain_secrets
-from django_plugin_system.freshness import read_token
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.persistence.configuration import find_plain_secrets
+from django_plugin_system.persistence.freshness import read_token
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.rotation import rotate_secrets
 from tests.integration.plugins import SECRET, AbstractSms, ProviderSmsV2, declare_item

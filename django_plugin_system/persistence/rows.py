@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
 
-from django_plugin_system import configuration
-from django_plugin_system.concealing import Concealed, conceal, leaving_frames_behind, reveal
 from django_plugin_system.exceptions import ConfigError, StaleConfig
 from django_plugin_system.fields import NOTES, StoredConfig, to_text
-from django_plugin_system.freshness import changing
-from django_plugin_system.persistence import secret_dates
+from django_plugin_system.persistence import configuration, secret_dates
+from django_plugin_system.persistence.concealing import Concealed, conceal, leaving_frames_behind, reveal
+from django_plugin_system.persistence.freshness import changing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
-from django_plugin_system.concealing import leaving_frames_behind
 from django_plugin_system.config.bound import declares_bound, get_bonds, iter_bound, look_up
 from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.keyring import get_keyring
@@ -29,12 +28,13 @@ from django_plugin_system.exceptions import (
     SecretError,
 )
 from django_plugin_system.fields import StoredConfig
+from django_plugin_system.persistence.concealing import leaving_frames_behind
 from django_plugin_system.plugin import get_config_schema, get_config_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_plugin_system.rows import ConfiguredModel
+    from django_plugin_system.persistence.rows import ConfiguredModel
 
 SCOPE = "django_plugin_system.plugininstance"
 """What the tokens of this table are bound to, beside the row's id and the path."""
