@@ -175,10 +175,10 @@ class ConfigBinding:
     def get_again(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
         form = _parse_or_none(text)
-        if form is None:
+        if form is None or (self.generated and not isinstance(form, dict)):
             return self.get_again_unreadable(text)
-        if self.generated:
-            return show_json(self.control.conform(form, self.known))
+        if self.generated:  # what was left out stays as it is, so it must not come back empty
+            return show_json(self.control.conform({**self._form, **form}, self.known))
         return show_json(hide_typed(self.control, form, self.known))
 
     def get_again_unreadable(self, text: str | None) -> str:

@@ -180,3 +180,13 @@ def test_fields_left_out() -> None:
     assert post(bind(schema), {"token": "t"}).config == {"token": "t"}
     assert post(bind(schema, stored), {"smtp": {"host": "x"}}).config is None
     assert post(bind(schema, stored), {}).config is None
+
+
+def test_fields_left_out_are_shown_again_as_they_are() -> None:
+    """A refused form shows what it left out, or did not send at all, as it is stored: its next post clears nothing."""
+    schema = create_model("Config", name=(str, "n"), port=(int, 1), token=(SecretStr | None, None))
+    binding = bind(schema, {"name": "stored", "port": 5, "token": MARKER})
+    sent = get_form(binding)
+    assert json.loads(binding.get_again('{"port": "x"}')) == {**sent, "port": "x"}
+    for odd in ("{}", "[]", "7", '"x"', "null"):
+        assert json.loads(binding.get_again(odd)) == sent
