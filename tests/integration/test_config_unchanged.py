@@ -176,8 +176,11 @@ def test_a_config_that_is_no_object_is_invalid(stored: PluginInstance, config: o
     assert str(row.reason_unusable()).startswith("config invalid: (root): ")
     row.status = "reserve"
     row.save(update_fields=["status"])
+    before = read_raw(row.pk)
+    row.save()
+    assert read_raw(row.pk) == before
     with pytest.raises(ConfigWriteRefused), transaction.atomic():
-        row.save()
+        row.save(update_fields=["config"])
     row.set_config(VALID)
     row.save()
     assert reload(row).reason_unusable() is None
