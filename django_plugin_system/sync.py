@@ -14,7 +14,7 @@ from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Wa
 from django_plugin_system.config.bound import declares_bound
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.fields import StoredConfig
-from django_plugin_system.models import DEFAULT_NAME, PluginInstance, PluginItem, PluginType
+from django_plugin_system.models import DEFAULT_NAME, PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.persistence.announcements import announce_instances
 from django_plugin_system.persistence.bulk import insert_rows, update_rows
 from django_plugin_system.persistence.configuration import is_outdated
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Mode = Literal["create", "update"]
+
+
+_AS_MADE = {"name": DEFAULT_NAME, "config": {}, "status": PluginStatus.ACTIVE, "priority": None, "description": ""}
+"""A default instance of which an operator has changed nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +220,7 @@ def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | No
             return rows.none()
         pointing = key.model._base_manager.using(rows.db).filter(**{f"{key.name}__isnull": False})  # noqa: SLF001 - ours, or documented
         if key.model is PluginInstance:
-            idle = _leave_out_used(pointing.filter(name=DEFAULT_NAME, config={}), tables)
+            idle = _leave_out_used(pointing.filter(**_AS_MADE), tables)
             pointing = pointing.exclude(pk__in=idle.values("pk"))
         rows = rows.exclude(pk__in=pointing.values(key.attname))
     return rows

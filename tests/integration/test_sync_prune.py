@@ -39,6 +39,15 @@ def test_what_nothing_hangs_on_goes(console: PluginItem) -> None:
     assert not PluginInstance.objects.exists()
 
 
+@pytest.mark.parametrize("typed", [{"status": "disable"}, {"priority": 3}, {"description": "Ask Ann first."}])
+def test_an_edited_default_instance_keeps_its_item(console: PluginItem, typed: dict[str, object]) -> None:
+    """What an operator disabled is not active again because its app was away for one sync; nor is any edit lost."""
+    PluginInstance.objects.update(**typed)
+    result = sync_registered_plugins_to_db()
+    assert (result.pruned_items, result.pruned_types) == (0, 0)
+    assert PluginInstance.objects.filter(item=console, **typed).exists()
+
+
 def test_pruning_can_be_left_out(console: PluginItem) -> None:
     """With prune=False everything stays."""
     assert sync_registered_plugins_to_db(prune=False).pruned_items == 0
