@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.admin.columns import show_time
 from django_plugin_system.admin.row_config import look_at
+from django_plugin_system.config.parts import iter_json
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.secret import read_placeholder
 from django_plugin_system.persistence.secret_dates import get_dates
@@ -50,11 +51,7 @@ def _get_title(binding: ConfigBinding, path: Path) -> str:
 
 
 def _iter_placeholders(plain: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    if isinstance(plain, dict):
-        for key, value in plain.items():
-            yield from _iter_placeholders(value, (*path, key))
-    elif isinstance(plain, list):
-        for index, value in enumerate(plain):
-            yield from _iter_placeholders(value, (*path, str(index)))
-    elif read_placeholder(plain):
+    if read_placeholder(plain):
         yield path, plain
+    for key, value in iter_json(plain):
+        yield from _iter_placeholders(value, (*path, key))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import is_intact
 from django_plugin_system.config.location import locate, make_loc
+from django_plugin_system.config.parts import map_json
 from django_plugin_system.config.walk import MAX_DEPTH
 from django_plugin_system.exceptions import ConfigShapeError, EndpointChanged, Path, SecretError
 
@@ -111,11 +112,7 @@ def open_markers(data: Any, binding: Binding, keyring: KeyRing, *, anywhere: boo
             if value.was_encrypted:
                 secrets[path] = value.value
             return value.value
-        if isinstance(value, dict):
-            return {key: visit(item, (*path, str(key))) for key, item in value.items()}
-        if isinstance(value, list):
-            return [visit(item, (*path, str(index))) for index, item in enumerate(value)]
-        return value
+        return map_json(value, lambda key, item: visit(item, (*path, key)))
 
     return Opened(visit(dict(data) if isinstance(data, Mapping) else data, ()), secrets)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Secret, SecretBytes, SecretStr
 
 from django_plugin_system.config.declared import SECRET_TYPES
+from django_plugin_system.config.parts import map_json
 from django_plugin_system.config.walk import MAX_DEPTH
 from django_plugin_system.exceptions import ConfigMigrationFailed, Path
 
@@ -19,11 +20,7 @@ def wrap_secrets(opened: Any, secrets: Mapping[Path, Any], path: Path = ()) -> A
     """Return a copy of ``opened`` with ``secrets`` in pydantic's secret types, so that none shows by accident."""
     if path in secrets:
         return _wrap(secrets[path])
-    if isinstance(opened, dict):
-        return {key: wrap_secrets(item, secrets, (*path, key)) for key, item in opened.items()}
-    if isinstance(opened, list):
-        return [wrap_secrets(item, secrets, (*path, str(index))) for index, item in enumerate(opened)]
-    return opened
+    return map_json(opened, lambda key, item: wrap_secrets(item, secrets, (*path, key)))
 
 
 def _wrap(plain: Any) -> Any:

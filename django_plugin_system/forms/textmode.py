@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django_plugin_system.config.parts import map_json
 from django_plugin_system.forms.containers import PairsControl
 from django_plugin_system.forms.controls import MISSING, Control, Reading
 from django_plugin_system.forms.groups import GroupControl
@@ -81,11 +82,7 @@ def _hide(control: Control | None, plain: Any, known: Container[str]) -> Any:
     if control is None or isinstance(control, (SecretControl, JsonTextControl)):
         harmless = isinstance(control, JsonTextControl) and not control.may_hold_secret
         return plain if harmless else hide_texts(plain, known)
-    if isinstance(plain, dict):
-        return {key: _hide(control.get_child(key, plain), value, known) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [_hide(control.get_child(str(index), plain), item, known) for index, item in enumerate(plain)]
-    return plain
+    return map_json(plain, lambda key, item: _hide(control.get_child(key, plain), item, known))
 
 
 def _resolve(control: Control | None, plain: Any) -> Control | None:

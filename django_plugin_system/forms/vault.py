@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from django_plugin_system.config.opening import Kept as KeptSecret
+from django_plugin_system.config.parts import map_json
 from django_plugin_system.config.tokens import MARKER
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.containers import PairsControl
@@ -73,20 +74,15 @@ class Vault:
         resolved = control.pick_plain(stored) if isinstance(control, VariantsControl) else control
         if _is_marker(stored) or (isinstance(resolved, SecretControl) and stored is not None):
             return self._keep(Kept(path, place, stored, self._open(stored, path)))
-        if isinstance(stored, dict):
-            free = ANY_KEY if isinstance(resolved, PairsControl) else ""
-            return {
-                key: self.hide(resolved and resolved.get_child(key, stored), value, (*path, key), (*place, free or key))
-                for key, value in stored.items()
-            }
-        if isinstance(stored, list):
-            return [
-                self.hide(resolved and resolved.get_child(str(index), stored), value, (*path, str(index)), place)
-                for index, value in enumerate(stored)
-            ]
         if resolved is None and isinstance(stored, str) and stored in self.exposed:
             return self._keep(Kept(path, place, stored, stored))
-        return stored
+        free_keys = isinstance(resolved, PairsControl)
+
+        def hide_part(key: str, part: Any) -> Any:
+            child = resolved and resolved.get_child(key, stored)
+            return self.hide(child, part, (*path, key), _go_down(stored, place, ANY_KEY if free_keys else key))
+
+        return map_json(stored, hide_part)
 
     def _open(self, stored: Any, path: Path) -> Any:
         return self.opened.get(path, MISSING if _is_marker(stored) else stored)
@@ -103,10 +99,10 @@ class Vault:
         A secret that did not move stands in the result as it is stored, so that it need not be readable. One that did
         is handed on as one that was kept, not typed.
         """
-        if isinstance(plain, dict):
-            return {key: self.reveal(value, problems, (*path, key), (*place, key)) for key, value in plain.items()}
-        if isinstance(plain, list):
-            return [self.reveal(value, problems, (*path, str(index)), place) for index, value in enumerate(plain)]
+        if isinstance(plain, (dict, list)):
+            return map_json(
+                plain, lambda key, part: self.reveal(part, problems, (*path, key), _go_down(plain, place, key))
+            )
         identifier = read_placeholder(plain)
         found = self.kept.get(identifier, []) if identifier else []
         problem = _find_problem(found, path, place) if identifier else find_marker_problem(plain)
@@ -119,6 +115,11 @@ class Vault:
         if here and _is_marker(here.stored):
             return here.stored
         return KeptSecret(found[0].opened, was_encrypted=_is_marker(found[0].stored))
+
+
+def _go_down(outer: Any, place: Path, key: str) -> Path:
+    """Return the place of a part of ``outer``: a list's parts share the place of the list."""
+    return place if isinstance(outer, list) else (*place, key)
 
 
 def _find_problem(found: list[Kept], path: Path, place: Path) -> str | None:

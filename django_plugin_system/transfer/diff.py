@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.config.parts import iter_json
 from django_plugin_system.config.walk import is_same
 from django_plugin_system.exceptions import Path, SecretError
 from django_plugin_system.persistence.configuration import open_row_secrets
@@ -92,11 +93,9 @@ def _show(value: Any) -> str:
 
 def _flatten(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """Yield each value that holds no other, with its path; an object of one key that starts with ``$`` is a value."""
-    if isinstance(value, dict) and value and not (len(value) == 1 and next(iter(value)).startswith("$")):
-        for key, item in value.items():
-            yield from _flatten(item, (*path, key))
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            yield from _flatten(item, (*path, str(index)))
-    else:
+    keys = [key for key, _item in iter_json(value)]
+    if not keys or (isinstance(value, dict) and len(keys) == 1 and keys[0].startswith("$")):
         yield path, value
+        return
+    for key, item in iter_json(value):
+        yield from _flatten(item, (*path, key))

@@ -8,6 +8,7 @@ from django.views.decorators.debug import sensitive_variables
 from pydantic import SecretStr
 
 from django_plugin_system.config.bound import look_up
+from django_plugin_system.config.parts import iter_json, map_json
 from django_plugin_system.config.tokens import MARKER, is_marker
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.exceptions import (
@@ -58,12 +59,9 @@ def _find_misplaced(value: Any, path: Path) -> Iterator[FieldProblem]:
         yield FieldProblem(path, f'"{MARKER}" is a stored secret, which opens nowhere else: {GIVE_IT}')
     elif claims_kept(value) and (value != {KEPT: True} or value[KEPT] is not True):
         yield FieldProblem(path, f'a value that was left out is written {{"{KEPT}": true}}, and nothing beside it')
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    else:
+        for key, item in iter_json(value):
             yield from _find_misplaced(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _find_misplaced(item, (*path, str(index)))
 
 
 def _describe(error: ConfigError) -> list[FieldProblem]:
@@ -132,11 +130,7 @@ def _restore_left_out(value: Any, path: Path) -> Any:
     """Return ``value`` with ``{"$redacted": true}`` wherever a step put what stands for a value that was left out."""
     if isinstance(value, _LeftOut):
         return keep(path)
-    if isinstance(value, dict):
-        return {key: _restore_left_out(item, (*path, key)) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_restore_left_out(item, (*path, str(index))) for index, item in enumerate(value)]
-    return value
+    return map_json(value, lambda key, item: _restore_left_out(item, (*path, key)))
 
 
 # What was left out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.declared import Inner, Step, holds_secret, is_secret_type, iter_inner
+from django_plugin_system.config.parts import map_json
 from django_plugin_system.config.references import is_deep, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
@@ -104,11 +105,7 @@ def _replace(value: Any, path: Path, found: _Found) -> Any:
     if claims_kept(value):
         found.odd.add(path)
         return keep(path)
-    if isinstance(value, dict):
-        return {key: _replace(item, (*path, str(key)), found) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_replace(item, (*path, str(index)), found) for index, item in enumerate(value)]
-    return value
+    return map_json(value, lambda key, item: _replace(item, (*path, key), found))
 
 
 def _cover(annotation: Any, value: Any, path: Path, found: _Found) -> Any:
@@ -133,28 +130,22 @@ def find_plain(schema: Any, config: Any) -> set[Path]:
 def _cover_inner(inner: Inner, value: Any, path: Path, found: _Found) -> Any:
     if inner.step is Step.SAME:
         return _cover(inner.annotation, value, path, found)
-    names = inner.names if inner.step is Step.FIELD else None
-    if inner.step is Step.EXTRA and isinstance(value, dict):
-        names = tuple(key for key in value if key not in inner.names)
-    if isinstance(value, dict):
-        return {
-            key: _cover(inner.annotation, item, (*path, key), found) if names is None or key in names else item
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _cover(inner.annotation, item, (*path, str(index)), found) if names is None or str(index) in names else item
-            for index, item in enumerate(value)
-        ]
-    return value
+
+    def cover(key: str, item: Any) -> Any:
+        return _cover(inner.annotation, item, (*path, key), found) if _leads_to(inner, key) else item
+
+    return map_json(value, cover)
+
+
+def _leads_to(inner: Inner, key: str) -> bool:
+    """Say whether ``inner`` may be what stands at ``key``."""
+    if inner.step in (Step.FIELD, Step.EXTRA):
+        return (key in inner.names) == (inner.step is Step.FIELD)
+    return True
 
 
 def substitute(value: Any, make: Redact, path: Path = ()) -> Any:
     """Return a copy of ``value`` with each ``{"$redacted": ...}`` replaced by what ``make`` returns for its path."""
     if claims_kept(value):
         return make(path)
-    if isinstance(value, dict):
-        return {key: substitute(item, make, (*path, key)) for key, item in value.items()}
-    if isinstance(value, list):
-        return [substitute(item, make, (*path, str(index))) for index, item in enumerate(value)]
-    return value
+    return map_json(value, lambda key, item: substitute(item, make, (*path, key)))
