@@ -65,10 +65,7 @@ def _find_problems(annotation: Any, metadata: Sequence[Any], outer: tuple[Any, .
     ``metadata`` is what stands around it, ``outer`` are the types that it is inside of.
     """
     metadata = [*metadata, *getattr(annotation, "__metadata__", ())]
-    if any(item is Json or isinstance(item, _JSON) for item in metadata):
-        yield "a JSON string cannot hold a secret: declare the model itself"
-    if any(isinstance(item, _SKIP) for item in metadata):
-        yield "SkipValidation would leave a secret in plain text"
+    yield from _find_metadata_problems(metadata)
     origin = typing_extensions.get_origin(annotation)
     if isinstance(origin, type) and issubclass(origin, collections.abc.Set):
         yield "a set cannot hold secrets: use a list"
@@ -82,6 +79,13 @@ def _find_problems(annotation: Any, metadata: Sequence[Any], outer: tuple[Any, .
         elif not (isinstance(annotation, type) and iter_fields(annotation)) and not is_secret_type(annotation):
             around = metadata if inner.step is Step.SAME else ()
             yield from _find_problems(inner.annotation, around, (*outer, annotation))
+
+
+def _find_metadata_problems(metadata: Sequence[Any]) -> Iterator[str]:
+    if any(item is Json or isinstance(item, _JSON) for item in metadata):
+        yield "a JSON string cannot hold a secret: declare the model itself"
+    if any(isinstance(item, _SKIP) for item in metadata):
+        yield "SkipValidation would leave a secret in plain text"
 
 
 def _is_discriminated(metadata: Sequence[Any]) -> bool:

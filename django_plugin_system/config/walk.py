@@ -47,18 +47,15 @@ def encode(value: Any, dump: Any, path: Path, emit: EmitSecret, given: Given = N
         raise refuse(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
     while isinstance(value, RootModel):
         value = value.root
-    if path in given or isinstance(value, SECRET_TYPES):
-        return given[path] if path in given else emit(path, _encode_plain(value.get_secret_value(), path))
+    if path in given:
+        return given[path]
+    if isinstance(value, SECRET_TYPES):
+        return emit(path, _encode_plain(value.get_secret_value(), path))
     if isinstance(dump, str) and not isinstance(value, str) and not any(True for _secret in iter_secrets(value)):
         return dump  # a value that is written as text, as Json[...] is
-    named = get_fields(value)
-    if named is not None:
-        by_name = dump if isinstance(dump, dict) else {}
-        return {
-            name: encode(item, by_name.get(name, MISSING), (*path, name), emit, given) for name, item in named.items()
-        }
-    if isinstance(value, Mapping):
-        return _encode_mapping(value, dump, path, emit, given)
+    if isinstance(value, Mapping) or get_fields(value) is not None:
+        members = _pair_members(value, dump, path)
+        return {key: encode(item, its_dump, (*path, key), emit, given) for key, item, its_dump in members}
     if is_sequence(value):
         dumps = dump if isinstance(dump, list) and len(dump) == len(value) else [MISSING] * len(value)
         return [encode(item, dumps[index], (*path, str(index)), emit, given) for index, item in enumerate(value)]
@@ -83,7 +80,16 @@ def _emit_inner(path: Path, plain: Any) -> Any:
     raise refuse(path, "bytes that are no UTF-8 text cannot stand inside another secret")
 
 
-def _encode_mapping(value: Mapping[Any, Any], dump: Any, path: Path, emit: EmitSecret, given: Given) -> dict[str, Any]:
+def _pair_members(value: Any, dump: Any, path: Path) -> Iterable[tuple[str, Any, Any]]:
+    """Return the fields of ``value``, or its items if it is a dict, each with its key and its part of the dump."""
+    fields = get_fields(value)
+    if fields is None:
+        return _pair_items(value, dump, path)
+    by_name = dump if isinstance(dump, dict) else {}
+    return [(name, item, by_name.get(name, MISSING)) for name, item in fields.items()]
+
+
+def _pair_items(value: Mapping[Any, Any], dump: Any, path: Path) -> Iterable[tuple[str, Any, Any]]:
     dumped = isinstance(dump, dict) and len(dump) == len(value)
     keys = list(dump) if dumped else [_encode_key(key, path) for key in value]
     dumps = list(dump.values()) if dumped else [MISSING] * len(keys)
@@ -91,8 +97,7 @@ def _encode_mapping(value: Mapping[Any, Any], dump: Any, path: Path, emit: EmitS
         raise refuse(path, "a secret cannot be the key of a dict")
     if len(set(keys)) != len(value):
         raise refuse(path, "two keys of this dict look the same as JSON")
-    items = zip(keys, value.values(), dumps, strict=True)
-    return {key: encode(item, item_dump, (*path, key), emit, given) for key, item, item_dump in items}
+    return zip(keys, value.values(), dumps, strict=True)
 
 
 def _encode_key(key: Any, path: Path) -> str:

@@ -113,8 +113,7 @@ class _Comparison:
         tags = [_find_tags(member, new, self.new_models) for member in news]
         if old.kind == new.kind and all(tags):
             wanted = [_find_tags(member, old, self.old_models) for member in olds]
-            found = [[news[place] for place, has in enumerate(tags) if want and want <= has] for want in wanted]
-            return [one[0] if one else None for one in found] if all(wanted) else None
+            return [_find_tagged(want, news, tags) for want in wanted] if all(wanted) else None
         if "discriminator" in {*old.limits, *new.limits} or not are_told_apart(olds) or not are_told_apart(news):
             return None
         by_kind = {get_stored_kind(member): member for member in news}
@@ -179,6 +178,11 @@ def _find_tags(member: Shape, union: Shape, models: Mapping[str, ModelShape]) ->
     discriminator = union.limits.get("discriminator")
     found: FieldShape | None = models[member.model].fields.get(str(discriminator)) if member.model in models else None
     return set(map(_to_text, found.type.values)) if found is not None else set()
+
+
+def _find_tagged(wanted: set[str], members: Sequence[Shape], tags: Sequence[set[str]]) -> Shape | None:
+    """Return the first of ``members`` that all ``wanted`` tags lead to; ``tags`` has those of each member."""
+    return next((member for member, has in zip(members, tags, strict=True) if wanted <= has), None)
 
 
 def _say(shape: Shape) -> str:

@@ -189,12 +189,17 @@ class ConfiguredModel(ChangeAnnouncingModel):
         stored = self.__dict__.get("config", {})
         return not isinstance(stored, (dict, Concealed)) and self._sealed == self._get_state()
 
+    def _choose_columns(self, asked: Iterable[str] | None) -> set[str] | None:
+        """Return the columns to write, None for all: a config that is none stays, byte by byte, beside the others."""
+        if asked is not None:
+            return set(asked)
+        if not self._is_no_object():
+            return None
+        columns = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+        return columns - {"config", "config_version", "item", *NOTES}
+
     def _save_announced(self, **kwargs: Any) -> None:
-        names = None if kwargs.get("update_fields") is None else set(kwargs["update_fields"])
-        if names is None and self._is_no_object():  # it stays, byte by byte, while the other columns are saved
-            columns = {field.name for field in self._meta.concrete_fields if not field.primary_key}
-            names = columns - {"config", "config_version", "item", *NOTES}
-        kwargs["update_fields"] = names
+        kwargs["update_fields"] = names = self._choose_columns(kwargs.get("update_fields"))
         if names is not None and {"config", "config_version", "item", "item_id"}.isdisjoint(names):
             super()._save_announced(**kwargs)
             return
