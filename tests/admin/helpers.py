@@ -10,6 +10,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from tests.admin.sample import SECRET
+
 if TYPE_CHECKING:
     from django.db.models import Model
 
@@ -17,6 +19,18 @@ if TYPE_CHECKING:
 def url(page: str, *args: object, model: str = "plugininstance") -> str:
     """Return the address of an admin page of ours."""
     return reverse(f"admin:django_plugin_system_{model}_{page}", args=args)
+
+
+def open_change(client: Client, row: Model) -> dict[str, str]:
+    """Return the form of a stored instance."""
+    return read_form(client.get(url("change", row.pk)))
+
+
+def save_change(client: Client, row: Model, form: dict[str, str], query: str = "") -> Any:
+    """Post the form; the answer, which holds no secret, has the ``context`` None if it was saved."""
+    response = client.post(url("change", row.pk) + query, form)
+    assert SECRET not in response.content.decode()
+    return response
 
 
 def make_user_client(*codenames: str) -> Client:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.admin.bound import make_bound
-from tests.admin.helpers import edit_config, get_raw_config, get_row, read_form, url
+from tests.admin.helpers import edit_config, get_raw_config, get_row, open_change, read_form, save_change, url
 from tests.admin.sample import SECRET
 from tests.integration.rows import write_raw
 
@@ -26,22 +26,10 @@ def bound(items: dict[str, PluginItem]) -> PluginInstance:
     return make_bound(items["twilio"].plugin_type)
 
 
-def open_change(client: Client, row: PluginInstance) -> dict[str, str]:
-    """Return the form of a stored instance."""
-    return read_form(client.get(url("change", row.pk)))
-
-
-def save(client: Client, row: PluginInstance, form: dict[str, str]) -> Any:
-    """Post the form; no answer holds a secret."""
-    response = client.post(url("change", row.pk), form)
-    assert SECRET not in response.content.decode()
-    return response
-
-
 def test_a_changed_endpoint_asks_for_the_secret(admin_client: Client, bound: PluginInstance) -> None:
     """The error stands at the secret; the form comes back with its placeholder, and takes the secret typed anew."""
     before = get_raw_config(bound)
-    refused = save(admin_client, bound, edit_config(open_change(admin_client, bound), endpoint=EVIL))
+    refused = save_change(admin_client, bound, edit_config(open_change(admin_client, bound), endpoint=EVIL))
     assert refused.status_code == 200
     [error] = refused.context["adminform"].form.errors["config"]
     assert error == "Token: belongs to endpoint, which was changed: enter this secret again"
@@ -49,7 +37,7 @@ def test_a_changed_endpoint_asks_for_the_secret(admin_client: Client, bound: Plu
     assert get_raw_config(bound) == before
     again = edit_config(read_form(refused), token=SECRET)
     assert json.loads(again["config"])["endpoint"] == EVIL
-    assert save(admin_client, bound, again).status_code == 302
+    assert save_change(admin_client, bound, again).status_code == 302
     assert get_row(bound).load_config().endpoint == EVIL
 
 
@@ -63,9 +51,9 @@ def test_items_may_be_reordered_but_their_secrets_not_mixed(admin_client: Client
         [{**second, "url": EVIL}, first],
     ):
         before = get_raw_config(bound)
-        assert save(admin_client, bound, edit_config(form, mirrors=mirrors)).status_code == 200
+        assert save_change(admin_client, bound, edit_config(form, mirrors=mirrors)).status_code == 200
         assert get_raw_config(bound) == before
-    assert save(admin_client, bound, edit_config(form, mirrors=[second, first])).status_code == 302
+    assert save_change(admin_client, bound, edit_config(form, mirrors=[second, first])).status_code == 302
     assert [mirror.key.get_secret_value() for mirror in get_row(bound).load_config().mirrors] == [
         f"{SECRET}-b",
         f"{SECRET}-a",
@@ -75,7 +63,7 @@ def test_items_may_be_reordered_but_their_secrets_not_mixed(admin_client: Client
 def test_everything_else_can_be_edited(admin_client: Client, bound: PluginInstance) -> None:
     """The secrets need not be typed for another field."""
     form = edit_config(open_change(admin_client, bound), note="new")
-    assert save(admin_client, bound, form).status_code == 302
+    assert save_change(admin_client, bound, form).status_code == 302
     assert get_row(bound).load_config().note == "new"
     assert get_row(bound).load_plugin().send("0", "hi") == "0 hi"
 
@@ -87,6 +75,6 @@ def test_an_endpoint_changed_in_the_table_is_shown_and_mended(admin_client: Clie
     assert "belongs to another value of endpoint" in page.content.decode()
     assert admin_client.get(url("changelist")).status_code == 200
     form = read_form(page)
-    assert save(admin_client, bound, edit_config(form, note="new")).status_code == 200
-    assert save(admin_client, bound, edit_config(form, token=SECRET)).status_code == 302
+    assert save_change(admin_client, bound, edit_config(form, note="new")).status_code == 200
+    assert save_change(admin_client, bound, edit_config(form, token=SECRET)).status_code == 302
     assert get_row(bound).reason_unusable() is None

@@ -11,7 +11,16 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 
 from django_plugin_system.models import PluginInstance, PluginStatus
-from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, read_form, url
+from tests.admin.helpers import (
+    edit_config,
+    get_raw_config,
+    get_row,
+    make_user_client,
+    open_change,
+    read_form,
+    save_change,
+    url,
+)
 from tests.admin.sample import CONFIG, SECRET, TwilioSms, make_instance
 
 if TYPE_CHECKING:
@@ -23,22 +32,10 @@ if TYPE_CHECKING:
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
-def open_change(client: Client, row: PluginInstance) -> dict[str, str]:
-    """Return the form of a stored instance."""
-    return read_form(client.get(url("change", row.pk)))
-
-
-def save(client: Client, row: PluginInstance, form: dict[str, str]) -> Any:
-    """Post the form; the answer's ``context`` is None when it was saved."""
-    response = client.post(url("change", row.pk), form)
-    assert SECRET not in response.content.decode()
-    return response
-
-
 def test_unchanged_save_leaves_the_config_byte_identical(admin_client: Client, instance: PluginInstance) -> None:
     """Opening and saving does not even encrypt anew, and the history says that nothing changed."""
     before = get_raw_config(instance)
-    assert save(admin_client, instance, open_change(admin_client, instance)).status_code == 302
+    assert save_change(admin_client, instance, open_change(admin_client, instance)).status_code == 302
     assert get_raw_config(instance) == before
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
 
@@ -55,7 +52,7 @@ def test_edit_keeps_the_secret(admin_client: Client, instance: PluginInstance) -
     """Another field can be edited without typing the secret again; the history names the fields."""
     token = get_row(instance).config["auth_token"]
     form = edit_config(open_change(admin_client, instance), timeout=20, region='"eu"')
-    assert save(admin_client, instance, {**form, "priority": "7"}).status_code == 302
+    assert save_change(admin_client, instance, {**form, "priority": "7"}).status_code == 302
     row = get_row(instance)
     assert row.load_config().timeout == 20
     assert row.load_config().region == "eu"
@@ -68,7 +65,7 @@ def test_edit_keeps_the_secret(admin_client: Client, instance: PluginInstance) -
 def test_replace_the_secret(admin_client: Client, instance: PluginInstance) -> None:
     """A typed secret, of several lines too, replaces the stored one; the history says that it changed, not to what."""
     form = edit_config(open_change(admin_client, instance), auth_token="line 1\nline 2\n")
-    assert save(admin_client, instance, form).status_code == 302
+    assert save_change(admin_client, instance, form).status_code == 302
     assert get_row(instance).load_config().auth_token.get_secret_value() == "line 1\nline 2\n"
     assert LogEntry.objects.get().get_change_message() == "Changed Configuration: Auth token."
 
@@ -76,7 +73,7 @@ def test_replace_the_secret(admin_client: Client, instance: PluginInstance) -> N
 def test_clear_a_required_secret(admin_client: Client, instance: PluginInstance) -> None:
     """An emptied secret that must be there is an error, and nothing changes."""
     before = get_raw_config(instance)
-    response = save(admin_client, instance, edit_config(open_change(admin_client, instance), auth_token=""))
+    response = save_change(admin_client, instance, edit_config(open_change(admin_client, instance), auth_token=""))
     assert set(response.context["adminform"].form.fields["config"].widget.error_map) == {"auth_token"}
     assert get_raw_config(instance) == before
 
@@ -85,10 +82,10 @@ def test_secrets_in_a_list(admin_client: Client, instance: PluginInstance) -> No
     """Items with secrets can be added, reordered and removed."""
     sender = {"name": "a", "token": SECRET + "a"}
     other = {"name": "b", "token": SECRET + "b"}
-    save(admin_client, instance, edit_config(open_change(admin_client, instance), senders=[sender, other]))
+    save_change(admin_client, instance, edit_config(open_change(admin_client, instance), senders=[sender, other]))
     form = open_change(admin_client, instance)
     shown = json.loads(form["config"])["senders"]
-    save(admin_client, instance, edit_config(form, senders=shown[::-1]))
+    save_change(admin_client, instance, edit_config(form, senders=shown[::-1]))
     senders = get_row(instance).load_config().senders
     assert [(s.name, s.token.get_secret_value()) for s in senders] == [("b", SECRET + "b"), ("a", SECRET + "a")]
 
@@ -96,9 +93,11 @@ def test_secrets_in_a_list(admin_client: Client, instance: PluginInstance) -> No
 def test_stale_form_is_refused(admin_client: Client, instance: PluginInstance) -> None:
     """Of two tabs the second one to be saved is told so, and overwrites nothing; repeated posts do not help."""
     first, second = open_change(admin_client, instance), open_change(admin_client, instance)
-    save(admin_client, instance, edit_config(first, timeout=20))
+    save_change(admin_client, instance, edit_config(first, timeout=20))
     for _attempt in range(2):
-        response = save(admin_client, instance, edit_config({**second, "name": "mine"}, timeout=30, auth_token=SECRET))
+        response = save_change(
+            admin_client, instance, edit_config({**second, "name": "mine"}, timeout=30, auth_token=SECRET)
+        )
         assert response.context["adminform"].form.has_error("__all__", "stale")
         second["version"] = read_form(response)["version"]
     row = get_row(instance)
@@ -109,7 +108,7 @@ def test_health_does_not_make_a_form_stale(admin_client: Client, instance: Plugi
     """A failover that cools the row down meanwhile is no conflict."""
     form = open_change(admin_client, instance)
     PluginInstance.objects.filter(pk=instance.pk).update(last_error="timed out")
-    assert save(admin_client, instance, form).status_code == 302
+    assert save_change(admin_client, instance, form).status_code == 302
     assert get_row(instance).last_error == "timed out"
 
 
@@ -124,7 +123,7 @@ def test_code_is_gone(admin_client: Client, items: dict[str, PluginItem], instan
     assert "dps1." not in page
     assert "stored secret" not in page
     form = {**read_form(response), "name": "renamed", "status": PluginStatus.DISABLED, "priority": "9"}
-    assert save(admin_client, instance, form).status_code == 302
+    assert save_change(admin_client, instance, form).status_code == 302
     row = get_row(instance)
     assert (row.name, row.status, row.priority) == ("renamed", "disable", 9)
     assert get_raw_config(instance) == before
@@ -143,7 +142,7 @@ def test_key_is_gone(admin_client: Client, lost_key: PluginInstance) -> None:
     response = admin_client.get(url("change", lost_key.pk))
     assert "is not configured" in response.content.decode()
     form = {**read_form(response), "name": "renamed", "status": PluginStatus.RESERVED}
-    assert save(admin_client, lost_key, form).status_code == 302
+    assert save_change(admin_client, lost_key, form).status_code == 302
     assert get_raw_config(lost_key) == before
     assert get_row(lost_key).name == "renamed"
 
@@ -151,7 +150,7 @@ def test_key_is_gone(admin_client: Client, lost_key: PluginInstance) -> None:
 def test_unreadable_secret_is_not_saved_over(admin_client: Client, lost_key: PluginInstance) -> None:
     """Editing another field is refused with the key's id as long as the secret cannot be read."""
     before = get_raw_config(lost_key)
-    response = save(admin_client, lost_key, edit_config(open_change(admin_client, lost_key), timeout=30))
+    response = save_change(admin_client, lost_key, edit_config(open_change(admin_client, lost_key), timeout=30))
     assert "is not configured" in response.context["adminform"].form.errors["config"][0]
     assert get_raw_config(lost_key) == before
 
@@ -159,7 +158,7 @@ def test_unreadable_secret_is_not_saved_over(admin_client: Client, lost_key: Plu
 def test_unreadable_secret_can_be_replaced(admin_client: Client, lost_key: PluginInstance) -> None:
     """Typing the secret anew repairs the row."""
     form = edit_config(open_change(admin_client, lost_key), auth_token=SECRET)
-    assert save(admin_client, lost_key, form).status_code == 302
+    assert save_change(admin_client, lost_key, form).status_code == 302
     assert get_row(lost_key).load_config().auth_token.get_secret_value() == SECRET
 
 
@@ -189,7 +188,7 @@ def test_default_instance_of_an_item_without_config(admin_client: Client, items:
     """An instance that takes no configuration opens and saves."""
     row = make_instance(items["console"], "default", config={})
     form = {**open_change(admin_client, row), "priority": "4"}
-    assert save(admin_client, row, form).status_code == 302
+    assert save_change(admin_client, row, form).status_code == 302
     assert get_row(row).priority == 4
 
 
@@ -225,7 +224,7 @@ def test_config_of_an_older_version(
     monkeypatch.setattr(TwilioSms, "migrate_config", classmethod(migrate))
     form = open_change(admin_client, instance)
     assert json.loads(form["config"])["timeout"] == 20
-    save(admin_client, instance, edit_config(form, region='"eu"'))
+    save_change(admin_client, instance, edit_config(form, region='"eu"'))
     row = get_row(instance)
     assert (row.config_version, row.load_config().timeout, row.load_config().region) == (2, 20, "eu")
     monkeypatch.setattr(TwilioSms, "config_version", 3)

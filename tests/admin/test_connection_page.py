@@ -20,7 +20,7 @@ from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.persistence.freshness import read_token
 from django_plugin_system.rotation import rotate_secrets
 from tests.admin.checked import CheckedSms, raising
-from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, read_form, url
+from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, open_change, read_form, url
 from tests.admin.sample import CONFIG, SECRET, SID, make_instance
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 Row = PluginInstance
 JSON: dict[str, Any] = {"HTTP_ACCEPT": "application/json"}
 TYPED = "typed-5ecret-do-not-show"
-
-
-def open_change(client: Client, row: Row) -> dict[str, str]:
-    """Return the form of a stored instance."""
-    return read_form(client.get(url("change", row.pk)))
 
 
 def ask(client: Client, address: str, form: dict[str, str]) -> dict[str, Any]:
