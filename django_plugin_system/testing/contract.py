@@ -69,23 +69,44 @@ def _check_methods(cls: type) -> Problems:
     for base in cls.__mro__[1:]:
         for name in sorted(vars(base).get("__abstractmethods__", ())):
             declared, own = getattr(base, name), getattr(cls, name)
-            if inspect.isfunction(declared) and inspect.isfunction(own) and not _accepts(own, declared):
-                theirs, ours = inspect.signature(declared), inspect.signature(own)
-                yield f"{name}{ours} cannot be called as {base.__qualname__}.{name}{theirs}."
+            if not inspect.isfunction(declared):
+                continue
+            shown = f"{base.__qualname__}.{name}{inspect.signature(declared)}"
+            bound = _is_static(cls, name) and not _is_static(base, name)
+            if not callable(own) and not hasattr(own, "__get__"):
+                yield f"{name} is no method, and cannot be called as {shown}."
+            elif inspect.isfunction(own) and not _accepts(own, declared, bound=bound):
+                yield f"{name}{inspect.signature(own)} cannot be called as {shown}."
+            elif inspect.iscoroutinefunction(own) and not _may_be_awaited(declared):
+                yield f"{name} is async, {shown} is not: its callers would get a coroutine."
 
 
-def _accepts(own: Any, declared: Any) -> bool:
-    """Say whether ``own`` takes all arguments of ``declared``, by place and by name, and no more than the needed."""
+def _is_static(cls: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(cls, name), staticmethod)
+
+
+def _may_be_awaited(declared: Any) -> bool:
+    """Say whether callers of ``declared`` may be awaiting what it returns."""
+    returned = str(inspect.signature(declared).return_annotation)
+    return inspect.iscoroutinefunction(declared) or any(word in returned for word in ("Awaitable", "Coroutine", "Any"))
+
+
+def _accepts(own: Any, declared: Any, *, bound: bool) -> bool:
+    """Say whether ``own`` takes all arguments of ``declared``, by place and by name, and no more than the needed.
+
+    ``bound`` says that it takes them without the object itself, as static methods do.
+    """
     kinds = inspect.Parameter
-    this, *given = inspect.signature(declared).parameters.values()
+    first, *given = inspect.signature(declared).parameters.values()
+    this = [] if bound else [first]
     by_place = [one for one in given if one.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     by_name = [one for one in given if one.kind is kinds.KEYWORD_ONLY]
     needed = [one for one in by_place if one.default is kinds.empty]
     calls = [
-        ([this, *by_place], by_name),
-        ([this, *needed], [one for one in by_name if one.default is kinds.empty]),
+        ([*this, *by_place], by_name),
+        ([*this, *needed], [one for one in by_name if one.default is kinds.empty]),
         (
-            [this, *(one for one in by_place if one.kind is kinds.POSITIONAL_ONLY)],
+            [*this, *(one for one in by_place if one.kind is kinds.POSITIONAL_ONLY)],
             [one for one in given if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)],
         ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, SecretStr, model_validator
@@ -12,6 +12,9 @@ from django_plugin_system import ConfigurablePlugin
 from django_plugin_system.exceptions import ContractBroken
 from django_plugin_system.testing import check_contract
 from tests.integration.plugins import SECRET, VALID, AbstractSms, ConsoleSms, LenientSms, ProviderSms, ProviderSmsV2
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
 
 CURRENT = {"account": "AC1", "token": SECRET, "region": "eu"}
 
@@ -124,6 +127,66 @@ def test_methods_take_what_the_interface_says(name: str) -> None:
     (problem,) = find(vary(Good, send=getattr(Wrong, name)))
     assert problem.startswith("send(self, number: 'str'")
     assert "cannot be called as Sender.send(self, number: 'str', /, text: 'str', *, retries: 'int' = 0)" in problem
+
+
+class Waiting(ABC):
+    """An interface whose callers wait, or do not."""
+
+    @abstractmethod
+    def now(self, text: str) -> str:
+        """Return what is to be had at once."""
+
+    @abstractmethod
+    async def later(self, text: str) -> str:
+        """Return what has to be waited for."""
+
+    @abstractmethod
+    def either(self, text: str) -> Awaitable[str]:
+        """Return what has to be waited for."""
+
+    @staticmethod
+    @abstractmethod
+    def alone(text: str) -> str:
+        """Return something that does not depend on the object."""
+
+
+class Waiter(Waiting):
+    """A class that keeps the contract, with static methods and asynchronous ones."""
+
+    @staticmethod
+    def now(text: str) -> str:
+        """Return it at once."""
+
+    async def later(self, text: str) -> str:
+        """Return it later."""
+
+    async def either(self, text: str) -> str:
+        """Return it later."""
+
+    @staticmethod
+    def alone(text: str) -> str:
+        """Return it."""
+
+
+@staticmethod
+def _miss_an_argument() -> None: ...
+
+
+async def _wait(self: Any, text: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("now", "text"),
+    [
+        (5, "now is no method, and cannot be called as Waiting.now(self, text: 'str') -> 'str'."),
+        (_miss_an_argument, "now() -> 'None' cannot be called as Waiting.now(self, text: 'str') -> 'str'."),
+        (_wait, "now is async, Waiting.now(self, text: 'str') -> 'str' is not: its callers would get a coroutine."),
+    ],
+)
+def test_methods_are_what_the_interface_says(now: Any, text: str) -> None:
+    """Static methods and coroutines count as what their callers get; a value in a method's place is told."""
+    check_contract(Waiter)
+    assert find(vary(Waiter, now=now)) == (text,)
 
 
 def _take_one(self: Any, thorough: bool) -> None:  # noqa: FBT001 - what a careless author writes
