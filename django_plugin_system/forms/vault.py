@@ -59,6 +59,8 @@ class Vault:
     """Texts that stand, not encrypted, where the schema declares a secret; hidden where no control says so."""
 
     kept: dict[str, list[Kept]] = field(default_factory=dict, repr=False)
+    lookalikes: list[tuple[Path, str]] = field(default_factory=list, repr=False)
+    """Stored texts that are no secrets and only read like a marker of the form, each with its place."""
 
     def get_placeholders(self) -> set[str]:
         """Return the text of every placeholder that was handed out."""
@@ -76,6 +78,8 @@ class Vault:
             return self._keep(Kept(path, place, stored, self._open(stored, path)))
         if resolved is None and isinstance(stored, str) and stored in self.exposed:
             return self._keep(Kept(path, place, stored, stored))
+        if read_placeholder(stored) or find_marker_problem(stored):
+            self.lookalikes.append((place, stored))
         free_keys = isinstance(resolved, PairsControl)
 
         def hide_part(key: str, part: Any) -> Any:
@@ -106,6 +110,8 @@ class Vault:
         identifier = read_placeholder(plain)
         found = self.kept.get(identifier, []) if identifier else []
         problem = _find_problem(found, path, place) if identifier else find_marker_problem(plain)
+        if problem and not found and any(text == plain and _is_at(at, place) for at, text in self.lookalikes):
+            return plain
         if problem:
             problems.append(FieldProblem(path, problem))
             return None

@@ -85,6 +85,16 @@ def test_placeholder_of_another_row_is_refused() -> None:
     assert "gone" in edit(own, token=foreign).problems[0].message
 
 
+@pytest.mark.parametrize("text", [f"[stored secret {'0' * 16}]", "[stored secret 1] is gone", RETYPE])
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_stored_text_may_read_like_a_placeholder(text: str, generated: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A plain text that a program stored so does not keep the form from being saved; nobody can type one anywhere."""
+    binding = bind(Config, {**STORED, "url": text}, generated=generated)
+    assert edit(binding, second="new").config == {**STORED, "url": text, "second": "new"}
+    assert edit(binding, second=text).config is None
+    assert edit(bind(Config, STORED, generated=generated), url=text).config is None
+
+
 def make_accounts(*markers: dict[str, str]) -> dict[str, Any]:
     """Return a stored configuration with an account for each marker."""
     accounts = [{"user": str(i), "token": marker, "active": True} for i, marker in enumerate(markers)]
