@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 Mode = Literal["create", "update"]
 
 
-_AS_MADE = {"name": DEFAULT_NAME, "config": {}, "status": PluginStatus.ACTIVE, "priority": None, "description": ""}
+_AS_MADE: dict[str, Any] = {
+    "name": DEFAULT_NAME,
+    "config": {},
+    "status": PluginStatus.ACTIVE,
+    "priority": None,
+    "description": "",
+}
 """A default instance of which an operator has changed nothing."""
 
 

@@ -154,33 +154,35 @@ class Waiter(Waiting):
     """A class that keeps the contract, with static methods and asynchronous ones."""
 
     @staticmethod
-    def now(text: str) -> str:
+    def now(text: str) -> Any:
         """Return it at once."""
 
-    async def later(self, text: str) -> str:
+    async def later(self, text: str) -> Any:
         """Return it later."""
 
-    async def either(self, text: str) -> str:
+    async def either(self, text: str) -> Any:
         """Return it later."""
 
     @staticmethod
-    def alone(text: str) -> str:
+    def alone(text: str) -> Any:
         """Return it."""
 
 
-@staticmethod
 def _miss_an_argument() -> None: ...
 
 
-async def _wait(self: Any, text: str) -> None: ...
+async def _be_late(self: Any, text: str) -> None: ...
 
 
 @pytest.mark.parametrize(
     ("now", "text"),
     [
         (5, "now is no method, and cannot be called as Waiting.now(self, text: 'str') -> 'str'."),
-        (_miss_an_argument, "now() -> 'None' cannot be called as Waiting.now(self, text: 'str') -> 'str'."),
-        (_wait, "now is async, Waiting.now(self, text: 'str') -> 'str' is not: its callers would get a coroutine."),
+        (
+            staticmethod(_miss_an_argument),
+            "now() -> 'None' cannot be called as Waiting.now(self, text: 'str') -> 'str'.",
+        ),
+        (_be_late, "now is async, Waiting.now(self, text: 'str') -> 'str' is not: its callers would get a coroutine."),
     ],
 )
 def test_methods_are_what_the_interface_says(now: Any, text: str) -> None:
