@@ -269,8 +269,10 @@ class ConstantControl(Control):
         return ChoiceControl(self.label, choices=((str(self.value), json.dumps(self.value)),)).adapt(plain)
 
     def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-        """Read the constant, whatever was posted."""
-        del form, old, reading, at
+        """Read the constant, also where nothing was posted; a person without JavaScript may have typed another."""
+        del old
+        if form not in (None, "") and str(form) != str(self.value):
+            reading.refuse(at, _("The form sent a value of no type that is possible here."))
         return self.value
 
     def conform(self, form: Any, known: Container[str]) -> Any:

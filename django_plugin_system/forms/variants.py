@@ -113,7 +113,11 @@ class VariantsControl(Control):
         """Return the option that the form value ``form`` belongs to, or None."""
         if isinstance(form, dict):
             options = [option for option in self.options if option.kind == "object"]
-            marked = [option for option in options if _get_variant(option) == form.get(VARIANT)]
+            if VARIANT in form:
+                marked = [option for option in options if _get_variant(option) == form[VARIANT]]
+            else:  # typed by a person without JavaScript
+                fitting = [option for option in options if _has_no_other_constant(option, form)]
+                marked = sorted(fitting, key=lambda option: -_count_agreeing(option, form))
             return next(iter(marked or options), None)
         kind = _get_kind(form)
         found = next((option for option in self.options if option.kind == kind), None)
@@ -187,12 +191,21 @@ def _get_variant(option: Control) -> str | None:
 def _fits_adapted(option: Control, plain: Any) -> bool:
     if not isinstance(option, GroupControl) or not isinstance(plain, dict):
         return False
-    constants = {name: child.value for name, child in option.children.items() if isinstance(child, ConstantControl)}
-    return all(plain.get(name) == value for name, value in constants.items())
+    return all(plain.get(name) == value for name, value in _get_constants(option).items())
+
+
+def _get_constants(option: Control) -> dict[str, Any]:
+    """Return the values that the fields of a model can only have, by name."""
+    children = option.children if isinstance(option, GroupControl) else {}
+    return {name: child.value for name, child in children.items() if isinstance(child, ConstantControl)}
+
+
+def _has_no_other_constant(option: Control, form: dict[str, Any]) -> bool:
+    return all(form[name] == value for name, value in _get_constants(option).items() if name in form)
 
 
 def _count_agreeing(option: Control, plain: dict[str, Any]) -> int:
     """Say how well a model's fields agree with the stored keys; a constant that agrees outweighs them all."""
     children = option.children if isinstance(option, GroupControl) else {}
-    constants = [name for name, child in children.items() if isinstance(child, ConstantControl) and name in plain]
+    constants = _get_constants(option).keys() & plain.keys()
     return 1000 * len(constants) + len(children.keys() & plain.keys()) - len(plain.keys() - children.keys())

@@ -190,3 +190,19 @@ def test_fields_left_out_are_shown_again_as_they_are() -> None:
     assert json.loads(binding.get_again('{"port": "x"}')) == {**sent, "port": "x"}
     for odd in ("{}", "[]", "7", '"x"', "null"):
         assert json.loads(binding.get_again(odd)) == sent
+
+
+def test_a_member_of_a_union_typed_without_javascript() -> None:
+    """Without the hidden marker of the member that is meant, its constants tell; a wrong constant is refused."""
+    card = {"kind": "card", "number": "1", "token": MARKER}
+    binding = bind_value("discriminated", card)
+    form = get_form(binding)["value"]
+    bank = {"kind": "bank", "iban": "DE", "limit": "5"}
+    assert edit(binding, value=bank).config == {"value": {**bank, "limit": 5}}
+    assert json.loads(binding.get_again(json.dumps({"value": bank})))["value"]["kind"] == "bank"
+    wrong = edit(binding, value={**form, "kind": "bank"})
+    assert [problem.path for problem in wrong.problems] == [("value", "kind")]
+    unknown = edit(binding, value={"kind": "coin"})
+    assert unknown.config is None
+    shape = bind_value("undiscriminated", {"radius": 1.5})
+    assert edit(shape, value={"side": 2.5}).config == {"value": {"side": 2.5}}
