@@ -17,7 +17,7 @@ from django_plugin_system.exceptions import (
     PluginUnavailable,
 )
 from django_plugin_system.selection import Request, health, make_request
-from django_plugin_system.selection.outcomes import is_final
+from django_plugin_system.selection.outcomes import is_final, leads_on
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -93,8 +93,8 @@ class Failover(Generic[T]):
         self._last: Attempt[T] | None = None
 
     def may_retry(self, error: BaseException, handled: BaseException | None) -> bool:
-        """Say whether another instance may be tried after ``error``; see ``outcomes.is_final``."""
-        return isinstance(error, self._retry_on) and not is_final(error, handled, idempotent=self._idempotent)
+        """Say whether another instance may be tried after ``error``; see ``outcomes``."""
+        return leads_on(error, self._retry_on) and not is_final(error, handled, idempotent=self._idempotent)
 
     def note_failure(self, instance: PluginInstance, error: BaseException) -> None:
         """Remember ``error``, and set the instance aside for everyone."""

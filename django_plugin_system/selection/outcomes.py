@@ -30,6 +30,13 @@ def is_final(error: BaseException, handled: BaseException | None, *, idempotent:
     return any(isinstance(word, final) for word in _iter_words(error, handled))
 
 
+def leads_on(error: BaseException, retry_on: tuple[type[BaseException], ...]) -> bool:
+    """Say whether ``error`` is one of ``retry_on``, or a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(retry_on)[1] is None
+    return isinstance(error, retry_on)
+
+
 def _iter_words(error: BaseException, handled: BaseException | None) -> Iterator[Word]:
     """Yield what plugins said; what led to such a word does not count, as the plugin has judged it."""
     seen, waiting = {id(handled)}, [error]
