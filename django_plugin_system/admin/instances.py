@@ -148,7 +148,7 @@ class PluginInstanceAdmin(ConnectionTests, InstanceList):
         return get_initial(source) if source else super().get_changeform_initial_data(request)
 
     def _choose_item(self, request: HttpRequest) -> HttpResponse:
-        search = request.GET.get("q", "")
+        search = request.GET.get("q", "").replace("\0", "")  # which PostgreSQL refuses to look for
         kept = {key: value for key, value in request.GET.items() if key not in {"q", "item"}}
         context = {
             **self.admin_site.each_context(request),

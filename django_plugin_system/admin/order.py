@@ -61,7 +61,7 @@ def make_table(
     plugin_type: PluginType, query: QueryDict, *, editable: bool, forms: Mapping[Any, OrderForm] | None = None
 ) -> OrderTable:
     """Return the table that ``query`` asks for with ``name`` and ``p``; ``forms`` are shown again with their errors."""
-    wanted = query.get("name", "")
+    wanted = query.get("name", "").replace("\0", "")  # which PostgreSQL refuses to look for
     names = _find_names(plugin_type)
     found = explain_selection(*plugin_type.key, name=wanted or None) if plugin_type.is_registered else None
     page = Paginator(found.candidates if found else (), ROWS_ON_A_PAGE).get_page(query.get("p"))
