@@ -66,6 +66,8 @@ def _find_problems(annotation: Any, metadata: Sequence[Any], outer: tuple[Any, .
     """
     metadata = [*metadata, *getattr(annotation, "__metadata__", ())]
     yield from _find_metadata_problems(metadata)
+    if is_secret_type(annotation) and any(map(_is_json_string, typing_extensions.get_args(annotation))):
+        yield "a secret is JSON already where it is stored: declare what the JSON string holds"
     origin = typing_extensions.get_origin(annotation)
     if isinstance(origin, type) and issubclass(origin, collections.abc.Set):
         yield "a set cannot hold secrets: use a list"
@@ -81,8 +83,14 @@ def _find_problems(annotation: Any, metadata: Sequence[Any], outer: tuple[Any, .
             yield from _find_problems(inner.annotation, around, (*outer, annotation))
 
 
+def _is_json_string(annotation: Any) -> bool:
+    return any(
+        item is Json or isinstance(item, _JSON) for item in (annotation, *getattr(annotation, "__metadata__", ()))
+    )
+
+
 def _find_metadata_problems(metadata: Sequence[Any]) -> Iterator[str]:
-    if any(item is Json or isinstance(item, _JSON) for item in metadata):
+    if any(map(_is_json_string, metadata)):
         yield "a JSON string cannot hold a secret: declare the model itself"
     if any(isinstance(item, _SKIP) for item in metadata):
         yield "SkipValidation would leave a secret in plain text"
