@@ -37,7 +37,7 @@ REFUSED: list[tuple[Any, str]] = [
     (Json[Account], "a JSON string cannot hold a secret"),
     (list[Json[list[SecretStr]]], "a JSON string cannot hold a secret"),
     (Secret[Json[list[int]]], "a secret is JSON already"),
-    (list[Secret[Json] | None], "a secret is JSON already"),
+    (list[Secret[Json[Any]] | None], "a secret is JSON already"),
     (str | SecretStr, "cannot be told apart"),
     (SecretBytes | int | None, "cannot be told apart"),
     (Card | Cash, "cannot be told apart"),
