@@ -7,10 +7,11 @@ its way into a row passes Django's managers, querysets and threads inside an obj
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from django.db import models
 from django.views.decorators.debug import sensitive_variables
@@ -52,9 +53,21 @@ def leaving_frames_behind(function: Callable[P, T]) -> Callable[P, T]:
 
 @dataclass(frozen=True)
 class Concealed:
-    """A configuration that somebody gave, on its way into a row."""
+    """A configuration that somebody gave, on its way into a row. It does not pickle, but copies."""
 
     config: Any = field(repr=False)
+
+    def __reduce__(self) -> NoReturn:
+        message = (
+            "This row holds a config that is not encrypted yet: call its set_config(), or save it, then pickle it."
+        )
+        raise TypeError(message)
+
+    def __copy__(self) -> Concealed:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Concealed:
+        return Concealed(copy.deepcopy(self.config, memo))
 
 
 def reveal(value: Any) -> Any:

@@ -66,6 +66,17 @@ class ConfiguredModel(ChangeAnnouncingModel):
         self._seen: dict[str, int] = {}  # each config that was seen in the database, as text, with its version
         self.dates_as_stored: dict[str, str] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled; a config that is not encrypted yet is only copied."""
+        state: dict[str, Any] = super().__getstate__()
+        if state.get("config") and self._sealed != self._get_state():
+            state["config"] = Concealed(state["config"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what ``__getstate__`` returned."""
+        super().__setstate__({name: reveal(value) for name, value in state.items()})  # type: ignore[misc] # Django has it
+
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
         """Build a row from the database, and remember its config as it is there."""

@@ -119,6 +119,23 @@ def test_pickles_hold_no_plain_secret(row: PluginInstance) -> None:
     assert_sealed(row, "new")
 
 
+def test_a_row_with_a_typed_config_copies_and_does_not_pickle(row: PluginInstance) -> None:
+    """What is not encrypted yet does not get into a pickle; a copy has it, and its own."""
+    typed = {**VALID, "spare": ["typed"]}
+    row.config = typed
+    for unsaved in (row, PluginInstance(item=row.item, name="new", config=typed)):
+        with pytest.raises(TypeError, match="not encrypted yet"):
+            pickle.dumps(unsaved)
+        shallow, deep = copy.copy(unsaved), copy.deepcopy(unsaved)
+        assert shallow.config is unsaved.config
+        assert deep.config == typed
+        deep.config["spare"].append("more")
+        assert unsaved.config == {**VALID, "spare": ["typed"]}
+        unsaved.save()
+        assert SECRET.encode() not in pickle.dumps(unsaved)
+    assert pickle.dumps(PluginInstance(item=row.item, name="empty"))
+
+
 def test_no_text_of_a_row_shows_a_secret(row: PluginInstance) -> None:
     """str, repr and the row's attributes show tokens only."""
     row.load_config()
