@@ -63,9 +63,6 @@ class Concealed:
         )
         raise TypeError(message)
 
-    def __copy__(self) -> Concealed:
-        return self
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Concealed:
         return Concealed(copy.deepcopy(self.config, memo))
 
