@@ -5,7 +5,7 @@ cannot deadlock on the rows after it. The token is random, not counted: a counte
 again by another writer would show the same number for different data.
 
 Where the driver sends several statements at once (psycopg 3), the token travels with the first statement of the write,
-so that it costs no round trip to the server. Query logs show that statement without the token.
+so that it costs no round trip to the server. In query logs both are one statement.
 """
 
 from __future__ import annotations
