@@ -26,11 +26,9 @@ FLOORS = (
 
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 LATE_BY_DESIGN = {(PACKAGE, "__getattr__"), (f"{PACKAGE}.apps", "ready")}
-MOST_LINES_IN_A_FILE = 300
-MOST_LINES_IN_COMPAT = 350
-"""A little more, so that what 3.0 deletes stays one file."""
-MOST_LINES_IN_A_FUNCTION = 40
-"""With its docstring and blank lines; 30 lines of code are the aim."""
+MOST_LINES_IN_A_FILE = 500
+MOST_LINES_IN_A_FUNCTION = 60
+"""With its docstring and blank lines."""
 
 every_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 
@@ -61,7 +59,7 @@ def test_nothing_is_imported_late(module: Module) -> None:
 def test_files_and_functions_stay_short(module: Module) -> None:
     """A file and a function each fit into one look."""
     lines = module.path.read_text().count("\n")
-    assert lines <= (MOST_LINES_IN_COMPAT if module.room == "compat" else MOST_LINES_IN_A_FILE)
+    assert lines <= MOST_LINES_IN_A_FILE
     long = [f.name for f in module.functions() if (f.end_lineno or 0) - f.lineno >= MOST_LINES_IN_A_FUNCTION]
     assert not long
 
