@@ -19,8 +19,8 @@ from bench.machine import MIB, describe_load, read_memory, say
 from django_plugin_system import ConfigurablePlugin, plugin_item, plugin_type
 from django_plugin_system.config.keyring import make_key
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.persistence.bulk import insert_rows
 from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
+from django_plugin_system.rows.bulk import insert_rows
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:

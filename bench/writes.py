@@ -13,8 +13,8 @@ from django.db import connection
 
 from bench.machine import describe_load, say
 from bench.rotation import fill
+from django_plugin_system import changes
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence import freshness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,11 @@ def measure(rounds: int) -> None:
 
 def take_turns(write: Callable[[], object], rounds: int) -> tuple[float, float]:
     """Return the seconds of the fastest write with the token, and without."""
-    announcing, best = freshness._announcing, [float("inf")] * 2  # noqa: SLF001 - what is measured
+    announcing, best = changes._announcing, [float("inf")] * 2  # noqa: SLF001 - what is measured
     for turn in range(2 * rounds):
-        freshness._announcing = announcing if turn % 2 == 0 else _say_nothing  # type: ignore[assignment]  # noqa: SLF001
+        changes._announcing = announcing if turn % 2 == 0 else _say_nothing  # type: ignore[assignment]  # noqa: SLF001
         best[turn % 2] = min(best[turn % 2], timeit.timeit(write, number=1))
-    freshness._announcing = announcing  # noqa: SLF001
+    changes._announcing = announcing  # noqa: SLF001
     return best[0], best[1]
 
 

@@ -21,10 +21,10 @@ from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
 from django_plugin_system.fakes.guard import guard
 from django_plugin_system.fakes.standins import find_stand_in
-from django_plugin_system.persistence.usability import find_reason, find_row_reason
 from django_plugin_system.plugin import get_config_schema
-from django_plugin_system.querysets import PluginStatus
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
+from django_plugin_system.rows.fields import PluginStatus
+from django_plugin_system.rows.reasons import find_reason, find_row_reason
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -8,12 +8,11 @@ from asgiref.sync import sync_to_async
 from django.db import router
 
 from django_plugin_system import selection
+from django_plugin_system.changes import announce_instances, changing
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.failover import failover
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.announcements import announce_instances
-from django_plugin_system.persistence.freshness import changing
 from django_plugin_system.selection import Selection, make_request
 from django_plugin_system.selection.cache import recall
 

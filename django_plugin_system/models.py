@@ -9,21 +9,20 @@ from django.db import models
 from django.db.models import Index, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
+from django_plugin_system.changes import TABLE
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginItemNotFound
-from django_plugin_system.fields import ConfigField, StoredConfig
-from django_plugin_system.persistence import configuration
-from django_plugin_system.persistence.freshness import TABLE
-from django_plugin_system.persistence.rows import ChangeAnnouncingModel, ConfiguredModel
-from django_plugin_system.persistence.usability import Reason, find_reason
 from django_plugin_system.plugin import build_plugin, get_config_schema
 from django_plugin_system.querysets import (
     ChangeAnnouncingQuerySet,
     PluginInstanceManager,
-    PluginStatus,
     protect_configured,
 )
 from django_plugin_system.registry import TypeKey, registry
+from django_plugin_system.rows import config as configuration
+from django_plugin_system.rows.fields import ConfigField, PluginStatus, StoredConfig
+from django_plugin_system.rows.reasons import Reason, find_reason
+from django_plugin_system.rows.rows import ChangeAnnouncingModel, ConfiguredModel
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -8,14 +8,12 @@ from django.db import models, router
 from django.db.models import Case, F, ProtectedError, Q, Value, When
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext_lazy as _
 
+from django_plugin_system.changes import announce_instances, changing
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
-from django_plugin_system.fields import NOTES
-from django_plugin_system.persistence.announcements import announce_instances
-from django_plugin_system.persistence.concealing import ConcealingManager, conceal_configs
-from django_plugin_system.persistence.freshness import changing
 from django_plugin_system.registry import registry
+from django_plugin_system.rows.fields import NOTES, PluginStatus
+from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,14 +24,6 @@ if TYPE_CHECKING:
     from django_plugin_system.models import PluginInstance
 
 ModelT = TypeVar("ModelT", bound=models.Model)
-
-
-class PluginStatus(models.TextChoices):
-    """Whether a row is used: first choice, only when no active one is usable, or never."""
-
-    ACTIVE = "active", _("Active")
-    RESERVED = "reserve", _("Reserved")
-    DISABLED = "disable", _("Disabled")
 
 
 class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):

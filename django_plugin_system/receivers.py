@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.core.management import CommandError
 from django.core.signals import request_finished, setting_changed
 from django.db import connections, models, router
+from django.db.migrations.exceptions import IrreversibleError
+from django.db.migrations.operations import CreateModel
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_migrate, pre_save
 
+from django_plugin_system.changes import TABLE, announce_change, announce_instances, is_changing
 from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.exceptions import PluginSystemError
 from django_plugin_system.fakes.guard import guard
-from django_plugin_system.going_back import drops_instances, refuse_to_lose
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.persistence.announcements import announce_instances
-from django_plugin_system.persistence.freshness import TABLE, announce_change, is_changing
 from django_plugin_system.selection import forget_selections
 from django_plugin_system.selection.health import rewrite_lost_marks
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -22,7 +24,11 @@ from django_plugin_system.sync import sync_registered_plugins_to_db
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django_plugin_system.going_back import Plan
+    from django.db.migrations import Migration
+    from django.db.models import QuerySet
+
+    Plan = Iterable[tuple[Migration, bool]]
+
 
 APP_LABEL = "django_plugin_system"
 
@@ -73,7 +79,40 @@ def refuse_to_go_back(sender: Any, using: str, plan: Plan = (), **_kwargs: Any) 
     if getattr(sender, "label", None) != APP_LABEL or not drops_instances(plan, APP_LABEL):
         return
     if router.allow_migrate_model(using, PluginInstance):
-        refuse_to_lose(PluginInstance.objects.using(using))
+        refuse_downgrade(PluginInstance.objects.using(using))
+
+
+class InstancesWouldBeLost(PluginSystemError, IrreversibleError, CommandError):
+    """Migrating back would delete configured instances; ``count`` says how many."""
+
+    def __init__(self, count: int) -> None:
+        """Say how many there are, and what to do."""
+        super().__init__(
+            f"Migrating back would delete {count} plugin instances with their configurations. "
+            "Save what you need of them with manage.py pluginexport, delete them, and migrate again."
+        )
+        self.count = count
+        self.returncode = 1
+
+
+def drops_instances(plan: Plan, app_label: str) -> bool:
+    """Say whether ``plan``, as Django gives it to ``pre_migrate``, unapplies what made the table of instances."""
+    return any(
+        isinstance(operation, CreateModel) and operation.name_lower == "plugininstance"
+        for migration, backwards in plan
+        if backwards and migration.app_label == app_label
+        for operation in migration.operations
+    )
+
+
+def refuse_downgrade(instances: QuerySet[Any]) -> None:
+    """Stop if there are any ``instances`` but untouched default ones.
+
+    :raises InstancesWouldBeLost: then.
+    """
+    count = instances.exclude(name="default", config={}).count()
+    if count:
+        raise InstancesWouldBeLost(count)
 
 
 def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:

@@ -10,18 +10,17 @@ from django.conf import settings
 from django.db import connections, models, router
 from django.db.models import Exists, OuterRef, Q
 
+from django_plugin_system.changes import announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
 from django_plugin_system.config.bound import declares_bound
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.fields import StoredConfig
 from django_plugin_system.models import DEFAULT_NAME, PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.persistence.announcements import announce_instances
-from django_plugin_system.persistence.bulk import insert_rows, update_rows
-from django_plugin_system.persistence.configuration import is_outdated
-from django_plugin_system.persistence.freshness import changing
-from django_plugin_system.persistence.usability import describe_config_error
 from django_plugin_system.plugin import get_config_schema, get_config_version
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
+from django_plugin_system.rows.bulk import insert_rows, update_rows
+from django_plugin_system.rows.config import is_outdated
+from django_plugin_system.rows.fields import StoredConfig
+from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,7 +13,7 @@ from django_plugin_system.config.quoting import quotes
 from django_plugin_system.config.texts import iter_secret_texts
 from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import PluginSystemError
-from django_plugin_system.persistence.configuration import collect_hidden_texts
+from django_plugin_system.rows.config import collect_hidden_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -16,9 +16,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.admin.connection_error import describe, find_secret_texts
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.persistence.configuration import require_class
-from django_plugin_system.persistence.usability import describe_config_error
 from django_plugin_system.plugin import build_plugin
+from django_plugin_system.rows.config import require_class
+from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

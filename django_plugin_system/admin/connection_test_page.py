@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.admin.connection_test import Outcome, has_check, run_check
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.configuration import says_the_same
+from django_plugin_system.rows.config import says_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

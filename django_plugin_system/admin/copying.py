@@ -17,7 +17,7 @@ from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opening import open_markers
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginStatus
-from django_plugin_system.persistence.configuration import get_binding
+from django_plugin_system.rows.config import get_binding
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

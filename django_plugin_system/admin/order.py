@@ -13,8 +13,8 @@ from django_plugin_system.admin.order_form import OrderForm
 from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.helpers import explain_selection
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.usability import Reason, is_cooling_down
 from django_plugin_system.registry import registry
+from django_plugin_system.rows.reasons import Reason, is_cooling_down
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

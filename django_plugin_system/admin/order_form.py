@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_plugin_system.admin.actions import HIGHEST, LOWEST
+from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginStatus
-from django_plugin_system.persistence.freshness import changing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

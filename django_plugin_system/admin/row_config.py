@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.widgets import is_jsonform_installed
-from django_plugin_system.persistence.secret_dates import open_readable
 from django_plugin_system.plugin import get_config_version
+from django_plugin_system.rows.secret_dates import open_readable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -11,7 +11,7 @@ from django_plugin_system.admin.row_config import look_at
 from django_plugin_system.config.parts import iter_json
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.secret import read_placeholder
-from django_plugin_system.persistence.secret_dates import get_dates
+from django_plugin_system.rows.secret_dates import get_dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

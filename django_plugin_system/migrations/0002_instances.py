@@ -9,7 +9,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import django_plugin_system.querysets
-from django_plugin_system.going_back import refuse_to_lose
+from django_plugin_system.receivers import refuse_downgrade
 
 if TYPE_CHECKING:
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -29,7 +29,7 @@ def refuse_to_lose_instances(apps: Any, schema_editor: BaseDatabaseSchemaEditor)
     :raises InstancesWouldBeLost: if there are any but untouched default ones.
     """
     instances = apps.get_model("django_plugin_system", "PluginInstance").objects
-    refuse_to_lose(instances.using(schema_editor.connection.alias))
+    refuse_downgrade(instances.using(schema_editor.connection.alias))
 
 
 class Migration(migrations.Migration):
@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
                         verbose_name="name",
                     ),
                 ),
-                ("config", django_plugin_system.fields.ConfigField(blank=True, default=django_plugin_system.fields.StoredConfig, verbose_name="configuration")),
+                ("config", django_plugin_system.rows.fields.ConfigField(blank=True, default=django_plugin_system.rows.fields.StoredConfig, verbose_name="configuration")),
                 (
                     "config_version",
                     models.PositiveIntegerField(default=1, editable=False, verbose_name="configuration version"),

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections, router
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.changes import changing
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.exceptions import ConfigError, Path, show_path
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.configuration import find_plain_secrets
-from django_plugin_system.persistence.freshness import changing
-from django_plugin_system.persistence.usability import describe_config_error
 from django_plugin_system.rotation.survey import BATCH_SIZE, TABLE, Finding, Row, examine, iter_findings, read_range
+from django_plugin_system.rows.config import find_plain_secrets
+from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
     import uuid

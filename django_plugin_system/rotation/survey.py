@@ -22,8 +22,8 @@ from django_plugin_system.config.plain import may_hold_plain_secret
 from django_plugin_system.config.tokens import MARKER, VERSION, Binding, get_token_key_id, open_token, seal
 from django_plugin_system.exceptions import MalformedToken, Path, SecretError
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.persistence.configuration import SCOPE
 from django_plugin_system.plugin import get_config_schema, get_config_version
+from django_plugin_system.rows.config import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from django_plugin_system import changes
 from django_plugin_system.conf import get_settings
-from django_plugin_system.persistence import freshness
 from django_plugin_system.registry import registry
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def recall(key: Hashable) -> Any:
         entry is None
         or monotonic() >= entry.fresh_until
         or entry.generation != registry.generation
-        or entry.commits != freshness.commits
-        or (freshness.uncommitted and freshness.has_uncommitted_changes(entry.using))
+        or entry.commits != changes.commits
+        or (changes.uncommitted and changes.has_uncommitted_changes(entry.using))
     ):
         return None
     return entry.value
@@ -79,9 +79,9 @@ def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
 
 def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     now = monotonic()
-    commits = freshness.commits  # before the token: a commit after it may be missing from what is read now
-    token = freshness.read_token(using)
-    settled = not freshness.is_changing(using)
+    commits = changes.commits  # before the token: a commit after it may be missing from what is read now
+    token = changes.read_token(using)
+    settled = not changes.is_changing(using)
     entry = _entries.get(key)
     if entry is not None and settled and _is_valid(entry, token, now):
         entry.fresh_until, entry.commits = _get_fresh_until(using, now, entry.expires), commits
@@ -102,7 +102,7 @@ def _is_valid(entry: _Entry, token: str | None, now: float) -> bool:
 def _get_fresh_until(using: str, now: float, expires: float) -> float:
     """Return until when a value checked ``now`` counts as checked; never, inside an uncommitted change."""
     staleness = get_settings().MAX_STALENESS
-    return NEVER if not staleness or freshness.has_uncommitted_changes(using) else min(expires, now + staleness)
+    return NEVER if not staleness or changes.has_uncommitted_changes(using) else min(expires, now + staleness)
 
 
 def _store(key: Hashable, entry: _Entry) -> None:

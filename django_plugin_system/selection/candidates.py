@@ -16,10 +16,10 @@ from django.utils import timezone
 from django_plugin_system.config.copies import make_copier
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
-from django_plugin_system.persistence.configuration import read_config, require_class
-from django_plugin_system.persistence.usability import describe_row_error, find_reason, is_cooling_down
 from django_plugin_system.plugin import make_builder
 from django_plugin_system.registry import TypeSpec, registry
+from django_plugin_system.rows.config import read_config, require_class
+from django_plugin_system.rows.reasons import describe_row_error, find_reason, is_cooling_down
 from django_plugin_system.selection import cache
 
 if TYPE_CHECKING:

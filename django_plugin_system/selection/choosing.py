@@ -18,7 +18,7 @@ from django_plugin_system.exceptions import (
     PluginInstanceNotFound,
 )
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.persistence.usability import find_reason, find_status_reason
+from django_plugin_system.rows.reasons import find_reason, find_status_reason
 from django_plugin_system.selection import cache
 from django_plugin_system.selection.candidates import (
     Candidate,

@@ -10,10 +10,10 @@ from django.db import DatabaseError, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from django_plugin_system.changes import announce_change, lock_token
 from django_plugin_system.config.problems import scrub
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.configuration import collect_hidden_texts
-from django_plugin_system.persistence.freshness import announce_change, lock_token
+from django_plugin_system.rows.config import collect_hidden_texts
 from django_plugin_system.selection.lost_marks import Mark, keep, keep_until_commit, take_lost
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 

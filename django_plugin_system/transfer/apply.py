@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.changes import changing
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.freshness import changing
 from django_plugin_system.transfer.document import read_document
 from django_plugin_system.transfer.planning import Plan, make_plan
 

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_plugin_system.config.parts import iter_json
 from django_plugin_system.config.walk import is_same
 from django_plugin_system.exceptions import Path, SecretError
-from django_plugin_system.persistence.configuration import open_row_secrets
+from django_plugin_system.rows.config import open_row_secrets
 from django_plugin_system.transfer.redaction import claims_kept
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.exceptions import InvalidDocument
-from django_plugin_system.querysets import PluginStatus
+from django_plugin_system.rows.fields import PluginStatus
 from django_plugin_system.transfer.jsontext import read_json, write_json
 from django_plugin_system.transfer.yamltext import read_yaml, write_yaml
 

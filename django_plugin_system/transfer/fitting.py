@@ -20,8 +20,8 @@ from django_plugin_system.exceptions import (
     UnresolvedReference,
     show_path,
 )
-from django_plugin_system.persistence.configuration import require_class
 from django_plugin_system.plugin import get_config_version
+from django_plugin_system.rows.config import require_class
 from django_plugin_system.transfer.redaction import KEPT, claims_kept, find_plain, keep, substitute
 
 if TYPE_CHECKING:

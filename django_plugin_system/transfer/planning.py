@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.fields import to_text
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.rows.fields import to_text
 from django_plugin_system.transfer.diff import KEPT, Difference, compare_columns, compare_configs
 from django_plugin_system.transfer.document import VALUES, Problem
 from django_plugin_system.transfer.fitting import fit_config

@@ -13,8 +13,8 @@ from django_plugin_system.config.parts import map_json
 from django_plugin_system.config.references import is_deep, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
-from django_plugin_system.persistence.configuration import make_current
-from django_plugin_system.persistence.usability import describe_config_error
+from django_plugin_system.rows.config import make_current
+from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

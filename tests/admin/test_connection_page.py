@@ -15,9 +15,9 @@ from django.views.debug import ExceptionReporter
 
 from django_plugin_system.admin import connection_test, connection_test_page
 from django_plugin_system.admin.connection_test import Outcome
+from django_plugin_system.changes import read_token
 from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.persistence.freshness import read_token
 from django_plugin_system.rotation import rotate_secrets
 from tests.admin.checked import CheckedSms, raising
 from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, open_change, read_form, url

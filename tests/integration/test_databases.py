@@ -20,8 +20,8 @@ from django_plugin_system import (
     get_plugins,
     refresh_plugins,
 )
+from django_plugin_system.changes import read_token
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.persistence.freshness import read_token
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.integration.databases import new_alias, new_database, replicate
 from tests.integration.plugins import VALID, AbstractSms, ProviderSms, declare_item, declare_type

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from django_plugin_system import failover, get_plugin
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.persistence.bulk import insert_rows
+from django_plugin_system.rows.bulk import insert_rows
 from django_plugin_system.selection.candidates import find_head, iter_rows, make_request
 from tests.integration.plugins import AbstractSms, LenientSms, declare_item, declare_type
 from tests.integration.rows import add_instance, read_raw, write_raw

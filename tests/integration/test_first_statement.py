@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from django_plugin_system.changes import TABLE as TOKENS
+from django_plugin_system.changes import changing, read_token
 from django_plugin_system.models import ChangeToken, PluginInstance, PluginType
-from django_plugin_system.persistence.freshness import TABLE as TOKENS
-from django_plugin_system.persistence.freshness import changing, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

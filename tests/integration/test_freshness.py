@@ -10,16 +10,15 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from django_plugin_system import get_plugin, get_plugin_by_id, refresh_plugins
-from django_plugin_system.models import ChangeToken, PluginInstance
-from django_plugin_system.persistence import freshness
-from django_plugin_system.persistence.freshness import (
+from django_plugin_system import changes, get_plugin, get_plugin_by_id, refresh_plugins
+from django_plugin_system.changes import (
     announce_change,
     changing,
     has_uncommitted_changes,
     is_changing,
     read_token,
 )
+from django_plugin_system.models import ChangeToken, PluginInstance
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.selection import cache, forget_selections
 from django_plugin_system.selection.cache import Made, remember
@@ -239,13 +238,13 @@ def test_a_receiver_of_a_write_sees_it_and_nothing_of_it_stays(row: PluginInstan
 def test_a_write_sets_one_token(row: PluginInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a write does within, other writes among it, is announced once."""
     made: list[str] = []
-    make_token = freshness._make_token  # noqa: SLF001 - counted, not replaced
+    make_token = changes._make_token  # noqa: SLF001 - counted, not replaced
 
     def make_and_count() -> str:
         made.append(make_token())
         return made[-1]
 
-    monkeypatch.setattr(freshness, "_make_token", make_and_count)
+    monkeypatch.setattr(changes, "_make_token", make_and_count)
     row.set_config({"account": "AC2", "token": "hush"})
     for write in (row.save, lambda: PluginInstance.objects.bulk_update([row], ["config"]), row.delete):
         made.clear()
@@ -289,16 +288,16 @@ def test_an_open_transaction_concerns_its_thread_only(settings: Settings) -> Non
 
 def test_commits_are_counted() -> None:
     """Only what was committed counts, once for each transaction."""
-    before = freshness.commits
+    before = changes.commits
     with transaction.atomic():
         rename("main", "one")
         rename("one", "two")
         assert has_uncommitted_changes("default")
-    assert freshness.commits == before + 1
+    assert changes.commits == before + 1
     with transaction.atomic():
         rename("two", "lost")
         transaction.set_rollback(True)
-    assert freshness.commits == before + 1
+    assert changes.commits == before + 1
 
 
 def test_a_commit_while_rows_are_read_is_not_missed(settings: Settings) -> None:

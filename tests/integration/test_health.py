@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_plugin_system import AllPluginsFailed, failover, get_plugin
+from django_plugin_system.changes import read_token
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.freshness import read_token
 from django_plugin_system.selection.cache import MAX_AGE
 from django_plugin_system.selection.candidates import get_lifetime
 from django_plugin_system.selection.health import MAX_ERROR_LENGTH, describe_error, record_failure, record_success

@@ -13,10 +13,10 @@ from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from django_plugin_system.going_back import InstancesWouldBeLost
+from django_plugin_system.changes import TABLE as TOKENS
+from django_plugin_system.changes import read_token
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.persistence.freshness import TABLE as TOKENS
-from django_plugin_system.persistence.freshness import read_token
+from django_plugin_system.receivers import InstancesWouldBeLost
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.apps.preferences.models import Person
 from tests.integration.databases import describe_tables, fetch_rows, make_tables_of_110, new_database

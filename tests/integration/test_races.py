@@ -10,8 +10,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from django_plugin_system.changes import announce_change, read_token
 from django_plugin_system.models import ChangeToken
-from django_plugin_system.persistence.freshness import announce_change, read_token
 from django_plugin_system.selection.health import record_failure
 from tests.integration.rows import add_instance, reload, write_raw
 

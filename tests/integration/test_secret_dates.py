@@ -12,10 +12,10 @@ from django.utils import timezone
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.secret_dates import get_dates, join_path
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.rotation import rotate_secrets
+from django_plugin_system.rows.secret_dates import get_dates, join_path
 from tests.integration.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
 from tests.integration.rows import add_instance, reload, write_raw
 

@@ -8,7 +8,7 @@ import pickle
 import pytest
 from django.utils import translation
 
-from django_plugin_system.persistence.usability import Reason
+from django_plugin_system.rows.reasons import Reason
 
 REASON = Reason("config invalid: %(errors)s", errors="at least 100 % of it")
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection, connections
 
+from django_plugin_system.changes import TABLE as TOKENS
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.persistence.freshness import TABLE as TOKENS
 from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
 from django_plugin_system.rotation.rotating import ATTEMPTS
 from tests.integration.plugins import SECRET

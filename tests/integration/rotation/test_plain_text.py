@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
+from django_plugin_system.changes import read_token
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.persistence.configuration import find_plain_secrets
-from django_plugin_system.persistence.freshness import read_token
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.rotation import rotate_secrets
+from django_plugin_system.rows.config import find_plain_secrets
 from tests.integration.plugins import SECRET, AbstractSms, ProviderSmsV2, declare_item
 from tests.integration.rotation.running import NEW_ID, find_row_key_ids, pluginrotate, read_all
 from tests.integration.rows import add_instance, assert_sealed, read_raw, reload, write_raw

@@ -10,8 +10,8 @@ from django.core.management import call_command
 from pydantic import BaseModel, Secret, SecretBytes
 
 from django_plugin_system import get_plugin
+from django_plugin_system.changes import read_token
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.persistence.freshness import read_token
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
 from django_plugin_system.sync import sync_registered_plugins_to_db

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
 
+from django_plugin_system.changes import changing
 from django_plugin_system.exceptions import ConfigError, StaleConfig
-from django_plugin_system.fields import NOTES, StoredConfig, to_text
-from django_plugin_system.persistence import configuration, secret_dates
-from django_plugin_system.persistence.concealing import Concealed, conceal, leaving_frames_behind, reveal
-from django_plugin_system.persistence.freshness import changing
+from django_plugin_system.rows import config as configuration
+from django_plugin_system.rows import secret_dates
+from django_plugin_system.rows.fields import NOTES, StoredConfig, to_text
+from django_plugin_system.rows.traceback_safety import Concealed, conceal, leaving_frames_behind, reveal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

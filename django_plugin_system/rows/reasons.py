@@ -15,8 +15,8 @@ from django_plugin_system.exceptions import (
     StoredConfigInvalid,
     UnresolvedReference,
 )
-from django_plugin_system.persistence.configuration import read_config
-from django_plugin_system.querysets import PluginStatus
+from django_plugin_system.rows.config import read_config
+from django_plugin_system.rows.fields import PluginStatus
 
 if TYPE_CHECKING:
     from typing_extensions import Self

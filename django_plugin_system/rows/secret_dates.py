@@ -16,11 +16,11 @@ from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opening import Secrets, find_markers
 from django_plugin_system.config.walk import MISSING, is_same
 from django_plugin_system.exceptions import Path, SecretError
-from django_plugin_system.persistence.configuration import get_binding, says_the_same
+from django_plugin_system.rows.config import get_binding, says_the_same
 
 if TYPE_CHECKING:
     from django_plugin_system.models import PluginInstance
-    from django_plugin_system.persistence.rows import ConfiguredModel
+    from django_plugin_system.rows.rows import ConfiguredModel
 
 
 @sensitive_variables()

@@ -1,4 +1,4 @@
-"""The database field of configurations: JSON that only lets checked, encrypted configurations through."""
+"""What the columns hold: a status, and configurations, whose field lets only checked, encrypted ones through."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Case
 from django.db.models.functions import Cast
+from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.exceptions import ConfigWriteRefused
-from django_plugin_system.persistence.concealing import reveal
+from django_plugin_system.rows.traceback_safety import reveal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,14 @@ else:
 
 NOTES = ("secret_dates", "last_tested_at", "last_test_error")
 """Columns that say something about the very config beside them, so they are read and written together with it."""
+
+
+class PluginStatus(models.TextChoices):
+    """Whether a row is used: first choice, only when no active one is usable, or never."""
+
+    ACTIVE = "active", _("Active")
+    RESERVED = "reserve", _("Reserved")
+    DISABLED = "disable", _("Disabled")
 
 
 class StoredConfig(dict[str, Any]):

@@ -27,14 +27,14 @@ from django_plugin_system.exceptions import (
     PluginNotRegistered,
     SecretError,
 )
-from django_plugin_system.fields import StoredConfig
-from django_plugin_system.persistence.concealing import leaving_frames_behind
 from django_plugin_system.plugin import get_config_schema, get_config_version
+from django_plugin_system.rows.fields import StoredConfig
+from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_plugin_system.persistence.rows import ConfiguredModel
+    from django_plugin_system.rows.rows import ConfiguredModel
 
 SCOPE = "django_plugin_system.plugininstance"
 """What the tokens of this table are bound to, beside the row's id and the path."""
