@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,14 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parent / "screen
 """Where ``screenshot`` puts its pictures; ``make screenshots`` names the folder of the documentation."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one PostgreSQL for all processes of ``pytest -n``; they find it by the environment."""
+    if settings.DATABASE == "postgres" and config.getoption("numprocesses", None) and postgres.is_available():
+        with ExitStack() as stack:
+            stack.enter_context(postgres.running_server())
+            config.add_cleanup(stack.pop_all().close)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests for the other database; put browser tests last, as Playwright leaves an event loop behind."""
@@ -35,8 +44,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """Say where Django makes the test database: a new file, or a PostgreSQL that runs until the last test is over."""
+    del django_db_modify_db_settings_parallel_suffix  # each process of pytest -n has a database of its own
     if settings.DATABASE == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
         yield

@@ -107,7 +107,7 @@ def _fail(text: str) -> None:
             raise OSError(text)
 
 
-@pytest.mark.parametrize("text", [*TEXTS.values(), *HALVES], ids=ascii)
+@pytest.mark.parametrize("text", [*TEXTS.values(), *HALVES], ids=[*TEXTS, *map(ascii, HALVES)])
 def test_the_text_of_an_error_is_never_in_the_way(twilio: PluginItem, text: str) -> None:
     """A provider's words, whatever they are, neither stop a failover nor break its row."""
     row: Any = make_instance(twilio)

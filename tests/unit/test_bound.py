@@ -155,7 +155,7 @@ def test_unbound_secrets_are_stored_as_ever() -> None:
         (("pair", "0", "endpoint"), None, {"pair"}),
         (("boxed", "endpoint"), {"$env": "X"}, {"boxed"}),
     ],
-    ids=str,
+    ids=["text", "number", "in a list", "none", "reference"],
 )
 def test_an_endpoint_that_was_changed_in_the_table_opens_nothing(
     path: tuple[str, ...], value: Any, hurt: set[str]

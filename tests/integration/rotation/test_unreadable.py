@@ -97,7 +97,7 @@ SPOILT: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "reason"), SPOILT)
+@pytest.mark.parametrize(("spoil", "reason"), SPOILT, ids=[spoil.__name__ for spoil, _reason in SPOILT])
 @pytest.mark.parametrize("option", [[], ["--dry-run"], ["--verify"]])
 def test_a_spoilt_row_is_reported_and_left_alone(
     rows: list[PluginInstance], spoil: Callable[..., Any], reason: str, option: list[str]
