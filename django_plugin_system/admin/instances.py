@@ -1,39 +1,254 @@
-"""The admin of plugin instances: what operators configure."""
+"""The page of a plugin instance: its form with the generated configuration, and who may see or change what."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import Media
-from django.http import HttpResponseRedirect
+from django.http import HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from django_plugin_system.admin.choose_item import find_item, group_items
-from django_plugin_system.admin.columns import show_priority, show_state
-from django_plugin_system.admin.connection_test_page import ConnectionTests, is_test
-from django_plugin_system.admin.copying import find_source, get_copy_url, get_initial
-from django_plugin_system.admin.instance_form import PluginInstanceForm, make_form_class
+from django_plugin_system.admin.adding import find_item, find_source, get_copy_url, get_initial, group_items
+from django_plugin_system.admin.connection_test import ConnectionTests, is_test
 from django_plugin_system.admin.instance_list import InstanceList
-from django_plugin_system.admin.links import Links
-from django_plugin_system.admin.row_config import look_at
-from django_plugin_system.admin.stored_dates import list_secret_notes
-from django_plugin_system.exceptions import StaleConfig
+from django_plugin_system.admin.shared import Links, show_priority, show_state, show_time
+from django_plugin_system.config.parts import iter_json
+from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
+from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
+from django_plugin_system.forms.field import ConfigField
+from django_plugin_system.forms.secret import read_placeholder
+from django_plugin_system.forms.widgets import is_jsonform_installed
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.plugin import get_config_version
+from django_plugin_system.rows.secret_dates import get_dates, open_readable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
+    from pydantic import BaseModel
 
+    from django_plugin_system.forms.binding import Submission
     from django_plugin_system.models import PluginItem
+
+    ModelForm = forms.ModelForm[PluginInstance]
+else:
+    ModelForm = forms.ModelForm  # not subscriptable at run time
+
+
+def get_version(row: PluginInstance) -> str:
+    """Return a mark of all that an operator can change in ``row``; its health leaves the mark the same."""
+    state = [str(row.pk), row.name, row.status, row.priority, row.description, row.config, row.config_version]
+    message = json.dumps(state, sort_keys=True, default=str)
+    return salted_hmac("django_plugin_system.admin.lock", message, algorithm="sha256").hexdigest()
+
+
+def is_current(row: PluginInstance, version: str) -> bool:
+    """Say whether ``row`` is still as it was when its form got ``version``."""
+    return constant_time_compare(get_version(row), version)
+
+
+AS_TEXT = "json"
+"""In the address of a page: edit the configuration as JSON text, where a form could be drawn, too."""
+
+
+@dataclass(frozen=True)
+class RowConfig:
+    """A row with the schema its configuration can be edited by, or None and the ``obstacle`` in words."""
+
+    row: PluginInstance
+    schema: type[BaseModel] | None
+    obstacle: str
+    source: PluginInstance | None = None
+    """The row that a new one is a copy of."""
+
+    def make_binding(self, schema: type[BaseModel], query: QueryDict | None = None) -> ConfigBinding:
+        """Return the configuration's form; as one JSON text if the address of the page, in ``query``, asks for that."""
+        query = query or QueryDict()
+        generated = is_jsonform_installed() and AS_TEXT not in query
+        binding = self._make_binding(schema, generated=generated)
+        binding.text_url = f"?{urlencode({**query.dict(), AS_TEXT: 1})}"
+        return binding
+
+    def _make_binding(self, schema: type[BaseModel], *, generated: bool) -> ConfigBinding:
+        row = self.row
+        if row._state.adding:  # noqa: SLF001 - how Django says that a row is new
+            start = drop_secrets(_get_current(self.source), schema) if self.source else None
+            return ConfigBinding(schema, row=str(row.pk), start=start, generated=generated)
+        stored = _get_current(row)
+        opened = open_readable(row, stored)
+        return ConfigBinding(schema, stored, opened, row=str(row.pk), generated=generated)
+
+    def get_redacted(self) -> str:
+        """Return the stored configuration without its secrets."""
+        return redact(self.row.config, self.schema)
+
+
+def look_at(row: PluginInstance, source: PluginInstance | None = None) -> RowConfig:
+    """Return how the configuration of ``row``, which may be new and a copy of ``source``, can be edited, if it can."""
+    plugin_class = row.item.plugin_class
+    if plugin_class is None:
+        return RowConfig(
+            row, None, _("The code of this item is gone, so its configuration can be neither read nor changed.")
+        )
+    known = get_config_version(plugin_class)
+    if not row._state.adding and row.config_version > known:  # noqa: SLF001 - how Django says that a row is new
+        text = _("Stored by newer code (version %(stored)s, this code knows %(known)s), so it is read-only here.")
+        return RowConfig(row, None, text % {"stored": row.config_version, "known": known})
+    schema = row.item.config_schema
+    return RowConfig(row, schema, "" if schema else _("This item takes no configuration."), source)
+
+
+def _get_current(row: PluginInstance) -> dict[str, Any]:
+    """Return the stored configuration, brought to the version of the code if that is possible."""
+    if not isinstance(row.config, dict):  # raw SQL left no object there, and so nothing to show in fields
+        return {}
+    plugin_class = row.item.plugin_class
+    if plugin_class is None or row.config_version >= get_config_version(plugin_class):
+        return dict(row.config)
+    upgraded = copy.copy(row)
+    try:
+        upgraded.renew_config()
+    except ConfigError:
+        return dict(row.config)
+    return dict(upgraded.config)
+
+
+@dataclass(frozen=True)
+class SecretNote:
+    """One stored secret: how people know it, when it was stored, and what stands for it in the form."""
+
+    title: str
+    date: str
+    placeholder: str
+
+
+def list_secret_notes(row: PluginInstance, *, editable: bool) -> list[SecretNote]:
+    """Return a note for each secret of ``row`` whose date is known; placeholders are for those who may edit."""
+    dates = get_dates(row)
+    if not dates:
+        return []
+    schema = look_at(row).schema
+    if schema is None:
+        return [SecretNote(" > ".join(path), show_time(date), "") for path, date in dates.items()]
+    binding = look_at(row).make_binding(schema)
+    placeholders = dict(_iter_placeholders(binding.plain)) if editable else {}
+    return [
+        SecretNote(_get_title(binding, path), show_time(date), placeholders.get(path, ""))
+        for path, date in dates.items()
+    ]
+
+
+def _get_title(binding: ConfigBinding, path: Path) -> str:
+    (place,) = binding.to_form_paths([FieldProblem(path, "")], json.loads(binding.get_text()))
+    return binding.get_title(place.path)
+
+
+def _iter_placeholders(plain: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    if read_placeholder(plain):
+        yield path, plain
+    for key, value in iter_json(plain):
+        yield from _iter_placeholders(value, (*path, key))
+
+
+class VersionField(forms.CharField):
+    """Which state of the row the form was made from; no edit of the operator's."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Never count as a change."""
+        del initial, data
+        return False
+
+
+class PluginInstanceForm(ModelForm):
+    """The columns of an instance. ``make_form_class`` adds the configuration."""
+
+    item: ClassVar[PluginItem]
+
+    version = VersionField(required=False)
+
+    class Meta:
+        model = PluginInstance
+        fields = ("name", "status", "priority", "description")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start from the row, or from a new one of the item."""
+        super().__init__(*args, **kwargs)
+        self.initial.pop("config", None)  # the form is made from the binding, never from what is stored
+        if self.instance._state.adding:  # noqa: SLF001 - how Django says that a row is new
+            self.instance.item = self.item
+        else:
+            self.initial["version"] = get_version(self.instance)
+
+    def clean_name(self) -> str:
+        """Refuse a name that the item has given to another instance."""
+        name: str = self.cleaned_data["name"]
+        others = PluginInstance.objects.filter(item=self.item, name=name).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError(_("This item has an instance named “%(name)s” already.") % {"name": name})
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a form that was made from an older state of the row."""
+        version = self.cleaned_data.get("version")
+        if version and not self.instance._state.adding and not is_current(self.instance, version):  # noqa: SLF001
+            raise ValidationError(
+                _(
+                    "Someone else changed this instance after you opened this page, so nothing was saved. "
+                    "Open the page again to see the change, then repeat yours."
+                ),
+                code="stale",
+            )
+        return self.cleaned_data
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        submission: Submission | None = self.cleaned_data.get("config")
+        if submission is not None and submission.config is not None:
+            self._take_config(submission, submission.config)
+
+    def _take_config(self, submission: Submission, config: dict[str, Any]) -> None:
+        field = cast("ConfigField", self.fields["config"])
+        try:
+            self.instance.set_config(config)
+        except InvalidConfig as invalid:
+            problems = field.binding.to_form_paths(invalid.errors, submission.form)
+            self.add_error("config", field.note_problems(problems))
+        except ConfigError as refused:
+            self.add_error("config", str(refused))
+
+    def get_changed_config_fields(self) -> tuple[str, ...]:
+        """Return the titles of the configuration's fields that were changed."""
+        submission: Submission | None = self.cleaned_data.get("config")
+        return submission.changed_fields if submission else ()
+
+
+def make_form_class(item: PluginItem, binding: ConfigBinding | None) -> type[PluginInstanceForm]:
+    """Return the form of an instance of ``item``, with the configuration of ``binding`` if it can be edited."""
+    attributes: dict[str, Any] = {"item": item}
+    if binding is not None:
+        attributes["config"] = ConfigField(binding)
+    metaclass: Any = type(PluginInstanceForm)
+    made: type[PluginInstanceForm] = metaclass(PluginInstanceForm.__name__, (PluginInstanceForm,), attributes)
+    return made
+
 
 _BASICS = ("name", "status", "priority", "description")
 _HEALTH = ("state", "effective", "last_error", "unavailable_until", "last_test", "last_test_error")

@@ -10,8 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.admin.actions import StatusAndPriorityActions
-from django_plugin_system.admin.links import Links
+from django_plugin_system.admin.shared import Links, StatusAndPriorityActions
 from django_plugin_system.models import PluginInstance, PluginItem
 
 if TYPE_CHECKING:

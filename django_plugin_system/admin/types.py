@@ -1,30 +1,249 @@
-"""The admin of plugin types: what code declared, and how many items and instances it has."""
+"""The admin of plugin types: what code declared, and the order in which selection takes a type's instances."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import construct_change_message, unquote
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page, Paginator
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import router
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from django_plugin_system.admin.columns import ShortDescription
-from django_plugin_system.admin.order import make_table
-from django_plugin_system.admin.order_form import save_order
+from django_plugin_system.admin.shared import HIGHEST, LOWEST, ShortDescription, show_rank
+from django_plugin_system.changes import changing
+from django_plugin_system.exceptions import PluginBuildError
+from django_plugin_system.helpers import explain_selection
 from django_plugin_system.models import PluginInstance, PluginStatus, PluginType
+from django_plugin_system.registry import registry
+from django_plugin_system.rows.reasons import Reason, is_cooling_down
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from django.contrib.admin import ModelAdmin
     from django.db.models import QuerySet
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest, HttpResponse, QueryDict
     from django.urls import URLPattern
 
-    from django_plugin_system.admin.order_form import Outcome
+    from django_plugin_system.helpers import Selection
+
+    ModelForm = forms.ModelForm[PluginInstance]
+else:
+    ModelForm = forms.ModelForm  # not subscriptable at run time
+
+
+_WRITTEN = ("status", "priority", "unavailable_until", "updated_at")
+
+
+def get_mark(row: PluginInstance) -> str:
+    """Return what the form of ``row`` was made from: its status and its own priority."""
+    return f"{row.status} {'' if row.priority is None else row.priority}"
+
+
+class OrderForm(ModelForm):
+    """Status and priority of one instance, and the end of its cooling down."""
+
+    wake = forms.BooleanField(required=False, label=gettext_lazy("Use again now"))
+
+    class Meta:
+        model = PluginInstance
+        fields = ("status", "priority")
+
+    def __init__(self, row: PluginInstance, data: QueryDict | None = None) -> None:
+        """Show ``row``, or read what was posted for it."""
+        super().__init__(data, instance=row, prefix=str(row.pk))
+        self.mark = get_mark(row)
+        self.fields["priority"].validators += [MinValueValidator(LOWEST), MaxValueValidator(HIGHEST)]
+        self.fields["priority"].widget.attrs |= {"placeholder": row.item.priority, "class": "dps-priority"}
+        for name in self.fields:
+            label = self.fields[name].label
+            self.fields[name].widget.attrs["aria-label"] = f"{label}: {row}"
+        self.stale = data is not None and data.get(self.add_prefix("mark")) != self.mark
+        priority = _("the item's priority") if row.priority is None else row.priority
+        self._now = f"{PluginStatus(row.status).label}, {priority}"
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to write over a change that the operator has not seen."""
+        if self.stale:
+            text = _("Someone else changed this instance meanwhile. It is now: %(now)s. Save again to overwrite that.")
+            raise forms.ValidationError(text % {"now": self._now}, code="stale")
+        return self.cleaned_data
+
+
+@dataclass
+class SavedOrder:
+    """What became of a posted table: the forms to show again if there were errors, else the rows that were changed."""
+
+    refused: dict[Any, OrderForm] = field(default_factory=dict)
+    changed: list[PluginInstance] = field(default_factory=list)
+    lost: bool = False
+    """Whether a row that was edited is not there any more."""
+
+
+def save_order(request: HttpRequest, admin: ModelAdmin[Any], plugin_type: PluginType) -> SavedOrder:
+    """Write the posted changes with an entry in each row's history, in one transaction; or nothing if one is refused.
+
+    :raises PermissionDenied: if the user may not change one of the instances.
+    """
+    edited = list(_iter_edited(request.POST))
+    outcome = SavedOrder()
+    if not edited:
+        return outcome
+    using = router.db_for_write(PluginInstance)
+    with changing(using):  # from here on, nobody else writes
+        rows = PluginInstance.objects.using(using).filter(item__plugin_type=plugin_type, pk__in=edited)
+        made = [OrderForm(row, request.POST) for row in rows.select_related("item__plugin_type")]
+        allowed = all(admin.has_change_permission(request, form.instance) for form in made)
+        outcome.lost = len(made) < len(edited)
+        valid = [form for form in made if form.is_valid()]
+        if not allowed or outcome.lost or len(valid) < len(made):
+            outcome.refused = {form.instance.pk: form for form in made}
+        else:
+            outcome.changed = [_write(request, admin, form) for form in valid]
+    if not allowed:  # raised out here, so that an outer transaction stays usable
+        raise PermissionDenied
+    return outcome
+
+
+def _write(request: HttpRequest, admin: ModelAdmin[Any], form: OrderForm) -> PluginInstance:
+    if form.cleaned_data["wake"]:
+        form.instance.unavailable_until = None
+    form.instance.save(update_fields=_WRITTEN)
+    described: Any = form
+    admin.log_change(request, form.instance, construct_change_message(described, [], add=False))
+    return form.instance
+
+
+def _iter_edited(data: QueryDict) -> Iterable[UUID]:
+    """Yield the id of each row for which anything but what was shown is posted."""
+    for key in data:
+        identifier, _dash, name = key.rpartition("-")
+        if name != "mark":
+            continue
+        posted = f"{data.get(f'{identifier}-status', '')} {data.get(f'{identifier}-priority', '').strip()}"
+        if posted != data[key] or data.get(f"{identifier}-wake"):
+            try:
+                yield UUID(identifier)
+            except ValueError:
+                continue
+
+
+ROWS_ON_A_PAGE = 100
+NAMES_OFFERED = 200
+
+
+@dataclass(frozen=True)
+class Line:
+    """One candidate."""
+
+    number: int
+    instance: PluginInstance
+    rank: str
+    state: str
+    kind: str
+    """``used``, ``later`` or ``skipped``."""
+
+    is_cooling_down: bool
+    form: OrderForm | None
+
+
+@dataclass(frozen=True)
+class OrderTable:
+    """One page of the candidates of a type, for any name or for the one that is asked for."""
+
+    lines: list[Line]
+    page: Page[Any]
+    wanted: str
+    names: list[str]
+    nothing: str
+    """Why there is no line at all; empty if there is one."""
+
+    editable: bool
+
+
+def make_table(
+    plugin_type: PluginType, query: QueryDict, *, editable: bool, forms: Mapping[Any, OrderForm] | None = None
+) -> OrderTable:
+    """Return the table that ``query`` asks for with ``name`` and ``p``; ``forms`` are shown again with their errors."""
+    wanted = query.get("name", "").replace("\0", "")  # which PostgreSQL refuses to look for
+    names = _find_names(plugin_type)
+    found = explain_selection(*plugin_type.key, name=wanted or None) if plugin_type.is_registered else None
+    page = Paginator(found.candidates if found else (), ROWS_ON_A_PAGE).get_page(query.get("p"))
+    lines = _make_lines(found, page, wanted, editable=editable, forms=forms or {}) if found else []
+    return OrderTable(lines, page, wanted, names, _say_why_empty(found, wanted), editable)
+
+
+def _find_names(plugin_type: PluginType) -> list[str]:
+    rows = PluginInstance.objects.for_type(plugin_type).order_by("name").values_list("name", flat=True)
+    return list(rows.distinct()[:NAMES_OFFERED])
+
+
+def _say_why_empty(found: Selection | None, wanted: str) -> str:
+    if found is None:
+        return _("The code that declares this type is gone, so nothing is selected.")
+    if found.candidates:
+        return ""
+    if wanted:
+        return _("There is no instance named “%(name)s”.") % {"name": wanted}
+    return _("There are no instances yet.")
+
+
+def _make_lines(
+    found: Selection, page: Page[Any], wanted: str, *, editable: bool, forms: Mapping[Any, OrderForm]
+) -> list[Line]:
+    served = {} if wanted or _has_override(found) else _find_served(found, page)
+    lines = []
+    for number, candidate in enumerate(page, start=page.start_index()):
+        row = candidate.instance
+        kind, state = "skipped", _localize(candidate.reason)
+        if row == found.chosen:
+            kind, state = "used", _("Used")
+        elif candidate.usable and served.get(row.name) == row.pk:
+            kind, state = "used", _("Used for “%(name)s”") % {"name": row.name}
+        elif candidate.usable:
+            kind, state = "later", _("Usable, comes later")
+        form = (forms.get(row.pk) or OrderForm(row)) if editable else None
+        lines.append(Line(number, row, show_rank(row), state, kind, is_cooling_down(row), form))
+    return lines
+
+
+def _localize(reason: str | None) -> str:
+    return reason.localize() if isinstance(reason, Reason) else reason or ""
+
+
+def _has_override(found: Selection) -> bool:
+    rows = [candidate.instance for candidate in found.candidates[:1]]
+    return any(registry.get_type(*row.item.plugin_type.key).get_plugin is not None for row in rows)
+
+
+def _find_served(found: Selection, page: Sequence[Any]) -> dict[str, Any]:
+    """Return the id of the first usable instance of each name; those on the page are known to be buildable."""
+    served: dict[str, Any] = {}
+    shown = {candidate.instance.pk for candidate in page}
+    for candidate in found.candidates:
+        row = candidate.instance
+        if candidate.usable and row.name not in served and (row.pk not in shown or _can_be_built(row)):
+            served[row.name] = row.pk
+    return served
+
+
+def _can_be_built(row: PluginInstance) -> bool:
+    try:
+        row.load_plugin()
+    except PluginBuildError:
+        return False
+    return True
 
 
 def _count_items(status: PluginStatus) -> Count:
@@ -70,27 +289,27 @@ class PluginTypeAdmin(ShortDescription):
         rows: QuerySet[PluginType] = super().get_queryset(request).annotate(**counts)
         return rows
 
-    @admin.display(description=_("active"), ordering="active_items")
+    @admin.display(description=gettext_lazy("active"), ordering="active_items")
     def active_items(self, row: Any) -> int:
         """Return the number of active items."""
         return int(row.active_items)
 
-    @admin.display(description=_("reserved"), ordering="reserved_items")
+    @admin.display(description=gettext_lazy("reserved"), ordering="reserved_items")
     def reserved_items(self, row: Any) -> int:
         """Return the number of reserved items."""
         return int(row.reserved_items)
 
-    @admin.display(description=_("disabled"), ordering="disabled_items")
+    @admin.display(description=gettext_lazy("disabled"), ordering="disabled_items")
     def disabled_items(self, row: Any) -> int:
         """Return the number of disabled items."""
         return int(row.disabled_items)
 
-    @admin.display(description=_("instances"), ordering="instance_count")
+    @admin.display(description=gettext_lazy("instances"), ordering="instance_count")
     def instance_count(self, row: Any) -> int:
         """Return the number of instances of all items."""
         return int(row.instance_count)
 
-    @admin.display(description=_("in code"), boolean=True)
+    @admin.display(description=gettext_lazy("in code"), boolean=True)
     def is_declared(self, row: PluginType) -> bool:
         """Return whether the type's code is there."""
         return row.is_registered
@@ -122,7 +341,7 @@ class PluginTypeAdmin(ShortDescription):
             return HttpResponseRedirect(f"{address}#order")
         outcome = save_order(request, instances, row)
         if outcome.lost:
-            messages.error(request, gettext("An instance that you edited is not there any more. Nothing was saved."))
+            messages.error(request, _("An instance that you edited is not there any more. Nothing was saved."))
         elif not outcome.refused:
             self._say_what_changed(request, outcome)
         if not outcome.refused:
@@ -151,16 +370,16 @@ class PluginTypeAdmin(ShortDescription):
             "order_failed": bool(refused),
         }
 
-    def _say_what_changed(self, request: HttpRequest, outcome: Outcome) -> None:
+    def _say_what_changed(self, request: HttpRequest, outcome: SavedOrder) -> None:
         count = len(outcome.changed)
         if not count:
-            self.message_user(request, gettext("Nothing was changed."), messages.INFO)
+            self.message_user(request, _("Nothing was changed."), messages.INFO)
             return
         listed = ", ".join(map(str, outcome.changed[:10]))
         text = ngettext("%(count)d instance changed: %(rows)s.", "%(count)d instances changed: %(rows)s.", count)
         self.message_user(request, text % {"count": count, "rows": listed}, messages.SUCCESS)
 
-    def _show_refused(self, request: HttpRequest, row: PluginType, outcome: Outcome) -> HttpResponse:
+    def _show_refused(self, request: HttpRequest, row: PluginType, outcome: SavedOrder) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             **self._get_order_context(request, row, outcome.refused),
@@ -168,6 +387,6 @@ class PluginTypeAdmin(ShortDescription):
             "media": self.media,
             "original": row,
             "has_view_permission": True,
-            "title": gettext("Order of selection: %(type)s") % {"type": row},
+            "title": _("Order of selection: %(type)s") % {"type": row},
         }
         return TemplateResponse(request, "admin/django_plugin_system/plugintype/order_refused.html", context)

@@ -13,8 +13,8 @@ from django.core.signals import got_request_exception
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from django_plugin_system.admin import connection_test, connection_test_page
-from django_plugin_system.admin.connection_test import Outcome
+from django_plugin_system.admin import connection_test
+from django_plugin_system.admin.connection_test import CheckResult
 from django_plugin_system.changes import read_token
 from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -130,7 +130,7 @@ def test_a_project_decides_by_its_own_rules(
     def may(_admin: Any, _request: Any, obj: Row | None = None) -> bool:
         return obj is None
 
-    monkeypatch.setattr(connection_test_page.ConnectionTests, "has_test_permission", may)
+    monkeypatch.setattr(connection_test.ConnectionTests, "has_test_permission", may)
     assert 'name="_test"' not in admin_client.get(url("change", checked.pk)).content.decode()
     assert admin_client.post(url("change", checked.pk), {"_test": "1"}).status_code == 403
     assert 'name="_test"' in admin_client.get(f"{url('add')}?item={checked.item_id}").content.decode()
@@ -285,11 +285,11 @@ def test_a_change_during_the_test(admin_client: Client, checked: Row) -> None:
     other = get_row(checked)
     other.set_config({**CONFIG, "timeout": 5})
     CheckedSms.behave = lambda _plugin: None
-    outcome = Outcome("late")
+    outcome = CheckResult("late")
     other.save()
-    connection_test_page.keep_result(checked, outcome)
+    connection_test.keep_result(checked, outcome)
     assert get_row(checked).last_tested_at is None
-    connection_test_page.keep_result(other, outcome)
+    connection_test.keep_result(other, outcome)
     assert get_row(checked).last_test_error == "late"
     del admin_client
 
@@ -339,7 +339,7 @@ def test_report_of_a_crash_holds_no_secret(admin_user: User, checked: Row, monke
         message = "our own mistake"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr(connection_test_page, "run_check", crash)
+    monkeypatch.setattr(connection_test, "run_check", crash)
     client = Client(raise_request_exception=False)
     client.force_login(admin_user)
     form = edit_config(open_change(client, checked), senders=[{"name": "a", "token": TYPED}])

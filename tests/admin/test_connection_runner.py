@@ -16,8 +16,7 @@ from django.db import connection
 from django.utils.html import escape
 
 from django_plugin_system.admin import connection_test
-from django_plugin_system.admin.connection_error import MAX_LENGTH, describe
-from django_plugin_system.admin.connection_test import MOST_AT_ONCE, has_check, run_check
+from django_plugin_system.admin.connection_test import MAX_LENGTH, MOST_AT_ONCE, describe, has_check, run_check
 from django_plugin_system.models import PluginInstance
 from tests.admin.checked import CheckedSms, declare_checked, raising
 from tests.admin.sample import CONFIG, SECRET, AbstractSms, make_instance
@@ -32,7 +31,7 @@ if sys.version_info < (3, 11):  # pragma: no cover - which branch runs depends o
     from exceptiongroup import ExceptionGroup
 
 
-def run(behave: Callable[[Any], Any], row: PluginInstance) -> connection_test.Outcome:
+def run(behave: Callable[[Any], Any], row: PluginInstance) -> connection_test.CheckResult:
     """Test a row whose ``check()`` behaves so, and see to it that no thread is left."""
     CheckedSms.behave = behave
     return run_check(row, row)

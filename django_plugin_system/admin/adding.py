@@ -1,13 +1,15 @@
-"""Adding an instance as a copy of another one: without its secrets in the form, with them here on the server."""
+"""Adding an instance: the page on which its item is chosen, and copies of instances, with or without secrets."""
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -16,18 +18,65 @@ from django.views.decorators.debug import sensitive_variables
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opening import open_markers
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.models import PluginInstance, PluginStatus
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.rows.config import get_binding
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from django.db.models import QuerySet
     from django.http import HttpRequest
-
-    from django_plugin_system.models import PluginItem
 
     ModelAdmin = admin.ModelAdmin[Any]
 else:
     ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One item that can be chosen."""
+
+    item: PluginItem
+    takes_config: bool
+    is_disabled: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """A type with its items."""
+
+    plugin_type: PluginType
+    choices: list[Choice] = field(default_factory=list)
+
+
+def find_item(item_id: str | UUID | None) -> PluginItem | None:
+    """Return the item with this id whose code is there, or None."""
+    if not item_id:
+        return None
+    try:
+        item = PluginItem.objects.select_related("plugin_type").get(pk=item_id)
+    except (PluginItem.DoesNotExist, ValidationError):
+        return None
+    return item if item.is_registered else None
+
+
+def group_items(search: str = "") -> list[Group]:
+    """Return the items whose code is there, grouped by type; those that ``search`` is found in. One query."""
+    items = PluginItem.objects.select_related("plugin_type").annotate(instance_count=Count("instances"))
+    for word in search.split():
+        texts = ("name", "module", "description", "plugin_type__name", "plugin_type__description")
+        found = Q()
+        for text in texts:
+            found |= Q(**{f"{text}__icontains": word})
+        items = items.filter(found)
+    groups: dict[UUID, Group] = {}
+    for item in items.order_by("plugin_type__name", "plugin_type__manager", "name", "module"):
+        if item.is_registered:
+            group = groups.setdefault(item.plugin_type_id, Group(item.plugin_type))
+            disabled = item.status == PluginStatus.DISABLED
+            group.choices.append(Choice(item, item.config_schema is not None, disabled))
+    return list(groups.values())
+
 
 COPIED = ("status", "priority", "description")
 
