@@ -17,7 +17,7 @@ class PluginSystemConfig(AppConfig):
         """Start up, after the models of all apps are there."""
         from django_plugin_system import checks, receivers  # noqa: PLC0415 - these need the models of all apps
         from django_plugin_system.fakes.guard import guard  # noqa: PLC0415 - as above
-        from django_plugin_system.registry.discovery import discover_plugins  # noqa: PLC0415 - these need the models of all apps
+        from django_plugin_system.registry import discover_plugins  # noqa: PLC0415 - these need the models of all apps
 
         checks.register_checks()
         receivers.connect_receivers()

@@ -15,7 +15,7 @@ from django_plugin_system.exceptions import InvalidSetting, PluginSystemError
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.registry import registry
-from django_plugin_system.rotation.survey import TABLE, count_rows_by_key
+from django_plugin_system.rotation import TABLE, count_rows_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

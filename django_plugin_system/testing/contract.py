@@ -18,8 +18,7 @@ from django_plugin_system.config.versions import unwrap_secrets, upgrade
 from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
 from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema, get_config_version
-from django_plugin_system.registry import ItemSpec
-from django_plugin_system.registry.requirements import check_plugin_class
+from django_plugin_system.registry import ItemSpec, check_plugin_class
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 
 if TYPE_CHECKING:

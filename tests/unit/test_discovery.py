@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from django_plugin_system.registry.discovery import discover_plugins
+from django_plugin_system.registry import discover_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,7 @@ from django.db import connections, router
 from django_plugin_system.config.keyring import SETTING, uses_derived_keys
 from django_plugin_system.management.progress import Progress
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
-from django_plugin_system.rotation.survey import BATCH_SIZE
+from django_plugin_system.rotation import BATCH_SIZE, RotationReport, rotate_secrets, verify_secrets
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

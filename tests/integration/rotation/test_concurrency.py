@@ -12,8 +12,7 @@ from django.db import connection, connections
 
 from django_plugin_system.changes import TABLE as TOKENS
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
-from django_plugin_system.rotation.rotating import ATTEMPTS
+from django_plugin_system.rotation import ATTEMPTS, RotationReport, rotate_secrets, verify_secrets
 from tests.integration.plugins import SECRET
 from tests.integration.rotation.running import (
     NEW,

@@ -9,8 +9,7 @@ import pytest
 from django.db import connection
 
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.rotation import rotate_secrets, verify_secrets
-from django_plugin_system.rotation.rotating import LISTED
+from django_plugin_system.rotation import LISTED, rotate_secrets, verify_secrets
 from tests.integration.plugins import SECRET
 from tests.integration.rotation.running import (
     NEW,
