@@ -19,9 +19,9 @@ FLOORS = (
     ("querysets",),
     ("compat",),
     ("models", "register", "storage"),
-    ("drift", "failover", "rotation", "selection", "sync"),
-    ("helpers", "services", "transfer"),
-    ("forms",),
+    ("failover", "rotation", "selection", "sync"),
+    ("helpers", "services"),
+    ("contrib", "forms"),
     ("admin", "apps", "checks", "management", "receivers", "testing"),
 )
 """The rooms of the package, lowest first; rooms on one floor may use each other as long as no cycle comes of it."""

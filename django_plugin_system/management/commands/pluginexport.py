@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from django_plugin_system.contrib.transfer.document import WRITERS, write_document
+from django_plugin_system.contrib.transfer.export import Export, Selection, export_instances, is_listed
 from django_plugin_system.exceptions import InvalidDocument
-from django_plugin_system.management.files import guess_format, write_text
-from django_plugin_system.management.printable import make_printable
-from django_plugin_system.transfer.document import WRITERS, write_document
-from django_plugin_system.transfer.export import Export, Selection, export_instances
-from django_plugin_system.transfer.naming import is_listed
+from django_plugin_system.management.output import guess_format, make_printable, write_text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -8,17 +8,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.contrib.transfer.apply import import_document
+from django_plugin_system.contrib.transfer.document import READERS
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management.files import STANDARD, guess_format, read_text
-from django_plugin_system.management.printable import make_printable
-from django_plugin_system.transfer.apply import import_document
-from django_plugin_system.transfer.document import READERS
+from django_plugin_system.management.output import STANDARD, guess_format, make_printable, read_text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterable
 
-    from django_plugin_system.transfer.planning import Change, Plan
+    from django_plugin_system.contrib.transfer.planning import Change, Plan
 
 SIGNS = {"create": "+", "update": "~", "skip": "=", "refuse": "!"}
 """What stands before an instance in the list of changes."""

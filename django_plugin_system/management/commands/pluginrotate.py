@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections, router
 
 from django_plugin_system.config.keyring import SETTING, uses_derived_keys
-from django_plugin_system.management.progress import Progress
+from django_plugin_system.management.output import Progress
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rotation import BATCH_SIZE, RotationReport, rotate_secrets, verify_secrets
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, no_translations
 
-from django_plugin_system.drift.gate import GateReport, check_schemas, write_schemas
+from django_plugin_system.contrib.drift.gate import GateReport, check_schemas, write_schemas
 from django_plugin_system.exceptions import InvalidSnapshot, SnapshotNotWritten
 
 if TYPE_CHECKING:

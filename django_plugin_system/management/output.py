@@ -1,0 +1,114 @@
+"""What commands read and write: documents, text fit for a terminal, how far a long run is."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.core.management.base import CommandError
+
+if TYPE_CHECKING:
+    from django.core.management.base import OutputWrapper
+
+STANDARD = "-"
+"""Stands for standard input."""
+MOST_BYTES = 64 * 1024 * 1024
+"""How long a document may be."""
+_YAML_SUFFIXES = {".yaml", ".yml"}
+
+
+def guess_format(name: str | None) -> str:
+    """Return the format that the name of a file suggests: ``yaml`` or ``json``."""
+    return "yaml" if name and Path(name).suffix.lower() in _YAML_SUFFIXES else "json"
+
+
+def read_text(name: str) -> str:
+    """Return the text of a file, or of standard input for ``-``.
+
+    :raises CommandError: if it cannot be read, is too long, or is not UTF-8.
+    """
+    try:
+        if name == STANDARD:
+            content = sys.stdin.buffer.read(MOST_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+    if len(content) > MOST_BYTES:
+        raise CommandError(f"The document is longer than {MOST_BYTES:,} bytes: split it.")
+    with suppress(UnicodeDecodeError):
+        return content.decode("utf-8-sig")
+    raise CommandError("The document is not UTF-8.")
+
+
+def write_text(path: Path, text: str, *, force: bool) -> None:
+    """Write a file that only its owner may read; ``force`` puts it in the place of one that is there.
+
+    :raises CommandError: if there is a file and ``force`` is not given, or it cannot be written.
+    """
+    try:
+        if force:
+            _replace(path, text)
+        else:
+            _write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), text)
+    except FileExistsError:
+        raise CommandError(f"{path} exists. Choose another name, or --force to replace it.") from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a new file and put it in the place of the old one in one step; a link is replaced, not followed."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        _write(descriptor, text)
+        os.replace(name, path)  # noqa: PTH105 - as Path.replace
+    except OSError:
+        os.unlink(name)  # noqa: PTH108 - as Path.unlink
+        raise
+
+
+def _write(descriptor: int, text: str) -> None:
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def make_printable(text: str) -> str:
+    """Return ``text`` with an escape in the place of each character that a terminal may obey or cannot show."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+WIDTH = 30
+"""Characters of a full bar."""
+
+
+class Progress:
+    """Shows on ``stream`` how many of ``total`` rows are done."""
+
+    def __init__(self, stream: OutputWrapper, total: int) -> None:
+        """Show nothing yet; ``total`` may turn out too small or too large."""
+        self._stream = stream
+        self._total = max(total, 1)
+        self._on_terminal = stream.isatty()
+        self._tenths = 0
+
+    def show(self, done: int) -> None:
+        """Say that ``done`` rows are done."""
+        share = min(done / self._total, 1)
+        text = f"{done:,} of {max(done, self._total):,} rows ({share:.0%})"
+        if self._on_terminal:
+            self._stream.write(f"\r[{'#' * int(share * WIDTH):.<{WIDTH}}] {text}", ending="")
+        elif int(share * 10) > self._tenths:
+            self._tenths = int(share * 10)
+            self._stream.write(text)
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Leave the bar's line; to be called once, after the last ``show``."""
+        if self._on_terminal:
+            self._stream.write("")

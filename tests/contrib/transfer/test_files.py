@@ -1,0 +1,94 @@
+"""Files that the commands read and write."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from django_plugin_system.management.output import MOST_BYTES
+from tests.contrib.transfer.helpers import run
+from tests.integration.plugins import SECRET
+from tests.integration.rows import add_instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django_plugin_system.models import PluginItem
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def instance(provider: PluginItem) -> None:
+    """Have something to export."""
+    add_instance("main", provider)
+
+
+def get_mode(path: Path) -> int:
+    """Return who may do what with a file."""
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_a_file_is_new_and_private(folder: Path) -> None:
+    """A file is made for its owner only; one that is there is not touched without --force."""
+    path = folder / "out.json"
+    ran = run("pluginexport", "--output", str(path))
+    assert not ran.out
+    assert json.loads(path.read_text())["version"] == 1
+    assert get_mode(path) == 0o600
+    path.write_text("mine")
+    ran = run("pluginexport", "--output", str(path))
+    assert ran.error == f"{path} exists. Choose another name, or --force to replace it."
+    assert path.read_text() == "mine"
+
+
+def test_force_replaces_the_file(folder: Path) -> None:
+    """With --force the new file takes the place of the old one, private again; a link is replaced, not followed."""
+    target, path = folder / "target", folder / "out.json"
+    target.write_text("mine")
+    target.chmod(0o644)
+    path.symlink_to(target)
+    assert run("pluginexport", "--output", str(path)).error
+    ran = run("pluginexport", "--output", "out.json", "--force")
+    assert not ran.error
+    assert (target.read_text(), path.is_symlink(), get_mode(path)) == ("mine", False, 0o600)
+    assert sorted(one.name for one in folder.iterdir()) == ["out.json", "target"]
+
+
+def test_a_place_where_nothing_can_be_written(folder: Path) -> None:
+    """A folder that is not there, or stands in the way, is named; nothing is left behind."""
+    (folder / "there").mkdir()
+    for name in ("no/out.json", "there"):
+        ran = run("pluginexport", "--output", str(folder / name), "--force")
+        assert ran.error.startswith(f"{folder / name} cannot be written: ")
+        assert not ran.out
+    assert [one.name for one in folder.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize("name", ["out.yaml", "out.YML"])
+def test_the_name_says_the_format(folder: Path, name: str) -> None:
+    """A file that ends in .yaml or .yml is YAML, for both commands."""
+    assert not run("pluginexport", "--output", name).error
+    assert (folder / name).read_text().startswith("format: django-plugin-system\nversion: 1\ninstances:\n- type: sms\n")
+    assert run("pluginimport", name).out.endswith("Unchanged: 1.\n")
+
+
+def test_the_format_can_be_given(folder: Path) -> None:
+    """An option says the format where there is no name, or another one."""
+    text = run("pluginexport", "--format", "yaml").out
+    (folder / "document").write_text(text)
+    assert run("pluginimport", "document", "--format", "yaml").out.endswith("Unchanged: 1.\n")
+    assert run("pluginimport", "document").error.startswith("The document cannot be read: line 1, column 1: this is")
+
+
+def test_files_that_cannot_be_read(folder: Path) -> None:
+    """A file that is not there, not text or endless is refused, and nothing of it is shown."""
+    assert run("pluginimport", "none.json").error == "none.json cannot be read: No such file or directory."
+    (folder / "bytes.json").write_bytes(SECRET.encode() + b"\xff")
+    assert run("pluginimport", "bytes.json").error == "The document is not UTF-8."
+    with (folder / "long.json").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert run("pluginimport", "long.json").error == "The document is longer than 67,108,864 bytes: split it."
