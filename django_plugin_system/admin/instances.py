@@ -29,9 +29,8 @@ from django_plugin_system.admin.shared import Links, show_priority, show_state, 
 from django_plugin_system.config.parts import iter_json
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
-from django_plugin_system.forms.field import ConfigField
-from django_plugin_system.forms.secret import read_placeholder
-from django_plugin_system.forms.widgets import is_jsonform_installed
+from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
+from django_plugin_system.forms.scalars import read_placeholder
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import get_config_version
 from django_plugin_system.rows.secret_dates import get_dates, open_readable
@@ -225,7 +224,7 @@ class PluginInstanceForm(ModelForm):
             self._take_config(submission, submission.config)
 
     def _take_config(self, submission: Submission, config: dict[str, Any]) -> None:
-        field = cast("ConfigField", self.fields["config"])
+        field = cast("ConfigFormField", self.fields["config"])
         try:
             self.instance.set_config(config)
         except InvalidConfig as invalid:
@@ -244,7 +243,7 @@ def make_form_class(item: PluginItem, binding: ConfigBinding | None) -> type[Plu
     """Return the form of an instance of ``item``, with the configuration of ``binding`` if it can be edited."""
     attributes: dict[str, Any] = {"item": item}
     if binding is not None:
-        attributes["config"] = ConfigField(binding)
+        attributes["config"] = ConfigFormField(binding)
     metaclass: Any = type(PluginInstanceForm)
     made: type[PluginInstanceForm] = metaclass(PluginInstanceForm.__name__, (PluginInstanceForm,), attributes)
     return made

@@ -2,10 +2,10 @@
 
 Nothing here knows the models of this package. Read it in this order:
 
-- ``controls``: what any control of a form can do; ``scalars``, ``secret``, ``jsontext``, ``containers``, ``groups`` and
-  ``variants``: the controls;
-- ``builder``, with ``leaves`` and ``labels``: from types to controls;
-- ``vault``: stored secrets as placeholders; ``textmode``: the whole configuration as one JSON text;
-- ``binding``: one row's configuration and its form; ``titles``: how people know a value in it;
-- ``field`` and ``widgets``: what Django sees of it.
+- ``controls``: what any control of a form can do; ``scalars``, ``jsontext``, ``containers`` and ``variants``: the
+  controls;
+- ``builder``: from types to controls;
+- ``placeholders``: what stands for stored secrets in the browser;
+- ``binding``: one row's configuration and its form, also as one JSON text;
+- ``field``: what Django sees of it; ``messages``: errors in the operator's language.
 """

@@ -7,30 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from django_plugin_system.config.parts import map_json
 from django_plugin_system.config.references import is_deep
 from django_plugin_system.config.texts import collect_secret_texts
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.builder import Builder, Request
+from django_plugin_system.forms.containers import GroupControl, ListControl, PairsControl
 from django_plugin_system.forms.controls import (
     MISSING,
     Control,
     Reading,
     Schema,
     UnfitError,
+    describe_references,
+    is_reference,
     is_same,
     parse_json,
     show_json,
 )
-from django_plugin_system.forms.groups import GroupControl
-from django_plugin_system.forms.jsontext import JOIN, JsonTextControl, holds_secret, iter_controls
-from django_plugin_system.forms.reference import describe_references
-from django_plugin_system.forms.secret import SecretControl, read_placeholder
-from django_plugin_system.forms.textmode import hide_typed, outline, take_text
-from django_plugin_system.forms.titles import get_titles
-from django_plugin_system.forms.vault import Vault
+from django_plugin_system.forms.jsontext import (
+    JOIN,
+    JsonTextControl,
+    hide_texts,
+    holds_secret,
+    iter_controls,
+    iter_texts,
+)
+from django_plugin_system.forms.placeholders import Placeholders
+from django_plugin_system.forms.scalars import MASK_PROBLEM, SecretControl, TextControl, is_mask, read_placeholder
+from django_plugin_system.forms.variants import VariantsControl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -88,8 +96,8 @@ class ConfigBinding:
         self._is_new = stored is None
         known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
         control, self._models = _build(schema)
-        self._vault = Vault(row, opened or {}, collect_secret_texts(schema, known))
-        self.plain: dict[str, Any] = self._vault.hide(control, known)
+        self._placeholders = Placeholders(row, opened or {}, collect_secret_texts(schema, known))
+        self.plain: dict[str, Any] = self._placeholders.hide(control, known)
         self.generated = generated and isinstance(control, GroupControl)
         try:
             self.control = control.adapt(self.plain)
@@ -105,7 +113,7 @@ class ConfigBinding:
     @property
     def known(self) -> set[Any]:
         """What the browser was sent: the placeholders, and the values that are no secrets."""
-        return {*self._vault.get_placeholders(), *_iter_values(self.plain)}
+        return {*self._placeholders.get_placeholders(), *_iter_values(self.plain)}
 
     def get_help(self) -> str:
         """Return what operators should know about the whole form: what they may refer to."""
@@ -150,7 +158,7 @@ class ConfigBinding:
         else:
             plain = take_text(self.control, form, self.plain, reading, ())
         misplaced: list[FieldProblem] = []
-        config = self._vault.reveal(plain, misplaced)
+        config = self._placeholders.reveal(plain, misplaced)
         problems = (*reading.problems, *self.to_form_paths(misplaced, form))
         changed = tuple(self._iter_changed_titles(plain))
         return Submission(None if problems else config, problems, changed_fields=changed, form=form)
@@ -198,7 +206,7 @@ def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
 
 def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """Return a stored configuration without its secrets: what a copy of the row may start with."""
-    plain = Vault(exposed=collect_secret_texts(schema, stored)).hide(_build(schema)[0], dict(stored))
+    plain = Placeholders(exposed=collect_secret_texts(schema, stored)).hide(_build(schema)[0], dict(stored))
     dropped: dict[str, Any] = _drop(plain)
     return dropped
 
@@ -212,7 +220,7 @@ def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> 
         return TOO_DEEP
     control = _build(schema)[0] if schema else None
     exposed = collect_secret_texts(schema, stored) if schema else ()
-    return show_json(_blot(Vault(exposed=exposed).hide(control, dict(stored))))
+    return show_json(_blot(Placeholders(exposed=exposed).hide(control, dict(stored))))
 
 
 def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:
@@ -252,3 +260,105 @@ def _drop(plain: Any) -> Any:
     if isinstance(plain, list):
         return [_drop(value) for value in plain if not read_placeholder(value)]
     return plain
+
+
+_EMPTY: dict[str, Any] = {"string": "", "boolean": False, "array": []}
+
+
+def outline(control: Control) -> Any:
+    """Return what the text of a new configuration starts with: every field with its default, or empty."""
+    if not isinstance(control, GroupControl):
+        return {}
+    return {name: _outline_field(child) for name, child in control.children.items()}
+
+
+def _outline_field(control: Control) -> Any:
+    if control.label.default is not MISSING and not holds_secret(control):
+        return control.label.default
+    if isinstance(control, GroupControl):
+        return outline(control)
+    if isinstance(control, PairsControl):
+        return {}
+    return None if control.nullable else _EMPTY.get(control.kind)
+
+
+def take_text(control: Control | None, plain: Any, old: Any, reading: Reading, at: Path) -> Any:
+    """Return typed JSON without empty fields that must be filled; refuse masks in the place of secrets.
+
+    What stood there before, in ``old``, may be empty.
+    """
+    control = _resolve(control, plain)
+    if isinstance(plain, dict):
+        past = old if isinstance(old, dict) else {}
+        return {
+            key: take_text(_get_child(control, key, plain), value, past.get(key), reading, (*at, key))
+            for key, value in plain.items()
+            if past.get(key) == value or not _is_unfilled(_get_child(control, key, plain), value)
+        }
+    if isinstance(plain, list):
+        before = dict(enumerate(old)) if isinstance(old, list) else {}
+        return [
+            take_text(_get_child(control, str(index), plain), item, before.get(index), reading, (*at, str(index)))
+            for index, item in enumerate(plain)
+        ]
+    secret = isinstance(control, SecretControl) or (isinstance(control, JsonTextControl) and control.may_hold_secret)
+    if secret and any(map(is_mask, iter_texts(plain))):
+        reading.refuse(at, MASK_PROBLEM)
+    return plain
+
+
+def _is_unfilled(control: Control | None, value: Any) -> bool:
+    return value == "" and (
+        isinstance(control, SecretControl) or (isinstance(control, TextControl) and control.label.required)
+    )
+
+
+def hide_typed(control: Control, plain: Any, known: Container[str]) -> Any:
+    """Return typed JSON as it may be shown again: nothing that was typed where a secret or nothing belongs."""
+    return _hide(control, plain, known) if holds_secret(control) else plain
+
+
+def _hide(control: Control | None, plain: Any, known: Container[str]) -> Any:
+    if is_reference(plain):
+        return plain
+    control = _resolve(control, plain)
+    if control is None or isinstance(control, (SecretControl, JsonTextControl)):
+        harmless = isinstance(control, JsonTextControl) and not control.may_hold_secret
+        return plain if harmless else hide_texts(plain, known)
+    return map_json(plain, lambda key, item: _hide(control.get_child(key, plain), item, known))
+
+
+def _resolve(control: Control | None, plain: Any) -> Control | None:
+    return control.pick_plain(plain) if isinstance(control, VariantsControl) else control
+
+
+def _get_child(control: Control | None, key: str, plain: Any) -> Control | None:
+    return control.get_child(key, plain) if control else None
+
+
+def get_titles(control: Control, path: Path) -> list[str]:
+    """Return the titles of the controls on a form path; list positions count from 1."""
+    if not path:
+        return []
+    part, rest = path[0], path[1:]
+    if isinstance(control, (ListControl, PairsControl)) and part.isdigit():
+        return [str(int(part) + 1), *_get_titles_in_item(control, rest)]
+    child = _find_child(control, part)
+    if child is None:
+        return list(path)
+    return [str(child.label.title) or part, *get_titles(child, rest)]
+
+
+def _get_titles_in_item(control: ListControl | PairsControl, path: Path) -> list[str]:
+    if isinstance(control, ListControl):
+        return get_titles(control.item, path)
+    return get_titles(control.value, path[1:]) if path[:1] == ("value",) else list(path)
+
+
+def _find_child(control: Control, part: str) -> Control | None:
+    options = control.options if isinstance(control, VariantsControl) else (control,)
+    for option in options:
+        for key, child in option.iter_children():
+            if key == part:
+                return child
+    return None

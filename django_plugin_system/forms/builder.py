@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,20 +12,29 @@ from types import NoneType
 from typing import Annotated, Any, ForwardRef, Literal
 
 import typing_extensions
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from pydantic import BaseModel, Json, RootModel
+from pydantic import BaseModel, Json, RootModel, TypeAdapter
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
+from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.config.declared import Step, holds_secret, is_secret_type, is_union, iter_inner
-from django_plugin_system.forms.containers import ListControl, PairsControl, TupleControl
-from django_plugin_system.forms.controls import MISSING, Control, Label
-from django_plugin_system.forms.groups import GroupControl
+from django_plugin_system.forms.containers import GroupControl, ListControl, PairsControl, TupleControl
+from django_plugin_system.forms.controls import MISSING, Control, Label, Text
 from django_plugin_system.forms.jsontext import JsonTextControl
-from django_plugin_system.forms.labels import add_bound_hint, get_model_title, make_label
-from django_plugin_system.forms.leaves import build_choice, build_leaf, get_json_schema
-from django_plugin_system.forms.scalars import FormattedControl, NumberTextControl
-from django_plugin_system.forms.secret import SecretControl
-from django_plugin_system.forms.variants import NothingControl, ReferenceControl, VariantsControl
+from django_plugin_system.forms.scalars import (
+    MAX_EXACT,
+    BooleanControl,
+    ChoiceControl,
+    ConstantControl,
+    FormattedControl,
+    NumberControl,
+    NumberTextControl,
+    SecretControl,
+    TextControl,
+)
+from django_plugin_system.forms.variants import NothingControl, RecursiveControl, VariantsControl
 
 _JSON: Any = Json
 _TITLES = {"string": _("Text"), "number": _("Number"), "boolean": _("Yes or no"), "array": _("List")}
@@ -132,7 +142,7 @@ class Builder:
             return JsonTextControl(request.label, request.nullable, may_hold_secret=holds_secret(annotation))
         self._recursive.add(annotation)
         name, title = _get_name(annotation), get_model_title(annotation)
-        reference = ReferenceControl(request.label, name=name, own_title=title, models=self.models)
+        reference = RecursiveControl(request.label, name=name, own_title=title, models=self.models)
         return _make_optional(reference) if request.nullable else reference
 
     def _build_union(self, annotation: Any, request: Request) -> Control:
@@ -146,7 +156,7 @@ class Builder:
         part = replace(request, label=Label(help_text=request.label.help_text), nullable=False, in_union=True)
         options = [_make_option(self.build(member, part), index) for index, member in enumerate(members)]
         options.sort(
-            key=lambda option: option.is_reference
+            key=lambda option: option.is_recursive
         )  # a new form starts with the first, and must come to an end
         if not _is_unambiguous(options):
             return JsonTextControl(request.label, nullable, may_hold_secret=holds_secret(annotation))
@@ -232,7 +242,7 @@ def _make_optional(control: Control) -> Control:
 
 
 def _get_option_title(control: Control) -> Any:
-    if isinstance(control, (GroupControl, ReferenceControl)):
+    if isinstance(control, (GroupControl, RecursiveControl)):
         return control.own_title
     return _TITLES.get(control.kind, _("Values"))
 
@@ -245,7 +255,7 @@ def _make_option(control: Control, index: int) -> Control:
 def _is_unambiguous(options: list[Control]) -> bool:
     """Say whether the browser can tell the options apart by the shape of their values."""
     kinds = [
-        "reference" if isinstance(option, ReferenceControl) else option.kind
+        "reference" if isinstance(option, RecursiveControl) else option.kind
         for option in options
         if not isinstance(option, GroupControl)
     ]
@@ -264,3 +274,130 @@ def _without_masked_default(control: Control) -> Control:
     if isinstance(control, JsonTextControl) and control.may_hold_secret:
         return replace(control, label=replace(control.label, default=MISSING))
     return control
+
+
+_YES_NO = ((_("Yes"), "true"), (_("No"), "false"))
+
+
+def get_json_schema(annotation: Any, metadata: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """Return the JSON schema of what pydantic writes for a type; empty if it cannot say."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(annotation, *metadata)] if metadata else annotation)
+        return adapter.json_schema(mode="serialization")
+    except Exception:  # noqa: BLE001 - any type of an author's, with any hook
+        return {}
+
+
+def build_leaf(
+    annotation: Any, label: Label, metadata: tuple[Any, ...], *, nullable: bool, in_union: bool = False
+) -> Control:
+    """Return the control of a single value. ``in_union`` asks for one that the browser can tell from a text."""
+    schema = get_json_schema(annotation, metadata)
+    kind = schema.get("type")
+    if "enum" in schema or "const" in schema:
+        return JsonTextControl(label, nullable)
+    if kind == "string":
+        may_be_empty = any(base in (str, bytes) for base in getattr(annotation, "__mro__", ()))
+        return (TextControl if may_be_empty else FormattedControl)(label, nullable)
+    if kind == "boolean":
+        return ChoiceControl(label, nullable, _YES_NO) if nullable else BooleanControl(label)
+    if kind in {"integer", "number"}:
+        return _build_number(schema, label, nullable=nullable, in_union=in_union)
+    return JsonTextControl(label, nullable)
+
+
+def _build_number(schema: dict[str, Any], label: Label, *, nullable: bool, in_union: bool) -> Control:
+    whole = schema["type"] == "integer"
+    minimum = schema.get("minimum", schema.get("exclusiveMinimum"))
+    maximum = schema.get("maximum", schema.get("exclusiveMaximum"))
+    bounded = all(bound is not None and abs(bound) <= MAX_EXACT for bound in (minimum, maximum))
+    if whole and not bounded and not in_union:
+        return NumberTextControl(label, nullable)
+    bounds = {"minimum": schema.get("minimum"), "maximum": schema.get("maximum")}
+    return NumberControl(label, nullable, whole=whole and not in_union, **bounds)
+
+
+def build_choice(values: Iterable[Any], label: Label, *, nullable: bool) -> Control:
+    """Return the control of a Literal's values or an Enum's members; hidden if there is but one."""
+    members = list(values)
+    plain = [(_get_choice_title(member), to_jsonable_python(member)) for member in members if member is not None]
+    nullable = nullable or len(plain) < len(members)
+    if len(plain) == 1 and not nullable:
+        return ConstantControl(label, value=plain[0][1])
+    return ChoiceControl(label, nullable, tuple((title, json.dumps(value)) for title, value in plain))
+
+
+def _get_choice_title(member: Any) -> str:
+    if not isinstance(member, Enum):
+        return str(member)
+    title = getattr(member, "label", None) or member.value
+    return str(title) if isinstance(title, str) else humanize(member.name.lower())
+
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def humanize(name: str) -> str:
+    """Return a field's name as a title: ``account_sid`` as ``Account sid``."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def get_model_title(model: type[BaseModel]) -> str:
+    """Return the title in the model's config, or its name in words: ``CardPayment`` as ``Card payment``."""
+    title = model.model_config.get("title")
+    if title:
+        return title
+    words = _WORD_START.sub(" ", model.__name__).split(" ")
+    return humanize(" ".join(word if word.isupper() else word.lower() for word in words))
+
+
+def make_label(name: str, info: FieldInfo, model: type[BaseModel]) -> Label:
+    """Return how field ``name`` of ``model`` presents itself.
+
+    ``json_schema_extra`` may hold ``readOnly`` (never taken from the browser), ``multiline`` (an area of text) and
+    ``group`` (a heading for it and others).
+    """
+    generate = info.field_title_generator or model.model_config.get("field_title_generator")
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    return Label(
+        title=info.title or (generate(name, info) if generate else humanize(name)),
+        help_text=info.description or "",
+        placeholder=_get_example(info),
+        required=info.is_required(),
+        read_only=bool(extra.get("readOnly")),
+        multiline=bool(extra.get("multiline")) or extra.get("format") == "textarea",
+        group=_get_group(extra),
+        default=get_default(info),
+    )
+
+
+def add_bound_hint(label: Label, metadata: Iterable[Any]) -> Label:
+    """Return ``label`` with a word on what the secret belongs to, if it is bound to anything."""
+    names = [humanize(name) for item in metadata if isinstance(item, BoundTo) for name in item.names]
+    if not names:
+        return label
+    hint = _("Belongs to %(fields)s: when that changes, type it again.") % {"fields": ", ".join(names)}
+    return replace(label, help_text=f"{label.help_text} {hint}" if label.help_text else hint)
+
+
+def _get_group(extra: Mapping[str, Any]) -> Text:
+    group = extra.get("group")
+    return group if isinstance(group, (str, Promise)) else ""
+
+
+def _get_example(info: FieldInfo) -> str:
+    example = (info.examples or [""])[0]
+    return str(example) if isinstance(example, (str, int, float)) else ""
+
+
+def get_default(info: FieldInfo) -> Any:
+    """Return a field's default as JSON, secrets masked; MISSING where there is none, or none that JSON can say."""
+    if info.is_required() or info.default_factory_takes_validated_data:
+        return MISSING
+    try:
+        default = to_jsonable_python(info.get_default(call_default_factory=True), by_alias=False)
+        json.dumps(default, allow_nan=False)
+    except Exception:  # noqa: BLE001 - factories and serializers are foreign code; the form just starts empty
+        return MISSING
+    return default

@@ -3,7 +3,7 @@
 Three shapes of one value:
 
 - *stored*: as the row holds it; secrets are markers;
-- *plain*: the same JSON, each secret replaced by the text of a placeholder (see ``vault``);
+- *plain*: the same JSON, each secret replaced by the text of a placeholder (see ``placeholders``);
 - *form*: what django-jsonform edits, which knows no null, no dicts with free keys and no tuples.
 """
 
@@ -15,7 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
+from django_plugin_system.conf import get_settings
+from django_plugin_system.config.references import ENV, FILE, claims_reference, read_reference
 from django_plugin_system.exceptions import FieldProblem, Path
 
 Schema = dict[str, Any]
@@ -77,7 +82,7 @@ class Control:
     kind: ClassVar[str] = "string"
     """The JSON type of the form value."""
 
-    is_reference: ClassVar[bool] = False
+    is_recursive: ClassVar[bool] = False
     """Whether this control only stands for one further up."""
 
     label: Label = field(default_factory=Label)
@@ -229,3 +234,51 @@ def _refuse_constant(name: str) -> Any:
 def show_json(value: Any) -> str:
     """Return JSON text for people: indented, with any script's letters as they are; half a surrogate pair escaped."""
     return json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
+
+
+def is_reference(plain: Any) -> bool:
+    """Say whether a stored or plain value is a reference; it is no secret itself."""
+    return read_reference(plain) is not None
+
+
+def show_reference(plain: Any) -> str:
+    """Return the text of a reference in an input."""
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def read_typed(text: Any) -> dict[str, Any] | None:
+    """Return what was typed as a reference, well-formed or not; None for any other text."""
+    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+        return None
+    try:
+        plain = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return plain if claims_reference(plain) else None
+
+
+def describe_references(text_url: str = "") -> SafeString:
+    """Return what the settings allow, in words for operators; nothing where they allow none.
+
+    ``text_url`` leads to the same configuration as one JSON text.
+    """
+    settings = get_settings()
+    parts = [
+        _describe(ENV, "NAME", _("an environment variable (%(listed)s)"), settings.ENV_REFERENCES),
+        _describe(FILE, "/path/to/file", _("a file (below %(listed)s)"), settings.FILE_REFERENCES),
+    ]
+    ways = [part for part in parts if part]
+    if not ways:
+        return mark_safe("")
+    said = _("A value may also stand on the server, in the place of a text, a secret or any part of JSON:")
+    text = format_html("{} {}.", said, mark_safe(" / ".join(ways)))  # noqa: S308 - escaped above
+    if not text_url:
+        return text
+    link = _("Edit the configuration as JSON to refer to the server from any other field.")
+    return format_html('{} <a href="{}">{}</a>', text, text_url, link)
+
+
+def _describe(kind: str, example: str, words: str, allowed: Sequence[str]) -> str:
+    if not allowed:
+        return ""
+    return format_html("<code>{}</code> {}", json.dumps({kind: example}), words % {"listed": ", ".join(allowed)})

@@ -1,17 +1,19 @@
-"""The form field of a configuration."""
+"""What Django sees of a configuration: a form field, drawn by django-jsonform or as a plain area of text."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django_jsonform.widgets import JSONFormWidget
 
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.binding import make_error_map
-from django_plugin_system.forms.widgets import GeneratedConfigWidget, TextConfigWidget
-from django_plugin_system.forms.wording import localize
+from django_plugin_system.forms.messages import localize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from django_plugin_system.forms.binding import ConfigBinding, Submission
 
 
-class ConfigField(forms.Field):
+class ConfigFormField(forms.Field):
     """The configuration of one row. Its cleaned value is a ``Submission``.
 
     Nothing that was typed as a secret is ever drawn, also when the form is shown again.
@@ -40,9 +42,9 @@ class ConfigField(forms.Field):
         }
         super().__init__(widget=widget, **kwargs)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> ConfigField:
+    def __deepcopy__(self, memo: dict[int, Any]) -> ConfigFormField:
         """Return a copy for one form, without the problems of another."""
-        copied: ConfigField = super().__deepcopy__(memo)
+        copied: ConfigFormField = super().__deepcopy__(memo)
         copied.widget.error_map = {}
         return copied
 
@@ -80,3 +82,68 @@ class ConfigField(forms.Field):
         """Say whether anything but the layout of the JSON differs."""
         del initial
         return self.binding.read(data).changed
+
+
+def is_jsonform_installed() -> bool:
+    """Say whether generated forms can be drawn: their scripts are found only in installed apps."""
+    return apps.is_installed("django_jsonform")
+
+
+def get_script_texts() -> dict[str, str]:
+    """Return the texts that django-jsonform's script writes in English, in the language of the request."""
+    return {
+        "Add item": _("Add item"),
+        "Add new item": _("Add new item"),
+        "Collapse": _("Collapse"),
+        "Collapsed": _("Collapsed"),
+        "Configuration": _("Configuration"),
+        "Expand": _("Expand"),
+        "Move down": _("Move down"),
+        "Move up": _("Move up"),
+        "Remove": _("Remove"),
+        "Select...": _("Select…"),
+    }
+
+
+class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships no types
+    """A form generated from the schema. Without JavaScript, or should it crash, the form is there as JSON text."""
+
+    template_name = "django_plugin_system/widgets/config.html"
+
+    def __init__(self, binding: ConfigBinding) -> None:
+        """Draw the form of ``binding``."""
+        super().__init__(schema={})
+        self.binding = binding
+        self.error_map: dict[str, list[str]] = {}
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Add what our script needs: where secrets are typed, headings between fields, its texts in any language."""
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        context["widget"]["secret_paths"] = json.dumps(self.binding.get_secret_paths())
+        context["widget"]["headings"] = json.dumps(self.binding.control.get_headings())
+        context["widget"]["texts"] = json.dumps(get_script_texts())
+        return context
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> Any:
+        """Draw the schema for the very value that is shown."""
+        self.schema = self.binding.get_schema(value)
+        return super().render(name, value, attrs, renderer)
+
+    @property
+    def media(self) -> forms.Media:
+        """Add our own style and script, after django-jsonform's."""
+        own = forms.Media(
+            css={"all": ["django_jsonform/style.css", "django_plugin_system/config-form.css"]},
+            js=["django_jsonform/index.js", "django_plugin_system/config-form.js"],
+        )
+        media: forms.Media = super().media + own
+        return media
+
+
+class TextConfigWidget(forms.Textarea):
+    """The whole configuration as JSON text."""
+
+    def __init__(self) -> None:
+        """Make room for a configuration of usual size."""
+        super().__init__(attrs={"class": "vLargeTextField", "rows": 16, "spellcheck": "false", "autocomplete": "off"})
+        self.error_map: dict[str, list[str]] = {}

@@ -14,11 +14,11 @@ from django_plugin_system.forms.controls import (
     Schema,
     Seen,
     UnfitError,
+    is_reference,
     parse_json,
     show_json,
 )
-from django_plugin_system.forms.reference import is_reference
-from django_plugin_system.forms.secret import MASK_PROBLEM, RETYPE, SecretControl, is_mask
+from django_plugin_system.forms.scalars import MASK_PROBLEM, RETYPE, SecretControl, is_mask
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -122,7 +122,7 @@ def iter_controls(control: Control, key: str = "", above: tuple[Control, ...] = 
 
     A model inside itself is entered once; ``**`` then stands for any way to it.
     """
-    key = "**" if control.is_reference else key
+    key = "**" if control.is_recursive else key
     yield key, control
     if not any(control is outer for outer in above):
         for name, child in control.iter_children():

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext as _
 
+from django_plugin_system.forms.containers import VARIANT, GroupControl
 from django_plugin_system.forms.controls import MISSING, Control, Reading, Schema, Seen, UnfitError
-from django_plugin_system.forms.groups import VARIANT, GroupControl
 from django_plugin_system.forms.scalars import ConstantControl
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class NothingControl(Control):
 
 
 @dataclass(frozen=True)
-class ReferenceControl(Control):
+class RecursiveControl(Control):
     """A model inside itself. Drawn as a reference to a definition, so that the form does not grow without end."""
 
     kind: ClassVar[str] = "object"
-    is_reference: ClassVar[bool] = True
+    is_recursive: ClassVar[bool] = True
 
     name: str = ""
     own_title: str = ""

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, create_model
 
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.binding import ConfigBinding
-from django_plugin_system.forms.field import ConfigField
+from django_plugin_system.forms.field import ConfigFormField
 from tests.forms.helpers import open_all
 from tests.forms.shapes import SHAPES
 
@@ -56,7 +56,7 @@ def show_shape(request: HttpRequest, name: str) -> HttpResponse:
     stored = request.GET["stored"]
     config = None if stored == "new" else {"value": json.loads(stored), "other": "start"}
     binding = ConfigBinding(schema, config, open_all(config or {}), row="row")
-    fields = {"config": ConfigField(binding)}
+    fields = {"config": ConfigFormField(binding)}
     form_class = type("ShapeForm", (forms.Form,), fields)
     form = form_class(request.POST) if request.method == "POST" else form_class()
     result = ""

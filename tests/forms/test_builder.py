@@ -13,10 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, Json, RootModel, SecretStr, W
 from pydantic_core import core_schema
 
 from django_plugin_system.forms.binding import ConfigBinding, redact
-from django_plugin_system.forms.builder import Builder, Request
+from django_plugin_system.forms.builder import Builder, Request, get_model_title
 from django_plugin_system.forms.controls import Control, Reading, UnfitError
 from django_plugin_system.forms.jsontext import JsonTextControl
-from django_plugin_system.forms.labels import get_model_title
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
 from tests.forms.shapes import MARKER, Color, Smtp
 

@@ -53,7 +53,10 @@ def test_swapped_keys() -> None:
     first, second = get_form(binding)["tokens"]
     swapped = [{**first, "key": "b"}, {**second, "key": "a"}]
     config: Any = edit(binding, tokens=swapped).config
-    assert config["tokens"] == {"b": Kept(f"{OPENED}-{MARKER['$secret']}"), "a": Kept(f"{OPENED}-{OTHER['$secret']}")}
+    assert config["tokens"] == {
+        "b": Kept(f"{OPENED}-{MARKER['$secret']}"),
+        "a": Kept(f"{OPENED}-{OTHER['$secret']}"),
+    }
 
 
 def test_no_other_field_gets_the_secret() -> None:

@@ -11,8 +11,7 @@ from django.core.exceptions import ValidationError
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.exceptions import FieldProblem
-from django_plugin_system.forms.field import ConfigField
-from django_plugin_system.forms.widgets import GeneratedConfigWidget, TextConfigWidget
+from django_plugin_system.forms.field import ConfigFormField, GeneratedConfigWidget, TextConfigWidget
 from tests.forms.helpers import OPENED, SECRET, bind, get_form
 from tests.forms.shapes import MARKER
 
@@ -29,7 +28,7 @@ STORED = {"url": "https://example.org/?a=1&b=<2>", "token": MARKER}
 
 def make_form(data: dict[str, str] | None = None, **options: Any) -> forms.Form:
     """Return a Django form with the configuration of a stored row."""
-    field = ConfigField(bind(Config, STORED, **options))
+    field = ConfigFormField(bind(Config, STORED, **options))
     form: forms.Form = type("ConfigForm", (forms.Form,), {"config": field})(data)
     return form
 
@@ -74,7 +73,7 @@ def test_accepted_form() -> None:
 
 def test_problem_of_the_whole() -> None:
     """A problem without a place is told without a title."""
-    field = ConfigField(bind(Config, STORED))
+    field = ConfigFormField(bind(Config, STORED))
     error = field.note_problems([FieldProblem((), "all wrong")])
     assert isinstance(error, ValidationError)
     assert error.messages == ["all wrong"]
@@ -82,7 +81,7 @@ def test_problem_of_the_whole() -> None:
 
 def test_changed() -> None:
     """Other white space is no change; another value is."""
-    field = ConfigField(bind(Config, STORED))
+    field = ConfigFormField(bind(Config, STORED))
     form = get_form(field.binding)
     assert not field.has_changed(None, json.dumps(form))
     assert field.has_changed(None, json.dumps({**form, "url": "x"}))
@@ -91,7 +90,7 @@ def test_changed() -> None:
 
 def test_errors_of_one_form_do_not_reach_another() -> None:
     """A field that is copied for each form keeps its errors to itself."""
-    field = ConfigField(bind(Config, STORED))
+    field = ConfigFormField(bind(Config, STORED))
     copied = copy.deepcopy(field)
     copied.note_problems([FieldProblem(("url",), "wrong")])
     assert field.widget.error_map == {}

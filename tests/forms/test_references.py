@@ -11,8 +11,8 @@ from pydantic import BaseModel, SecretStr
 from django_plugin_system import BoundTo
 from django_plugin_system.config.opening import Kept
 from django_plugin_system.forms.binding import drop_secrets, redact
-from django_plugin_system.forms.field import ConfigField
-from django_plugin_system.forms.secret import RETYPE
+from django_plugin_system.forms.field import ConfigFormField
+from django_plugin_system.forms.scalars import RETYPE
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
 from tests.forms.shapes import MARKER, SHAPES, Shape
 
@@ -149,15 +149,15 @@ def test_what_may_be_referred_to_is_said(settings: Settings) -> None:
     binding = bind(Config, {})
     binding.text_url = "?a=1&json=1"
     settings.PLUGIN_SYSTEM = {}
-    assert ConfigField(binding).help_text == ""
+    assert ConfigFormField(binding).help_text == ""
     settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["APP_*", "OTHER"]}
-    text = str(ConfigField(binding).help_text)
+    text = str(ConfigFormField(binding).help_text)
     assert "APP_*, OTHER" in text
     assert "$file" not in text
     assert '<a href="?a=1&amp;json=1">' in text
     settings.PLUGIN_SYSTEM = {"FILE_REFERENCES": ["/run/<secrets>"]}
-    assert "/run/&lt;secrets&gt;" in str(ConfigField(binding).help_text)
-    assert "<a" not in str(ConfigField(bind(Config, {}, generated=False)).help_text)
+    assert "/run/&lt;secrets&gt;" in str(ConfigFormField(binding).help_text)
+    assert "<a" not in str(ConfigFormField(bind(Config, {}, generated=False)).help_text)
 
 
 # Bound secrets

@@ -20,9 +20,8 @@ from django_plugin_system.config.parts import map_json
 from django_plugin_system.config.tokens import MARKER
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.containers import PairsControl
-from django_plugin_system.forms.controls import MISSING, Control
-from django_plugin_system.forms.reference import is_reference
-from django_plugin_system.forms.secret import PLACEHOLDER, SecretControl, find_marker_problem, read_placeholder
+from django_plugin_system.forms.controls import MISSING, Control, is_reference
+from django_plugin_system.forms.scalars import PLACEHOLDER, SecretControl, find_marker_problem, read_placeholder
 from django_plugin_system.forms.variants import VariantsControl
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ ANY_KEY = "\x00any key"
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredSecret:
     """One stored secret."""
 
     path: Path
@@ -47,7 +46,7 @@ class Kept:
 
 
 @dataclass
-class Vault:
+class Placeholders:
     """The stored secrets of one row, by the id of their placeholder.
 
     ``opened`` holds the secrets that can be read, by path; ``row`` keeps equal secrets of two rows apart.
@@ -58,7 +57,7 @@ class Vault:
     exposed: Container[str] = field(default=(), repr=False)
     """Texts that stand, not encrypted, where the schema declares a secret; hidden where no control says so."""
 
-    kept: dict[str, list[Kept]] = field(default_factory=dict, repr=False)
+    kept: dict[str, list[StoredSecret]] = field(default_factory=dict, repr=False)
     lookalikes: list[tuple[Path, str]] = field(default_factory=list, repr=False)
     """Stored texts that are no secrets and only read like a marker of the form, each with its place."""
 
@@ -75,9 +74,9 @@ class Vault:
             return stored
         resolved = control.pick_plain(stored) if isinstance(control, VariantsControl) else control
         if _is_marker(stored) or (isinstance(resolved, SecretControl) and stored is not None):
-            return self._keep(Kept(path, place, stored, self._open(stored, path)))
+            return self._keep(StoredSecret(path, place, stored, self._open(stored, path)))
         if resolved is None and isinstance(stored, str) and stored in self.exposed:
-            return self._keep(Kept(path, place, stored, stored))
+            return self._keep(StoredSecret(path, place, stored, stored))
         if read_placeholder(stored) or find_marker_problem(stored):
             self.lookalikes.append((place, stored))
         free_keys = isinstance(resolved, PairsControl)
@@ -91,7 +90,7 @@ class Vault:
     def _open(self, stored: Any, path: Path) -> Any:
         return self.opened.get(path, MISSING if _is_marker(stored) else stored)
 
-    def _keep(self, kept: Kept) -> str:
+    def _keep(self, kept: StoredSecret) -> str:
         secret = kept.stored if kept.opened is MISSING else kept.opened
         identifier = _identify(self.row, kept.place, secret)
         self.kept.setdefault(identifier, []).append(kept)
@@ -128,7 +127,7 @@ def _go_down(outer: Any, place: Path, key: str) -> Path:
     return place if isinstance(outer, list) else (*place, key)
 
 
-def _find_problem(found: list[Kept], path: Path, place: Path) -> str | None:
+def _find_problem(found: list[StoredSecret], path: Path, place: Path) -> str | None:
     if not found:
         return _("The secret that was stored here is gone. Type it again.")
     if not _is_at(found[0].place, place):
@@ -149,4 +148,4 @@ def _is_marker(stored: Any) -> bool:
 def _identify(row: str, place: Path, secret: Any) -> str:
     raw = ["bytes", base64.b64encode(secret).decode()] if isinstance(secret, bytes) else ["json", secret]
     message = json.dumps([row, place, raw], sort_keys=True)
-    return salted_hmac("django_plugin_system.forms.vault", message, algorithm="sha256").hexdigest()[:16]
+    return salted_hmac("django_plugin_system.forms.placeholders", message, algorithm="sha256").hexdigest()[:16]

@@ -8,7 +8,7 @@ import pytest
 from django.utils import translation
 from pydantic import AnyUrl, Field, TypeAdapter, ValidationError
 
-from django_plugin_system.forms.wording import localize
+from django_plugin_system.forms.messages import localize
 
 CASES = [
     (int, "x", "Die Eingabe muss eine ganze Zahl sein; der Text ist keine"),
