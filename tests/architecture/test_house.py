@@ -11,6 +11,7 @@ from tests.architecture.source import PACKAGE, Module, modules
 FLOORS = (
     ("exceptions",),
     ("conf",),
+    ("schema",),
     ("config",),
     ("fakes", "plugin", "signals"),
     ("registry",),

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Optional, Union
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from django_plugin_system.config.declared import holds_secret, settle
+from django_plugin_system.schema.annotations import settle
+from django_plugin_system.schema.tree import get_tree
 
 
 class Knot(BaseModel):
@@ -26,8 +27,8 @@ class Rope(BaseModel):
 
 def test_secrets_behind_names_are_declared() -> None:
     """On every Python a class knows of the secrets in the models that it names."""
-    assert holds_secret(Rope)
-    assert holds_secret(Knot)
+    assert get_tree(Rope).holds_secret
+    assert get_tree(Knot).holds_secret
 
 
 @pytest.mark.parametrize(
