@@ -16,10 +16,8 @@ class PluginSystemConfig(AppConfig):
     def ready(self) -> None:
         """Start up, after the models of all apps are there."""
         from django_plugin_system import checks, receivers  # noqa: PLC0415 - these need the models of all apps
-        from django_plugin_system.fakes.guard import guard  # noqa: PLC0415 - as above
         from django_plugin_system.registry import discover_plugins  # noqa: PLC0415 - these need the models of all apps
 
         checks.register_checks()
         receivers.connect_receivers()
-        guard.arm()
         discover_plugins()

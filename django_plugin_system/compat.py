@@ -19,8 +19,7 @@ from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
-from django_plugin_system.fakes.guard import guard
-from django_plugin_system.fakes.standins import find_stand_in
+from django_plugin_system.overrides import check_may_be_built, find_override
 from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
 from django_plugin_system.rows.fields import PluginStatus
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_plugin_system.fakes.standins import StandIn
     from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+    from django_plugin_system.overrides import Override
 
 
 class RemovedInPluginSystem30Warning(DeprecationWarning):
@@ -196,8 +195,8 @@ def _load_callable_class(item: PluginItem) -> type | None:
     plugin_class = item.plugin_class
     if plugin_class is None:
         return None
-    if stand_in := find_stand_in(item.plugin_type.key, None):
-        return _get_stand_in_class(stand_in)
+    if override := find_override(item.plugin_type.key, None):
+        return _get_class_of_fake(override)
     if get_config_schema(plugin_class) is None:
         return _get_plain_class(plugin_class)
     return _bind_class(plugin_class, lambda: _build_best(item))
@@ -242,8 +241,8 @@ def get_plugin_class(type_name: str, manager: str) -> Any:
 
 
 def _find_chosen_class(type_name: str, manager: str) -> type | None:
-    if stand_in := find_stand_in((type_name, manager), None):
-        return _get_stand_in_class(stand_in)
+    if override := find_override((type_name, manager), None):
+        return _get_class_of_fake(override)
     plugin_type = apps.get_model("django_plugin_system", "PluginType")
     row = plugin_type.objects.filter(name=type_name, manager=manager).first()
     chosen = None if row is None else _choose_or_override(row)
@@ -317,10 +316,15 @@ def _bind_class(plugin_class: type, build_configured: Callable[[], object]) -> t
 
 
 def _get_plain_class(plugin_class: type) -> type:
-    """Return a class that takes no configuration, in a form that asks the guard of tests if that is on."""
-    return _bind_class(plugin_class, lambda: guard.build(plugin_class)) if guard.armed else plugin_class
+    """Return a class that takes no configuration, in a form that a test run may not build if it must not."""
+
+    def build() -> object:
+        check_may_be_built(plugin_class)
+        return plugin_class()
+
+    return _bind_class(plugin_class, build) if get_settings().BLOCK_IN_TESTS else plugin_class
 
 
-def _get_stand_in_class(stand_in: StandIn) -> type:
+def _get_class_of_fake(override: Override) -> type:
     """Return a class that gives the fake of a test."""
-    return stand_in.fake if isinstance(stand_in.fake, type) else _bind_class(stand_in.interface, stand_in.build)
+    return override.fake if isinstance(override.fake, type) else _bind_class(override.interface, override.build)

@@ -11,8 +11,7 @@ from typing_extensions import get_original_bases
 
 from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
-from django_plugin_system.fakes.guard import guard
-from django_plugin_system.fakes.standins import find_stand_in, stand_ins
+from django_plugin_system.overrides import check_may_be_built, find_override, overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,10 +159,9 @@ def make_builder(
     """Return a function that does what ``build_plugin`` does, each time with what ``get_config`` returns."""
 
     def build() -> Any:
-        if stand_ins and row is not None and (stand_in := find_stand_in(row.item.plugin_type.key, row.name)):
-            return stand_in.build()
-        if guard.armed:
-            guard.check(plugin_class)
+        if overrides and row is not None and (override := find_override(row.item.plugin_type.key, row.name)):
+            return override.build()
+        check_may_be_built(plugin_class)
         try:
             plugin = plugin_class() if get_config is None else plugin_class(get_config())
         except Exception as error:  # noqa: BLE001 - foreign code

@@ -15,7 +15,6 @@ from django_plugin_system.changes import TABLE, announce_change, announce_instan
 from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.exceptions import PluginSystemError
-from django_plugin_system.fakes.guard import guard
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.selection import forget_selections
 from django_plugin_system.selection.health import rewrite_lost_marks
@@ -130,5 +129,4 @@ def reset_settings(setting: str, **_kwargs: Any) -> None:
     if setting in {NAME, "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:
         get_settings.cache_clear()
         get_keyring.cache_clear()
-        guard.arm()
         forget_selections()

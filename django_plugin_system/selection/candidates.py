@@ -16,6 +16,7 @@ from django.utils import timezone
 from django_plugin_system.config.copies import make_copier
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.overrides import find_override
 from django_plugin_system.plugin import make_builder
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import read_config, require_class
@@ -89,6 +90,12 @@ def make_request(ref: object, manager: str | None, name: str | None, using: str 
 def get_alias() -> str:
     """Return the database to read from when the caller names none; routers, if there are any, are asked each time."""
     return router.db_for_read(PluginInstance) if router.routers else DEFAULT_DB_ALIAS
+
+
+def find_fake(request: Request) -> Ready | None:
+    """Return what a test put in the place of the plugins asked for; its ``instance`` is a row that was never saved."""
+    override = find_override(request.spec.key, request.name)
+    return None if override is None else Ready(PluginInstance(name=f"override_plugin({override})"), override.build)
 
 
 def prepare(row: PluginInstance) -> Ready:

@@ -24,19 +24,17 @@ from django_plugin_system.selection.candidates import (
     Candidate,
     Ready,
     Request,
+    find_fake,
     get_lifetime,
     iter_rows,
     make_request,
     prepare,
     try_prepare,
 )
-from django_plugin_system.selection.substitutes import find_substitute
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
     from uuid import UUID
-
-    from django_plugin_system.selection.substitutes import Substitute
 
 __all__ = [
     "Candidate",
@@ -80,8 +78,8 @@ def get_best(ref: object, manager: str | None, name: str | None, using: str | No
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
     request = make_request(ref, manager, name, using)
-    if substitute := find_substitute(request.spec.key, name):
-        return substitute.build()
+    if fake := find_fake(request):
+        return fake.build()
     if request.spec.get_plugin is not None:
         return _build_first(request, _iter_override(request))
     ready = _get_first_ready(request, (ref, manager, name, using))
@@ -155,8 +153,8 @@ def _iter_override(request: Request) -> Iterator[Ready]:
 
 def get_all(request: Request) -> list[Any]:
     """Return a plugin for each usable instance, best first; an empty list if there is none."""
-    if substitute := find_substitute(request.spec.key, request.name):
-        return [substitute.build()]
+    if fake := find_fake(request):
+        return [fake.build()]
     plugins = []
     for ready in get_all_ready(request):
         try:
@@ -180,15 +178,15 @@ def _find_all_ready(request: Request) -> cache.Made:
     return cache.Made(usable, get_lifetime(skipped, began), rows=len(usable))
 
 
-def iter_failover(request: Request, *, first: bool) -> Iterator[Ready | Substitute]:
+def iter_failover(request: Request, *, first: bool) -> Iterator[Ready]:
     """Yield what a failover may try, in order: at its ``first`` attempt the type's own choice, then what is usable.
 
     The best one comes twice: as it is remembered, then at the head of what is read. If nothing is usable because all
     that could serve are cooling down, the one that is back first is yielded.
     """
-    if substitute := find_substitute(request.spec.key, request.name):
+    if fake := find_fake(request):
         if first:
-            yield substitute
+            yield fake
         return
     if first and request.spec.get_plugin is not None:
         yield from _iter_override(request)
@@ -221,8 +219,8 @@ def get_by_id(request: Request, instance_id: UUID | str) -> Any:
     :raises ConfigError: if its configuration cannot be read.
     :raises PluginBuildError: if the constructor raises.
     """
-    if substitute := find_substitute(request.spec.key, request.name):
-        return substitute.build()
+    if fake := find_fake(request):
+        return fake.build()
     key = (str(instance_id), request)
     ready: Ready = cache.remember(request.using, key, lambda: _find_by_id(request, instance_id))
     return ready.build()
@@ -245,8 +243,8 @@ def _find_by_id(request: Request, instance_id: UUID | str) -> cache.Made:
 
 def explain(request: Request) -> Selection:
     """Return every candidate with its reason, and the one that ``get_best`` uses."""
-    if substitute := find_substitute(request.spec.key, request.name):
-        return Selection(str(request), (Candidate(substitute.instance),), substitute.instance)
+    if fake := find_fake(request):
+        return Selection(str(request), (Candidate(fake.instance),), fake.instance)
     override = _find_override_rows(request) if request.spec.get_plugin is not None else None
     candidates = [Candidate(row, find_reason(row)) for row in request.find_rows()]
     preferred = candidates

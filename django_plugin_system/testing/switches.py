@@ -9,9 +9,8 @@ from unittest import TestCase
 
 from django.test.utils import TestContextDecorator
 
+from django_plugin_system import overrides
 from django_plugin_system import registry as registrations
-from django_plugin_system.fakes.guard import guard
-from django_plugin_system.fakes.standins import StandIn, stand_ins
 from django_plugin_system.registry import Registry, registry
 
 if TYPE_CHECKING:
@@ -115,14 +114,14 @@ else:
 @contextmanager
 def _replacing(ref: object, manager: str | None, fake: object, name: str | None) -> Iterator[None]:
     spec = registry.get_type(ref, manager)
-    stand_in = StandIn(spec.key, spec.interface, fake, name)
-    stand_in.check()
-    stand_ins.append(stand_in)
+    override = overrides.Override(spec.key, spec.interface, fake, name)
+    override.check()
+    overrides.overrides.append(override)
     registry.generation += 1
     try:
         yield
     finally:
-        stand_ins.remove(stand_in)
+        overrides.overrides.remove(override)
         registry.generation += 1
 
 
@@ -131,7 +130,7 @@ def allow_plugins(*classes: type) -> Switch[None]:
 
     Plugin classes and interfaces will do; without any, everything is allowed.
     """
-    return Switch(lambda: guard.allow(*classes))
+    return Switch(lambda: overrides.allowing(classes or (object,)))
 
 
 def temporary_registry(*, empty: bool = False) -> Switch[Registry]:

@@ -13,7 +13,7 @@ FLOORS = (
     ("conf",),
     ("schema",),
     ("config",),
-    ("fakes", "plugin", "signals"),
+    ("overrides", "plugin", "signals"),
     ("registry",),
     ("changes",),
     ("rows",),

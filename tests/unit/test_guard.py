@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import SimpleTestCase, override_settings
 
-from django_plugin_system.exceptions import PluginBlocked
-from django_plugin_system.fakes.guard import guard, is_test_run
+from django_plugin_system.exceptions import InvalidSetting, PluginBlocked
+from django_plugin_system.overrides import allowed, is_test_run
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.testing import allow_plugins, override_plugin
 from tests.integration.plugins import AbstractSms, ConsoleSms, LenientConfig, LenientSms, declare_type
@@ -25,9 +25,9 @@ import django
 from django.conf import settings
 settings.configure(INSTALLED_APPS=["django_plugin_system"], PLUGIN_SYSTEM={"BLOCK_IN_TESTS": True})
 django.setup()
-from django_plugin_system.fakes.guard import guard, is_test_run
+from django_plugin_system.overrides import allowed, is_test_run
 from django_plugin_system.plugin import build_plugin
-assert guard.armed and not is_test_run()
+assert not is_test_run()
 build_plugin(object, None)
 from django.test.utils import setup_test_environment, teardown_test_environment
 build_plugin(object, None)
@@ -46,7 +46,7 @@ def blocked(settings: Settings) -> Iterator[None]:
     """Switch the guard on."""
     settings.PLUGIN_SYSTEM = {"BLOCK_IN_TESTS": True}
     yield
-    assert guard.allowed == []
+    assert allowed == []
 
 
 def build(plugin_class: type = LenientSms, config: Any = None) -> object:
@@ -64,12 +64,19 @@ def test_building_is_blocked() -> None:
         assert word in str(caught.value)
 
 
-def test_it_is_off_unless_it_is_set(settings: Settings) -> None:
-    """Without the setting, or with one that is unusable, everything is built as ever."""
-    values: tuple[Any, ...] = ({}, {"BLOCK_IN_TESTS": False}, {"BLOCK_IN_TESTS": "yes"}, [])
-    for value in values:
-        settings.PLUGIN_SYSTEM = value
-        assert isinstance(build(), LenientSms)
+@pytest.mark.parametrize("value", [{}, {"BLOCK_IN_TESTS": False}], ids=["unset", "off"])
+def test_it_is_off_unless_it_is_set(settings: Settings, value: Any) -> None:
+    """Without the setting everything is built as ever."""
+    settings.PLUGIN_SYSTEM = value
+    assert isinstance(build(), LenientSms)
+
+
+@pytest.mark.parametrize("value", [{"BLOCK_IN_TESTS": "yes"}, []], ids=["flag", "dict"])
+def test_an_unusable_setting_builds_nothing(settings: Settings, value: Any) -> None:
+    """Where it is not clear whether plugins may be built, none is: the error names the setting."""
+    settings.PLUGIN_SYSTEM = value
+    with pytest.raises(InvalidSetting, match="PLUGIN_SYSTEM"):
+        build()
 
 
 def test_override_settings_is_heard() -> None:

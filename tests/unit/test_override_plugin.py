@@ -29,7 +29,7 @@ from django_plugin_system import (
     get_plugins,
 )
 from django_plugin_system.exceptions import InvalidPluginClass
-from django_plugin_system.fakes.standins import stand_ins
+from django_plugin_system.overrides import overrides
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.testing import override_plugin
 from tests.integration.plugins import AbstractSms, declare_type
@@ -54,7 +54,7 @@ def nothing_stays() -> Iterator[None]:
     """Declare the type; check that no fake is left afterwards."""
     declare_type()
     yield
-    assert stand_ins == []
+    assert overrides == []
 
 
 def ask_everyone() -> list[object]:
@@ -161,7 +161,7 @@ def test_the_last_one_answers() -> None:
             assert get_plugin(AbstractSms) is outer
             raise ZeroDivisionError
         assert get_plugin(AbstractSms) is outer
-    assert stand_ins == []
+    assert overrides == []
 
 
 def test_it_counts_in_every_thread_and_task() -> None:

@@ -29,7 +29,7 @@ from django_plugin_system import get_plugin, plugin_item, plugin_type
 from django_plugin_system.exceptions import PluginBlocked
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.registry import registry
-from django_plugin_system.fakes.standins import stand_ins
+from django_plugin_system.overrides import overrides
 
 @plugin_type(name="sms", manager="shop")
 class Sms(ABC):
@@ -51,7 +51,7 @@ def test_2_registry(temporary_registry):
     assert len(temporary_registry.items) == 1
 
 def test_3_nothing_is_left():
-    assert not stand_ins and not registry.items
+    assert not overrides and not registry.items
     with pytest.raises(PluginBlocked):
         build_plugin(Fake, None)
 
