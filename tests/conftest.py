@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from tests.fixtures import all_kinds, declared, other, process, provider
 from tests.support import chromium, postgres
 from tests.support.missing import skip_or_fail
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from pytest_django import DjangoDbBlocker
     from pytest_django.live_server_helper import LiveServer
+
+__all__ = ["all_kinds", "declared", "other", "process", "provider"]
 
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parent / "screenshots"))
 """Where ``screenshot`` puts its pictures; ``make screenshots`` names the folder of the documentation."""

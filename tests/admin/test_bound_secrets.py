@@ -10,7 +10,7 @@ import pytest
 from tests.admin.bound import make_bound
 from tests.admin.helpers import edit_config, get_raw_config, get_row, open_change, read_form, save_change, url
 from tests.admin.sample import SECRET
-from tests.integration.rows import write_raw
+from tests.support.rows import write_raw
 
 if TYPE_CHECKING:
     from django.test import Client

@@ -14,7 +14,7 @@ from django_plugin_system.registry import temporary_registry
 from tests.admin.checked import CheckedSms, declare_checked, pass_quietly
 from tests.admin.helpers import edit_config, make_user_client, read_form, url
 from tests.admin.sample import CONFIG, SECRET, make_instance, make_rows, register_sample
-from tests.integration.rows import write_raw
+from tests.support.rows import write_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

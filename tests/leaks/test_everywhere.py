@@ -26,7 +26,8 @@ from django_plugin_system.exceptions import AllPluginsFailed
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import rotate_secrets, verify_secrets
 from django_plugin_system.sync import sync_registered_plugins_to_db
-from tests.integration.plugins import (
+from tests.config.helpers import show_everything
+from tests.support.plugins import (
     SECRET,
     VALID,
     AbstractSms,
@@ -37,8 +38,7 @@ from tests.integration.plugins import (
     declare_item,
     declare_type,
 )
-from tests.integration.rows import add_instance, get_item, reload
-from tests.unit.helpers import show_everything
+from tests.support.rows import add_instance, get_item, reload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

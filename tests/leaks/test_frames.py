@@ -19,7 +19,7 @@ from django_plugin_system import get_plugin
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from django_plugin_system.testing import check_contract
-from tests.integration.plugins import (
+from tests.support.plugins import (
     SECRET,
     VALID,
     AbstractSms,
@@ -28,7 +28,7 @@ from tests.integration.plugins import (
     declare_item,
     declare_type,
 )
-from tests.integration.rows import add_instance, get_item, reload, write_raw
+from tests.support.rows import add_instance, get_item, reload, write_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,1 +1,1 @@
-"""What a pydantic model declares."""
+"""What a pydantic model declares: where its secrets are, what is refused, where an error belongs."""

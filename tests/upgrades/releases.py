@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from django.db import connections
 
-from tests.integration.databases import new_database
+from tests.support.databases import new_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

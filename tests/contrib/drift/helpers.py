@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django_plugin_system.contrib.drift.comparing import compare_items
 from django_plugin_system.contrib.drift.describing import describe_schema
 from django_plugin_system.contrib.drift.snapshots import ItemShape
-from tests.unit.helpers import make_codec
+from tests.config.helpers import make_codec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import temporary_registry
-from tests.integration.plugins import ConsoleSms, declare_item, declare_type
+from tests.support.plugins import ConsoleSms, declare_item, declare_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

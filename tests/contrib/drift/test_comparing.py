@@ -30,8 +30,8 @@ from pydantic import (
 from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.contrib.drift.comparing import Change, Effect
 from django_plugin_system.exceptions import PluginSystemError
+from tests.config.helpers import make_codec, make_schema
 from tests.contrib.drift.helpers import carry, compare, judge, snapshot
-from tests.unit.helpers import make_codec, make_schema
 
 
 class Color(Enum):

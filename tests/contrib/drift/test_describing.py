@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, Json, RootModel, Se
 from pydantic_core import CoreSchema, core_schema
 
 from django_plugin_system.contrib.drift.describing import describe_schema, may_hold_secret
+from tests.config.helpers import SECRET, make_schema
 from tests.contrib.drift.helpers import snapshot
 from tests.contrib.drift.wide import Branch, Card, WideConfig
-from tests.unit import shapes
-from tests.unit.helpers import SECRET, make_schema
+from tests.support import shapes
 
 GOLDEN = Path(__file__).with_name("wide.json")
 BoundT = TypeVar("BoundT", bound=int)

@@ -11,9 +11,9 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, Field, SecretStr, create_model
 
+from tests.config.helpers import SECRET
 from tests.contrib.drift.project import make_plugin
-from tests.integration.plugins import ConsoleSms, declare_item
-from tests.unit.helpers import SECRET
+from tests.support.plugins import ConsoleSms, declare_item
 
 if TYPE_CHECKING:
     from tests.contrib.drift.project import Project

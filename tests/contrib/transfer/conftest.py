@@ -1,4 +1,4 @@
-"""Fixtures: those of the integration tests, and a folder for documents."""
+"""A folder for documents."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import all_kinds, declared, provider
-
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["all_kinds", "declared", "folder", "provider"]
 
 
 @pytest.fixture

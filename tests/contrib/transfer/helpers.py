@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.sync import sync_registered_plugins_to_db
-from tests.integration.plugins import AbstractSms, declare_item
-from tests.integration.rows import get_item
+from tests.support.plugins import AbstractSms, declare_item
+from tests.support.rows import get_item
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from django.db import connection
 from django_plugin_system.exceptions import StaleConfig
 from django_plugin_system.models import PluginInstance, PluginItem
 from tests.contrib.transfer.helpers import get, make_entry, run, write
-from tests.integration.plugins import VALID
-from tests.integration.rows import add_instance, reload
+from tests.support.plugins import VALID
+from tests.support.rows import add_instance, reload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

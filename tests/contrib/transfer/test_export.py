@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from tests.contrib.transfer.helpers import KEPT, declare, export, make_entry, run
-from tests.integration.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
-from tests.integration.rows import add_instance, get_item, write_raw
+from tests.support.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
+from tests.support.rows import add_instance, get_item, write_raw
 
 if TYPE_CHECKING:
     from pytest_django import Settings

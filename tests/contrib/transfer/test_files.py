@@ -10,8 +10,8 @@ import pytest
 
 from django_plugin_system.management.output import MOST_BYTES
 from tests.contrib.transfer.helpers import run
-from tests.integration.plugins import SECRET
-from tests.integration.rows import add_instance
+from tests.support.plugins import SECRET
+from tests.support.rows import add_instance
 
 if TYPE_CHECKING:
     from pathlib import Path

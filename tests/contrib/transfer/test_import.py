@@ -13,8 +13,8 @@ from django.core.management import call_command
 
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from tests.contrib.transfer.helpers import KEPT, export, get, make_entry, run, run_import, write
-from tests.integration.plugins import SECRET, VALID
-from tests.integration.rows import add_instance, assert_sealed, get_item, read_raw
+from tests.support.plugins import SECRET, VALID
+from tests.support.rows import add_instance, assert_sealed, get_item, read_raw
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.contrib.transfer.helpers import KEPT, declare, export, get, make_entry, run_import
-from tests.integration.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
-from tests.integration.rows import add_instance
+from tests.support.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
+from tests.support.rows import add_instance
 
 if TYPE_CHECKING:
     from pathlib import Path

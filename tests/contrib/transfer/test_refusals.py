@@ -13,8 +13,8 @@ from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.contrib.transfer.helpers import KEPT, Ran, declare, export, get, make_entry, run, run_import, write
-from tests.integration.plugins import SECRET, VALID, ConsoleSms, declare_item
-from tests.integration.rows import add_instance, get_item, read_raw
+from tests.support.plugins import SECRET, VALID, ConsoleSms, declare_item
+from tests.support.rows import add_instance, get_item, read_raw
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from pydantic import SecretBytes, SecretStr
 
 from django_plugin_system.config.walk import is_same
 from django_plugin_system.models import PluginInstance
+from tests.config.helpers import SECRET, make_schema
+from tests.config.test_shapes import show
 from tests.contrib.transfer.helpers import declare, get, run
-from tests.integration.plugins import declare_type
-from tests.integration.rows import read_raw
-from tests.unit.helpers import SECRET, make_schema
-from tests.unit.shape_values import PLAIN, SECRETS
-from tests.unit.test_shapes import show
+from tests.support.plugins import declare_type
+from tests.support.rows import read_raw
+from tests.support.shape_values import PLAIN, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,60 @@
+"""Two writers at the same moment: the one who comes second notices it, at the very statement where it matters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from django_plugin_system.changes import announce_change, read_token
+from django_plugin_system.models import ChangeToken
+from django_plugin_system.selection.health import record_failure
+from tests.support.rows import add_instance, reload, write_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django_plugin_system.models import PluginItem
+
+pytestmark = pytest.mark.django_db
+
+
+@contextmanager
+def before(text: str, act: Callable[[], object]) -> Iterator[None]:
+    """Let somebody else act once, just before the first statement that begins with ``text``."""
+    done: list[object] = []
+
+    def watch(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if sql.startswith(text) and not done:
+            done.append(sql)
+            act()
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert done
+
+
+def test_two_writers_may_miss_the_token(db: None) -> None:
+    """Where two writers find no token, the second one takes over the row of the first."""
+    del db
+    ChangeToken.objects.all().delete()
+    with before("SAVEPOINT", lambda: ChangeToken.objects.create(token="first")):
+        announce_change("default")
+    assert ChangeToken.objects.count() == 1
+    assert read_token("default") not in {None, "first"}
+
+
+def test_two_callers_may_see_a_failure(provider: PluginItem) -> None:
+    """Where two callers are about to note a failure, the second one writes nothing and sets no token."""
+    row = add_instance(item=provider)
+    until = timezone.now() + dt.timedelta(hours=9)
+    token = read_token("default")
+    with before('UPDATE "django_plugin_system_plugininstance"', lambda: write_raw(row.pk, unavailable_until=until)):
+        record_failure(reload(row), OSError("second"), 60)
+    assert (reload(row).unavailable_until, reload(row).last_error) == (until, "")
+    assert read_token("default") == token

@@ -1,0 +1,199 @@
+"""Storing and restoring: serializers, validators and objects that try to get in the way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field, SecretStr, SerializeAsAny, field_serializer, field_validator, model_serializer
+
+from django_plugin_system.config.codec import Parsed
+from django_plugin_system.config.opening import iter_markers, open_markers
+from django_plugin_system.config.walk import check_storable, is_same
+from django_plugin_system.exceptions import FieldProblem, InvalidConfig, UnstorableConfig
+from tests.config.helpers import RING, ROW, SECRET, make_codec, make_schema, parse, round_trip, show_everything, store
+from tests.support.shapes import Account, Card
+
+
+class Revealing(BaseModel):
+    """Serializers that reveal the secret, under its own name and another."""
+
+    token: SecretStr
+    host: str = "h"
+    names: list[str] = ["n"]
+
+    @field_serializer("token")
+    def _show(self, token: SecretStr) -> str:
+        return token.get_secret_value()
+
+    @field_serializer("host", "names")
+    def _copy(self, _value: object) -> str:
+        return self.token.get_secret_value()
+
+
+class Redacting(BaseModel):
+    """A serializer that leaves nothing but a note."""
+
+    token: SecretStr = Field(exclude=True)
+    host: str = "h"
+
+    @model_serializer
+    def _redact(self) -> dict[str, str]:
+        return {"note": "redacted"}
+
+
+class Raising(BaseModel):
+    """A serializer that quotes the secret in an error."""
+
+    token: SecretStr
+    host: str = "h"
+
+    @field_serializer("host")
+    def _fail(self, _host: str) -> str:
+        raise ValueError(self.token.get_secret_value())
+
+
+@pytest.mark.parametrize("schema", [Revealing, Redacting, Raising])
+def test_serializers_neither_reveal_nor_lose_anything(schema: type[BaseModel]) -> None:
+    """Where a serializer would change the config, it is written by its types; no secret gets out, nothing is lost."""
+    model = schema.model_validate({"token": SECRET, "host": "example"})
+    assert SECRET not in json.dumps(store(model))
+    assert round_trip(model) == model
+
+
+class Adding(BaseModel):
+    """A validator that does not survive its own output."""
+
+    token: SecretStr
+    host: str = ""
+
+    @field_validator("host")
+    @classmethod
+    def _add(cls, host: str) -> str:
+        return host + "/"
+
+
+class Factory(BaseModel):
+    """A factory that leaves plain text."""
+
+    token: SecretStr = Field(default_factory=lambda: SECRET)  # type: ignore[assignment] # that is the point
+
+
+class Parent(BaseModel):
+    """A model without secrets."""
+
+    host: str = ""
+
+
+class Child(Parent):
+    """A subclass with one."""
+
+    token: SecretStr
+
+
+def forget_token() -> Account:
+    """Return a model that misses a field."""
+    account = Account(token=SecretStr("x"))
+    del account.token
+    return account
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        (Adding(token=SecretStr(SECRET), host="h"), ("host",)),
+        (Factory(), ("token",)),
+        (Account.model_construct(token=SECRET), ("token",)),  # type: ignore[arg-type] # that is the point
+        (Account.model_construct(user="u"), ("token",)),  # type: ignore[call-arg] # that is the point
+        (forget_token(), ("token",)),
+        (make_schema(Parent)(value=Child(token=SecretStr(SECRET))), ("value", "token")),
+        (make_schema(SerializeAsAny[Parent])(value=Child(token=SecretStr(SECRET))), ("value", "token")),
+        (make_schema(list[Parent])(value=[Child(token=SecretStr(SECRET))]), ("value", "0", "token")),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_would_come_back_changed_is_refused(model: BaseModel, path: tuple[str, ...]) -> None:
+    """A config that is not what its schema says, or not after it was stored, is refused at its place, unquoted."""
+    with pytest.raises(UnstorableConfig) as caught:
+        store(model)
+    assert [problem.path for problem in caught.value.errors] == [path]
+    assert SECRET not in show_everything(caught.value)
+
+
+def test_a_subclass_of_the_schema_is_refused_if_it_holds_more() -> None:
+    """The schema decides what is stored: a subclass with a secret of its own does not come back."""
+    codec = make_codec(Parent)
+    assert codec.parse(Child(token=SecretStr("x"))).model.host == ""  # type: ignore[attr-defined]
+    with pytest.raises(UnstorableConfig, match="token"):
+        codec.store(codec.parse(Child(token=SecretStr("x"))))
+
+
+class Elder(Parent):
+    """A subclass without one."""
+
+    port: int = 1
+
+
+def test_a_subclass_does_not_come_back_as_itself() -> None:
+    """A model of a subclass would come back as the schema's own class, so it is refused as a whole."""
+    with pytest.raises(UnstorableConfig) as caught:
+        make_codec(Parent).store(Parsed(Elder()))
+    assert caught.value.errors == (FieldProblem((), "does not come back from the database as it is"),)
+
+
+def test_a_model_of_another_class_is_refused() -> None:
+    """A model that is no instance of the schema names both classes."""
+    with pytest.raises(InvalidConfig) as caught:
+        make_codec(Account).parse(Card(kind="card", token=SecretStr("x")))
+    assert caught.value.errors == (FieldProblem((), "is a Card, expected a Account"),)
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5, [("token", "x")]])
+def test_input_is_an_object(data: Any) -> None:
+    """Anything but a mapping or a model is refused at the root."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(Account, data)
+    assert caught.value.errors == (FieldProblem((), "must be an object with a key for each field"),)
+
+
+@pytest.mark.parametrize("token", ["x", b"x", SecretStr("x")])
+def test_a_secret_may_be_given_as_text_bytes_or_secret(token: Any) -> None:
+    """A program may hand over a secret in any of these forms, beside values that are no JSON."""
+    assert parse(Account, {"token": token}) == Account(token=SecretStr("x"))
+
+
+def test_markers_are_found_at_any_depth() -> None:
+    """Stored secrets are found in lists and dicts, well-formed or not; opening them copies what is around them."""
+    marker = {"$secret": "x"}
+    assert iter_markers({"a": [1, marker], "b": {"c": marker}, "d": None}) == [
+        (("a", "1"), marker),
+        (("b", "c"), marker),
+    ]
+    assert iter_markers(marker) == [((), marker)]
+    data = {"list": [{"a": 1}]}
+    opened, secrets = open_markers(data, ROW, RING)
+    assert (opened, secrets) == (data, {})
+    assert opened["list"] is not data["list"]
+
+
+def test_equality_looks_at_types() -> None:
+    """Values that only look equal are told apart."""
+    assert not is_same(1, 1.0)
+    assert not is_same(1, True)  # noqa: FBT003 - the value that is compared
+    assert not is_same("1", 1)
+    assert not is_same((1,), [1])
+    assert not is_same([1], [1, 2])
+    assert not is_same({"a": 1}, {"b": 1})
+    assert not is_same({"a": 1}, {"a": "1"})
+    assert not is_same(SecretStr("a"), SecretStr("b"))
+    assert not is_same(Account(token=SecretStr("a")), Account(token=SecretStr("b")))
+
+
+def test_what_databases_refuse_is_named_by_its_path() -> None:
+    """Numbers and texts that not every database takes are refused where they stand, keys included."""
+    check_storable({"a": [1, 1.5, "text 😀", None, True]})
+    for bad, path in (({"a": [0, float("nan")]}, ("a", "1")), ({"a": {"b\x00": 1}}, ("a",)), ("\udfff", ())):
+        with pytest.raises(UnstorableConfig) as caught:
+            check_storable(bad)
+        assert [problem.path for problem in caught.value.errors] == [path]

@@ -1,0 +1,225 @@
+"""Errors about configurations: they say where and why, and quote no secret, whoever wrote the message."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import pydantic.dataclasses
+import pytest
+from pydantic import (
+    AnyUrl,
+    BaseModel,
+    Field,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+
+from django_plugin_system.config.codec import Parsed
+from django_plugin_system.config.problems import WITHHELD, scrub
+from django_plugin_system.exceptions import FieldProblem, InvalidConfig, MalformedToken
+from tests.config.careless import (
+    Asserts,
+    Before,
+    Crashes,
+    Custom,
+    Deep,
+    InField,
+    Number,
+    Pair,
+    Raw,
+    Short,
+    Sibling,
+    Whole,
+    WholeBefore,
+)
+from tests.config.helpers import SECRET, iter_chain, make_codec, make_schema, parse, show_everything
+from tests.support.shapes import Account, Payment
+
+AWKWARD = ["hun'\n\ter2 \\x", "h😀unter-two", '  spaced "quotes"  ', "é-accent", "\x00nul-nul"]
+
+
+@pytest.mark.parametrize("secret", [SECRET, *AWKWARD])
+@pytest.mark.parametrize("schema", [InField, Before, WholeBefore, Whole, Asserts, Custom])
+def test_messages_of_authors_are_withheld_if_they_quote_a_secret(schema: type[BaseModel], secret: str) -> None:
+    """Whatever quotes a secret, as it is, by its repr or stripped, is replaced by a notice; the place stays."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(schema, {"token": secret})
+    (problem,) = caught.value.errors
+    assert problem.message == WITHHELD
+    assert problem.path in {("token",), ()}
+    for form in (secret, repr(secret)[1:-1], secret.strip()):
+        assert form not in show_everything(caught.value)
+    assert list(iter_chain(caught.value)) == [caught.value]
+
+
+@pytest.mark.parametrize(
+    ("schema", "data"),
+    [
+        (Sibling, {"token": "given", "host": "h"}),
+        (Sibling, {"host": "h"}),
+        (Raw, {"token": SECRET.encode() + b"\xff"}),
+        (Raw, {"token": SecretBytes(b"\x01" + SECRET.encode())}),
+        (Number, {"token": 8_123_456_789}),
+        (Number, {"token": " 08123456789 "}),
+        (Number, {"token": "8123456789.50"}),
+        (InField, {"token": SecretStr(SECRET)}),
+        (Deep, {"pairs": {"a": [[1, SECRET]]}}),
+        (Deep, {"typed": {"TOKEN": SECRET}}),
+        (Deep, {"members": [None, {"token": SECRET}]}),
+        (Deep, {"inner": {"a": [SECRET]}}),
+        (Deep, {"inner": Secret({"a": [SecretStr(SECRET)]})}),
+        (Deep, {"inner": Secret(Account(token=SecretStr(SECRET)))}),
+    ],
+)
+def test_secrets_are_known_wherever_they_stand(schema: type[BaseModel], data: dict[str, Any]) -> None:
+    """Defaults, raw bytes, numbers and secrets at any depth are withheld as well as plain text is."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(schema, data)
+    shown = show_everything(caught.value)
+    assert not [form for form in (SECRET, "given", "8123456789") if form in shown]
+
+
+def test_secrets_inside_dataclasses_are_known() -> None:
+    """A dataclass whose plain field is refused does not quote the secret beside it."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(make_schema(Pair), {"value": {"TOKEN": "1", "port": 1}})
+    assert caught.value.errors == (FieldProblem(("value", "port"), WITHHELD),)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (SecretStr, [SECRET]),
+        (SecretStr, {"a": SECRET}),
+        (SecretStr | None, [SECRET]),
+        (list[SecretStr], SECRET),
+        (dict[str, SecretStr], SECRET),
+        (Secret[int], SECRET),
+        (Secret[dt.date], SECRET),
+        (Secret[Decimal], SECRET),
+        (Secret[uuid.UUID], SECRET),
+        (Secret[AnyUrl], SECRET),
+        (Secret[Literal["a", "b"]], SECRET),
+        (Secret[Annotated[str, Field(pattern="^x$")]], SECRET),
+        (Annotated[SecretStr, Field(min_length=100)], SECRET),
+        (Secret[list[int]], [SECRET]),
+        (tuple[SecretStr, int], [SECRET]),
+        (Secret[InField], {"token": [SECRET]}),
+    ],
+)
+def test_pydantics_own_messages_quote_nothing(annotation: Any, value: Any) -> None:
+    """What pydantic says about a secret that does not fit is kept, and quotes nothing of it."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(make_schema(annotation), {"value": value})
+    assert all(problem.message for problem in caught.value.errors)
+    assert SECRET not in show_everything(caught.value)
+
+
+def test_a_missing_sibling_does_not_quote_the_rest() -> None:
+    """Pydantic's own error for a missing field quotes the whole input; ours names the field."""
+    schema = pydantic.create_model("Config", token=(SecretStr, ...), host=(str, ...))
+    with pytest.raises(InvalidConfig) as caught:
+        parse(schema, {"token": SECRET})
+    assert caught.value.errors == (FieldProblem(("host",), "Field required"),)
+
+
+def test_a_discriminator_that_holds_the_secret_is_not_quoted() -> None:
+    """A secret typed into the wrong field of a discriminated union, which pydantic quotes, is withheld."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(make_schema(Payment), {"value": {"kind": SECRET, "token": SECRET}})
+    assert caught.value.errors == (FieldProblem(("value",), WITHHELD),)
+
+
+def test_a_validator_that_crashes_is_named_by_its_error_only() -> None:
+    """Any other exception of a validator becomes an InvalidConfig without its text."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(Crashes, {"token": SECRET})
+    assert caught.value.errors == (FieldProblem((), "validation raised KeyError"),)
+    assert SECRET not in show_everything(caught.value)
+    assert list(iter_chain(caught.value)) == [caught.value]
+
+
+def test_harmless_messages_are_kept() -> None:
+    """A message that quotes no secret is shown; a very short secret silences authors, but not pydantic."""
+    with pytest.raises(InvalidConfig, match="must have four digits"):
+        parse(Short, {"pin": "12"})
+    with pytest.raises(InvalidConfig, match="withheld"):
+        parse(Short, {"pin": "u"})
+    with pytest.raises(InvalidConfig, match="Extra inputs are not permitted"):
+        parse(Short, {"pin": "1", "x": "r"})
+
+
+def test_scrubbing_finds_every_written_form() -> None:
+    """A secret is found as it is, escaped by Python or JSON, stripped, and as a number; an empty one never."""
+    assert scrub("a message", []) == "a message"
+    for secret, message in (
+        ("abcd", "x abcd"),
+        ("a\nbcd", r"x a\nbcd"),
+        ("é\u2028ab", r"x \u00e9\u2028ab"),
+        (" abcd ", "xabcdx"),
+        ("0012.50", "12.5"),
+        ("00125", "125"),
+        ("one\n  two", "one two"),
+        ("-----BEGIN KEY-----\nMIIBVgIBADAN\n", "cannot read MIIBVgIBADAN"),
+    ):
+        assert scrub(message, [secret], authored=False) == WITHHELD
+        assert scrub("something else", [secret]) == "something else"
+    assert scrub("x 12", ["12"], authored=False) == "x 12"
+
+
+def test_the_keys_inside_a_secret_are_not_quoted() -> None:
+    """A stored secret, or what looks like one, inside another secret is refused where the whole secret stands."""
+    with pytest.raises(MalformedToken) as caught:
+        parse(make_schema(Secret[dict[str, Any]]), {"value": {SECRET: [{"$secret": "x"}]}})
+    assert caught.value.path == ("value",)
+    assert str(caught.value) == "value: the stored secret is malformed. Enter the secret again."
+    assert SECRET not in show_everything(caught.value)
+    assert list(iter_chain(caught.value)) == [caught.value]
+
+
+def test_storing_quotes_nothing_either() -> None:
+    """A model that was built past its validators is refused when it is stored, without its values."""
+    model = InField.model_construct(token=SecretStr(SECRET))
+    with pytest.raises(InvalidConfig) as caught:
+        make_codec(InField).store(Parsed(model))
+    assert caught.value.errors == (FieldProblem(("token",), WITHHELD),)
+    assert SECRET not in show_everything(caught.value)
+
+
+class Generating(BaseModel):
+    """A secret that only a factory makes, and a field that quotes it."""
+
+    token: SecretStr = Field(default_factory=lambda: SecretStr(SECRET))
+    host: str
+
+    @field_validator("host")
+    @classmethod
+    def _quote(cls, host: str, info: ValidationInfo) -> str:
+        message = f"{host} is not for {info.data['token'].get_secret_value()}"
+        raise ValueError(message)
+
+
+class Rolling(Generating):
+    """A factory that makes another secret each time."""
+
+    token: SecretStr = Field(default_factory=lambda: SecretStr(f"{SECRET}-{uuid.uuid4()}"))
+
+
+class Dependent(Generating):
+    """A factory that looks at other fields."""
+
+    token: SecretStr = Field(default_factory=lambda data: SecretStr(f"{SECRET}-{len(data)}"))
+
+
+@pytest.mark.parametrize("schema", [Generating, Rolling, Dependent])
+def test_a_secret_of_a_default_factory_is_not_quoted(schema: type[BaseModel]) -> None:
+    """A sibling's validator that quotes what a factory made is silenced, whatever the factory makes."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(schema, {"host": "h"})
+    assert SECRET not in str(caught.value)

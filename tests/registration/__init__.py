@@ -1,0 +1,1 @@
+"""What code declares: plugin classes, types, items, and how they are discovered."""

@@ -1,0 +1,1 @@
+"""How a row is written: save, create, bulk calls, fixtures, migrations."""

@@ -1,0 +1,1 @@
+"""Which instance is used: choosing, failover, health."""

@@ -1,0 +1,197 @@
+"""A failure outlives the transaction it was noted in: with ATOMIC_REQUESTS, in a savepoint, in a broken transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import path
+from django.utils import timezone
+
+from django_plugin_system import PluginUnavailable, failover
+from django_plugin_system.models import PluginInstance
+from django_plugin_system.selection.health import rewrite_lost_marks
+from django_plugin_system.selection.lost_marks import _get_marks
+from tests.support.plugins import AbstractSms
+from tests.support.rows import add_instance, reload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.http import HttpRequest
+    from pytest_django import DjangoAssertNumQueries, Settings
+
+    from django_plugin_system.models import PluginItem
+
+real_transactions = pytest.mark.django_db(transaction=True)
+
+
+class ViewError(Exception):
+    """What goes wrong after the failover."""
+
+
+def send(cooldown: float = 3600) -> list[str]:
+    """Let the first provider fail and the second serve; return who was tried."""
+    tried = []
+    for attempt in failover(AbstractSms, cooldown=cooldown):
+        with attempt:
+            tried.append(attempt.instance.name)
+            if attempt.instance.name == "first":
+                raise PluginUnavailable
+    return tried
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """Send, and then fail if the request says so."""
+    tried = send()
+    if "fail" in request.GET:
+        raise ViewError
+    return HttpResponse(",".join(tried))
+
+
+urlpatterns = [path("send/", view)]
+
+
+@pytest.fixture(autouse=True)
+def no_marks() -> Iterator[None]:
+    """Check that each test leaves nothing to be written."""
+    assert _get_marks() == []
+    yield
+    assert _get_marks() == []
+
+
+@pytest.fixture
+def first(provider: PluginItem) -> PluginInstance:
+    """Store two instances; return the one that fails."""
+    add_instance("second", provider, priority=2)
+    return add_instance("first", provider, priority=1)
+
+
+def is_cooling(row: PluginInstance) -> bool:
+    """Say whether the row says so."""
+    stored = reload(row)
+    return stored.unavailable_until is not None and stored.last_error == "PluginUnavailable: "
+
+
+@real_transactions
+@pytest.mark.parametrize("query", ["fail=1", ""])
+def test_atomic_requests_keep_the_mark(first: PluginInstance, settings: Settings, query: str) -> None:
+    """A view that fails after a failover takes its own writes back, but not what was learned of the provider."""
+    settings.ROOT_URLCONF = __name__
+    client = Client(raise_request_exception=False)
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        response = client.get(f"/send/?{query}")
+        assert response.status_code == (500 if query else 200)
+        assert is_cooling(first)
+        assert client.get("/send/").content == b"second"
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+def send_and_fail(cooldown: float = 3600) -> None:
+    """Send in a transaction that is rolled back."""
+    with suppress(ViewError), transaction.atomic():
+        assert send(cooldown) == ["first", "second"]
+        raise ViewError
+
+
+@real_transactions
+def test_the_next_failover_writes_it_again(first: PluginInstance) -> None:
+    """Where no request ends, as in a task queue, the next failover of the thread does."""
+    send_and_fail()
+    assert not is_cooling(first)
+    assert send() == ["second"]
+    assert is_cooling(first)
+
+
+@real_transactions
+def test_it_may_be_lost_again(first: PluginInstance) -> None:
+    """A mark that is written again in another transaction is kept until that one is committed."""
+    send_and_fail()
+    with suppress(ViewError), transaction.atomic():
+        assert send() == ["second"]
+        raise ViewError
+    assert not is_cooling(first)
+    with transaction.atomic():
+        rewrite_lost_marks()
+    assert is_cooling(first)
+
+
+@real_transactions
+def test_a_savepoint_may_take_it_along(first: PluginInstance) -> None:
+    """Inside a transaction that goes on, the mark of a rolled-back savepoint is written again, too."""
+    with transaction.atomic():
+        send_and_fail()
+        assert not is_cooling(first)
+        assert send() == ["second"]
+        assert is_cooling(first)
+    assert is_cooling(first)
+
+
+@real_transactions
+def test_a_committed_mark_is_done_with(
+    first: PluginInstance, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """What is committed, or was written without a transaction, is not looked at again."""
+    with transaction.atomic():
+        send()
+        assert len(_get_marks()) == 1
+    with django_assert_num_queries(0):
+        rewrite_lost_marks()
+    PluginInstance.objects.update(unavailable_until=None, last_error="")
+    send()
+    assert is_cooling(first)
+    with django_assert_num_queries(0):
+        rewrite_lost_marks()
+
+
+@real_transactions
+def test_a_broken_transaction_takes_no_mark(first: PluginInstance, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be written after a database error is written when that transaction is over."""
+    with suppress(ViewError), transaction.atomic():
+        attempt = next(iter(failover(AbstractSms, cooldown=3600)))
+        with attempt:
+            transaction.set_rollback(True)
+            raise PluginUnavailable
+        raise ViewError
+    assert "could not be noted" in caplog.text
+    assert send() == ["second"]
+    assert is_cooling(first)
+
+
+@real_transactions
+def test_what_is_over_is_forgotten(first: PluginInstance, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    """A cooldown that ended meanwhile is not begun anew, nor one that somebody else began."""
+    send_and_fail()
+    until = timezone.now() + dt.timedelta(hours=9)
+    PluginInstance.objects.filter(pk=first.pk).update(unavailable_until=until)
+    rewrite_lost_marks()
+    assert reload(first).unavailable_until == until
+    PluginInstance.objects.update(unavailable_until=None)
+    send_and_fail(cooldown=0)
+    with django_assert_num_queries(0):
+        rewrite_lost_marks()
+
+
+@real_transactions
+def test_a_callback_of_the_commit_may_fail_over(first: PluginInstance) -> None:
+    """A failover that runs on the very commit finds the mark in the row."""
+    with transaction.atomic():
+        transaction.on_commit(lambda: tried.extend(send()))
+        tried = send()
+    assert tried == ["first", "second", "second"]
+    assert is_cooling(first)
+
+
+@pytest.mark.django_db
+def test_a_test_case_keeps_nothing(first: PluginInstance) -> None:
+    """Marks that a TestCase rolls back with all its rows do not haunt the next test."""
+    send_and_fail()
+    assert _get_marks() == []
+    assert not is_cooling(first)

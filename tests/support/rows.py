@@ -1,0 +1,62 @@
+"""Shorthands for the rows that tests work on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections
+
+from django_plugin_system.models import PluginInstance, PluginItem
+from tests.support.plugins import SECRET, VALID
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+TABLE = PluginInstance._meta.db_table  # noqa: SLF001 - Django documents _meta
+
+
+def get_item(name: str = "provider") -> PluginItem:
+    """Return the row of an item."""
+    return PluginItem.objects.get(name=name)
+
+
+def add_instance(name: str = "main", item: PluginItem | None = None, **values: Any) -> PluginInstance:
+    """Store an instance of ``item``, the provider by default, with a valid configuration by default."""
+    values.setdefault("config", VALID)
+    return PluginInstance.objects.create(item=item or get_item(), name=name, **values)
+
+
+def reload(row: PluginInstance) -> PluginInstance:
+    """Return the row as another reader finds it."""
+    return PluginInstance.objects.get(pk=row.pk)
+
+
+def read_raw(pk: UUID, using: str = "default") -> str:
+    """Return the ``config`` column as the database holds it, as text."""
+    connection = connections[using]
+    cast = "config::text" if connection.vendor == "postgresql" else "config"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {cast} FROM {TABLE} WHERE id = %s", [to_db_id(pk, using)])  # noqa: S608 - our table
+        (text,) = cursor.fetchone()
+    return str(text)
+
+
+def write_raw(pk: UUID, using: str = "default", **values: Any) -> None:
+    """Write columns past the ORM; a config is given as it shall stand there."""
+    if "config" in values:
+        values["config"] = json.dumps(values["config"])
+    names = ", ".join(f"{name} = %s" for name in values)
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"UPDATE {TABLE} SET {names} WHERE id = %s", [*values.values(), to_db_id(pk, using)])  # noqa: S608 - our table
+
+
+def to_db_id(pk: UUID, using: str) -> Any:
+    """Return a row's id as raw SQL takes it."""
+    return pk if connections[using].vendor == "postgresql" else pk.hex
+
+
+def assert_sealed(row: PluginInstance, secret: str = SECRET) -> None:
+    """Check that the stored row holds ``secret``, and holds it encrypted."""
+    assert secret not in read_raw(row.pk)
+    assert secret in reload(row).open_secrets().values()

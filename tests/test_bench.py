@@ -1,0 +1,45 @@
+"""The measurements behind the figures of the documentation work; under load there is no error and no stale read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from bench.__main__ import MEASUREMENTS
+from bench.claims import Claim
+
+ROOT = Path(__file__).parents[1]
+EXPECTED = {
+    "compare": "1.2, 10 instances, first call, no name",
+    "load": "stale: 0; errors: 0",
+    "writes": "bulk_update() of 1,000 rows",
+    "rotation": "verify",
+}
+
+
+@pytest.mark.parametrize("measurement", MEASUREMENTS)
+def test_a_measurement_works(measurement: str) -> None:
+    """Each measurement runs on the database of the test run, without the peers, in very small sizes."""
+    command = [sys.executable, "-m", "bench", measurement, "--quick", "--on", settings.DATABASE]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert settings.DATABASE in run.stdout
+    assert EXPECTED[measurement] in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        (Claim("slow", "fast", at_least=20), "yes      20.00 (at least 20): slow / fast"),
+        (Claim("slow", "fast", at_least=21), "NO       20.00 (at least 21): slow / fast"),
+        (Claim("slow", "fast", at_most=20), "yes      20.00 (at most 20): slow / fast"),
+        (Claim("slow", "fast", at_most=19), "NO       20.00 (at most 19): slow / fast"),
+    ],
+)
+def test_a_claim_is_judged(claim: Claim, verdict: str) -> None:
+    """A claim that does not hold is said not to hold."""
+    assert claim.judge({"slow": 4.0, "fast": 0.2}) == verdict

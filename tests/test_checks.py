@@ -1,0 +1,130 @@
+"""The system checks: one message for each thing that is wrong, none when all is well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.checks import CheckMessage, Tags
+from django.core.checks import registry as check_registry
+
+from django_plugin_system import checks
+from django_plugin_system.config.keyring import make_key
+from django_plugin_system.register import plugin_item
+from tests.registration.plugins import AbstractSms, ConfigSms, Sms, declare_item, declare_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_django import Settings
+
+
+def get_ids(messages: list[CheckMessage]) -> list[str]:
+    """Return the numbers of messages."""
+    return [str(message.id).rpartition(".")[2] for message in messages]
+
+
+def test_the_checks_are_registered() -> None:
+    """Every check of the module runs with ``manage.py check``; that of the key with ``--deploy`` only."""
+    found: Any = check_registry.registry
+    plain = {check.__name__: check.tags for check in found.get_checks()}
+    deploy = {check.__name__: check.tags for check in found.get_checks(include_deployment_checks=True)}
+    assert {"check_settings", "check_waiting_items", "check_form_renderer", "check_needed_keys"} <= set(plain)
+    assert "check_own_key" in set(deploy) - set(plain)
+    assert Tags.database in plain["check_needed_keys"]
+
+
+def test_settings_in_order_are_silent(settings: Settings) -> None:
+    """Without the setting, and with good keys, there is nothing to say."""
+    settings.PLUGIN_SYSTEM = {}
+    assert checks.check_settings(None) == []
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [make_key(), make_key()], "MAX_STALENESS": 2}
+    assert checks.check_settings(None) == []
+
+
+def test_each_wrong_setting_is_an_error(settings: Settings) -> None:
+    """An unknown key and a wrong value are one E001 each, by name."""
+    settings.PLUGIN_SYSTEM = {"MAX_STALNESS": 5, "AUTODISCOVER": "no"}
+    messages = checks.check_settings(None)
+    assert get_ids(messages) == ["E001", "E001"]
+    assert ["MAX_STALNESS" in messages[0].msg, "AUTODISCOVER" in messages[1].msg] == [True, True]
+
+
+@pytest.mark.parametrize("keys", [["short"], ["A" * 43 + "="] * 2, [""]])
+def test_a_bad_key_is_an_error(settings: Settings, keys: list[str]) -> None:
+    """A key that is short, empty or listed twice is E002, with the command that prints a good one."""
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": keys}
+    (message,) = checks.check_settings(None)
+    assert get_ids([message]) == ["E002"]
+    assert "pluginkey" in str(message.hint)
+    assert "short" not in message.msg.replace("too short", "")
+    assert checks.check_needed_keys(None, databases=["default"]) == []  # it is E002's to say
+
+
+def test_an_item_whose_type_never_came_is_a_warning() -> None:
+    """W001 names the item and the type it waits for, by name or by interface."""
+    declare_item(Sms)
+    plugin_item(AbstractSms, name="decorated", module="tests")(Sms)
+    first, second = checks.check_waiting_items(None)
+    assert get_ids([first, second]) == ["W001", "W001"]
+    assert "plain (tests) waits for plugin type sms (tests)" in first.msg
+    assert "decorated (tests) waits for plugin type with the interface AbstractSms" in second.msg
+    declare_type()
+    assert checks.check_waiting_items(None) == []
+
+
+def without(settings: Settings, name: str) -> None:
+    """Take an app out of INSTALLED_APPS."""
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != name]
+
+
+def test_generated_forms_need_their_app(settings: Settings) -> None:
+    """W002 gives the line to add, if there is an admin and something to configure in it."""
+    declare_type()
+    declare_item(Sms)
+    without(settings, "django_jsonform")
+    assert checks.check_form_renderer(None) == []
+    declare_item(ConfigSms, "configurable")
+    (message,) = checks.check_form_renderer(None)
+    assert get_ids([message]) == ["W002"]
+    assert '"django_jsonform"' in str(message.hint)
+    without(settings, "django.contrib.admin")
+    assert checks.check_form_renderer(None) == []
+
+
+def test_generated_forms_with_their_app_are_fine() -> None:
+    """With the app there is nothing to say."""
+    declare_type()
+    declare_item(ConfigSms)
+    assert checks.check_form_renderer(None) == []
+
+
+def test_a_derived_key_is_a_warning_when_deployed(settings: Settings) -> None:
+    """W003 tells to set a key of one's own; settings that cannot be read are E001's to tell."""
+    settings.PLUGIN_SYSTEM = {}
+    assert get_ids(checks.check_own_key(None)) == ["W003"]
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [make_key()]}
+    assert checks.check_own_key(None) == []
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": "wrong"}
+    assert checks.check_own_key(None) == []
+
+
+@pytest.mark.parametrize("check", [checks.check_settings, checks.check_waiting_items, checks.check_form_renderer])
+def test_an_empty_project_is_silent(check: Callable[..., list[CheckMessage]]) -> None:
+    """A project that registered nothing hears nothing."""
+    assert check(None) == []
+
+
+class Nowhere:
+    """A router that keeps this package out of every database."""
+
+    def allow_migrate(self, *_args: object, **_hints: object) -> bool:
+        """Refuse."""
+        return False
+
+
+def test_a_database_without_the_tables_is_not_looked_at(settings: Settings) -> None:
+    """Where the router keeps the tables out, no row can need a key."""
+    settings.DATABASE_ROUTERS = [Nowhere()]
+    assert checks.check_needed_keys(None, databases=["default"]) == []
+    assert checks.check_needed_keys(None) == []
