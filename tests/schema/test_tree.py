@@ -73,7 +73,7 @@ def field(node: Node, name: str) -> Node:
         (Json, "value"),
         ("Nowhere", "unknown"),
     ],
-    ids=str,
+    ids=lambda part: str(part).partition(" at 0x")[0],
 )
 def test_a_type_is_one_node(annotation: Any, expected: Any) -> None:
     """Its kind and its parts, whatever aliases, root models and ``None`` stand around it."""
