@@ -13,7 +13,6 @@ from django_plugin_system.conf import find_setting_problems
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.exceptions import InvalidSetting, PluginSystemError
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.registry import registry
 from django_plugin_system.rotation import TABLE, count_rows_by_key
 
@@ -62,7 +61,7 @@ def check_waiting_items(app_configs: Sequence[Any] | None, **_kwargs: Any) -> li
 def check_form_renderer(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[CheckMessage]:
     """W002: the admin cannot show generated forms."""
     del app_configs
-    configurable = any(get_config_schema(spec.plugin_class) for spec in registry.items.values())
+    configurable = any(spec.config.schema for spec in registry.items.values())
     if not configurable or not apps.is_installed("django.contrib.admin") or apps.is_installed("django_jsonform"):
         return []
     return [

@@ -20,7 +20,6 @@ from django.conf import settings
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
 from django_plugin_system.overrides import check_may_be_built, find_override
-from django_plugin_system.plugin import get_config_schema
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
 from django_plugin_system.rows.fields import PluginStatus
 from django_plugin_system.rows.reasons import find_reason, find_row_reason
@@ -197,7 +196,7 @@ def _load_callable_class(item: PluginItem) -> type | None:
         return None
     if override := find_override(item.plugin_type.key, None):
         return _get_class_of_fake(override)
-    if get_config_schema(plugin_class) is None:
+    if item.config_schema is None:
         return _get_plain_class(plugin_class)
     return _bind_class(plugin_class, lambda: _build_best(item))
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_plugin_system.changes import TABLE
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginItemNotFound
-from django_plugin_system.plugin import build_plugin, get_config_schema
+from django_plugin_system.plugin import ItemConfig, build_plugin, get_item_config
 from django_plugin_system.querysets import (
     ChangeAnnouncingQuerySet,
     PluginInstanceManager,
@@ -119,8 +119,13 @@ class PluginItem(
     @property
     def config_schema(self) -> type[BaseModel] | None:
         """The pydantic model of this item's configuration; None if it takes none, or its code is gone."""
+        return None if self.declared is None else self.declared.schema
+
+    @property
+    def declared(self) -> ItemConfig | None:
+        """What the item's class declares of its configuration, or None if its code is gone."""
         plugin_class = self.plugin_class
-        return None if plugin_class is None else get_config_schema(plugin_class)
+        return None if plugin_class is None else get_item_config(plugin_class)
 
 
 class PluginInstance(ConfiguredModel):
@@ -183,7 +188,7 @@ class PluginInstance(ConfiguredModel):
         :raises PluginBuildError: if the class's constructor raises.
         """
         config = self.load_config()
-        return build_plugin(configuration.require_class(self), config, self)
+        return build_plugin(configuration.require_declared(self).plugin_class, config, self)
 
     def open_secrets(self) -> dict[tuple[str, ...], Any]:
         """Return the plain secrets by path: JSON values, or bytes. For forms; never show them.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
 from pydantic import BaseModel
 from typing_extensions import get_original_bases
 
-from django_plugin_system.config.bound import BoundTo
+from django_plugin_system.config.bound import BoundTo, declares_bound
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
 from django_plugin_system.overrides import check_may_be_built, find_override, overrides
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BoundTo",
     "ConfigurablePlugin",
+    "ItemConfig",
     "build_plugin",
-    "get_config_schema",
-    "get_config_version",
+    "get_item_config",
     "make_builder",
     "takes_config",
 ]
@@ -114,21 +114,29 @@ def _fill_in(arg: Any, given: dict[Any, Any]) -> Any:
     return arg[tuple(given.get(one, one) for one in parameters)] if parameters else given.get(arg, arg)
 
 
-def get_config_schema(plugin_class: type) -> type[BaseModel] | None:
-    """Return the pydantic model that ``plugin_class`` is configured with, or None if it takes no configuration.
+class ItemConfig(NamedTuple):
+    """What a plugin class declares of its configuration: the model, or None if it takes none, and its version."""
+
+    plugin_class: type
+    schema: type[BaseModel] | None
+    version: int
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the model binds secrets to other fields."""
+        return self.schema is not None and declares_bound(self.schema)
+
+
+def get_item_config(plugin_class: type) -> ItemConfig:
+    """Return what ``plugin_class`` declares of its configuration; the version is 1 where it does not say.
 
     :raises InvalidConfigSchema: if ``config_schema`` is something else than a pydantic model class.
     """
     schema = getattr(plugin_class, "config_schema", None)
-    if schema is None or (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        return schema
-    message = f"{plugin_class.__qualname__}.config_schema must be a pydantic BaseModel subclass, not {schema!r}."
-    raise InvalidConfigSchema(message, registered=plugin_class)
-
-
-def get_config_version(plugin_class: type) -> int:
-    """Return the version of configurations that ``plugin_class`` understands; 1 where it does not say."""
-    return getattr(plugin_class, "config_version", 1)
+    if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        message = f"{plugin_class.__qualname__}.config_schema must be a pydantic BaseModel subclass, not {schema!r}."
+        raise InvalidConfigSchema(message, registered=plugin_class)
+    return ItemConfig(plugin_class, schema, getattr(plugin_class, "config_version", 1))
 
 
 def takes_config(plugin_class: type) -> bool:

@@ -25,7 +25,7 @@ from django_plugin_system.exceptions import (
     PluginTypeNotFound,
     RegistrationConflict,
 )
-from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema, get_config_version, takes_config
+from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, takes_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +95,11 @@ class ItemSpec:
     def __str__(self) -> str:
         return f"{self.name} ({self.module})"
 
+    @property
+    def config(self) -> ItemConfig:
+        """What the class declares of its configuration."""
+        return get_item_config(self.plugin_class)
+
     def describe_type(self) -> str:
         """Return the name of the type that this item belongs to, as its author wrote it."""
         if self.type_key is not None:
@@ -123,11 +128,10 @@ def check_plugin_class(spec: ItemSpec) -> None:
     if not isinstance(cls, type):
         message = f"The plugin_class of plugin item {spec} must be a class, not {cls!r}."
         raise InvalidPluginClass(message, registered=cls)
-    schema = get_config_schema(cls)
+    _, schema, version = spec.config
     if schema is None:
         _check_unconfigurable(spec)
         return
-    version = get_config_version(cls)
     if type(version) is not int or version < 1:
         message = f"config_version of {cls.__qualname__} must be a whole number of 1 or more, not {version!r}."
         raise InvalidPluginClass(message, registered=cls)

@@ -26,7 +26,6 @@ from django_plugin_system.config.plain import may_hold_plain_secret
 from django_plugin_system.config.tokens import MARKER, VERSION, Binding, get_token_key_id, open_token, seal
 from django_plugin_system.exceptions import ConfigError, MalformedToken, Path, SecretError, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.plugin import get_config_schema, get_config_version
 from django_plugin_system.rows.config import SCOPE, find_plain_secrets
 from django_plugin_system.rows.reasons import describe_config_error
 
@@ -125,11 +124,10 @@ def _get_sources(ids: Collection[Any], using: str) -> dict[Any, Source]:
 def _describe(item: PluginItem | None) -> Source:
     if item is None:  # deleted since the row was read
         return Source("?")
-    plugin_class = item.plugin_class
-    if plugin_class is None:
+    declared = item.declared
+    if declared is None or not holds_secret(declared.schema):
         return Source(item.name)
-    schema = get_config_schema(plugin_class)
-    return Source(item.name, schema if holds_secret(schema) else None, get_config_version(plugin_class))
+    return Source(item.name, declared.schema, declared.version)
 
 
 def _to_uuid(value: Any) -> uuid.UUID:

@@ -12,10 +12,8 @@ from django.db.models import Exists, OuterRef, Q
 
 from django_plugin_system.changes import announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
-from django_plugin_system.config.bound import declares_bound
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import DEFAULT_NAME, PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.plugin import get_config_schema, get_config_version
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
 from django_plugin_system.rows.bulk import insert_rows, update_rows
 from django_plugin_system.rows.config import is_outdated
@@ -24,6 +22,8 @@ from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from pydantic import BaseModel
 
 Mode = Literal["create", "update"]
 
@@ -138,15 +138,13 @@ def _plan_item(plan: _Plan, row: PluginItem | None, spec: ItemSpec, plugin_type:
         if mode == "update" and any(getattr(row, name) != value for name, value in values.items()):
             row.description, row.priority = spec.description, spec.priority
             plan.changed_items.append(row)
-    if not getattr(row, "has_instance", False) and _needs_no_config(spec.plugin_class):
-        version = get_config_version(spec.plugin_class)
+    if not getattr(row, "has_instance", False) and _needs_no_config(spec.config.schema):
         plan.new_instances.append(
-            PluginInstance(item=row, name=DEFAULT_NAME, config=StoredConfig(), config_version=version)
+            PluginInstance(item=row, name=DEFAULT_NAME, config=StoredConfig(), config_version=spec.config.version)
         )
 
 
-def _needs_no_config(plugin_class: type) -> bool:
-    schema = get_config_schema(plugin_class)
+def _needs_no_config(schema: type[BaseModel] | None) -> bool:
     if schema is None:
         return True
     try:
@@ -160,16 +158,15 @@ def _find_outdated(alias: str) -> list[PluginInstance]:
     """Return the rows whose class stores them otherwise by now: an older version, or secrets that are not bound yet."""
     wanted = Q(pk__in=[])
     for (name, module, (type_name, manager)), spec in registry.items.items():
-        version, schema = get_config_version(spec.plugin_class), get_config_schema(spec.plugin_class)
-        is_bound = schema is not None and declares_bound(schema)
-        if version > 1 or is_bound:
+        config = spec.config
+        if config.version > 1 or config.is_bound:
             item = Q(
                 item__name=name,
                 item__module=module,
                 item__plugin_type__name=type_name,
                 item__plugin_type__manager=manager,
             )
-            wanted |= item if is_bound else item & Q(config_version__lt=version)
+            wanted |= item if config.is_bound else item & Q(config_version__lt=config.version)
     rows = PluginInstance.objects.using(alias).filter(wanted).select_related("item__plugin_type")
     return [row for row in rows.order_by("item__name", "name", "pk") if _is_outdated(row)]
 

@@ -29,7 +29,7 @@ from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, PluginSystemError
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import build_plugin
-from django_plugin_system.rows.config import collect_hidden_texts, require_class, says_the_same
+from django_plugin_system.rows.config import collect_hidden_texts, require_declared, says_the_same
 from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _work(row: PluginInstance, stored: PluginInstance | None, answer: Callable[[
 def _find_error(row: PluginInstance, stored: PluginInstance | None) -> str:
     try:
         config = row.load_config()
-        plugin_class = require_class(row)
+        plugin_class = require_declared(row).plugin_class
     except ConfigError as error:
         return describe_config_error(error)
     try:

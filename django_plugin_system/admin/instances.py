@@ -32,7 +32,6 @@ from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, reda
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
 from django_plugin_system.forms.scalars import read_placeholder
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.plugin import get_config_version
 from django_plugin_system.rows.secret_dates import get_dates, open_readable
 
 if TYPE_CHECKING:
@@ -100,16 +99,15 @@ class RowConfig:
 
 def look_at(row: PluginInstance, source: PluginInstance | None = None) -> RowConfig:
     """Return how the configuration of ``row``, which may be new and a copy of ``source``, can be edited, if it can."""
-    plugin_class = row.item.plugin_class
-    if plugin_class is None:
+    declared = row.item.declared
+    if declared is None:
         return RowConfig(
             row, None, _("The code of this item is gone, so its configuration can be neither read nor changed.")
         )
-    known = get_config_version(plugin_class)
+    known, schema = declared.version, declared.schema
     if not row._state.adding and row.config_version > known:  # noqa: SLF001 - how Django says that a row is new
         text = _("Stored by newer code (version %(stored)s, this code knows %(known)s), so it is read-only here.")
         return RowConfig(row, None, text % {"stored": row.config_version, "known": known})
-    schema = row.item.config_schema
     return RowConfig(row, schema, "" if schema else _("This item takes no configuration."), source)
 
 
@@ -117,8 +115,8 @@ def _get_current(row: PluginInstance) -> dict[str, Any]:
     """Return the stored configuration, brought to the version of the code if that is possible."""
     if not isinstance(row.config, dict):  # raw SQL left no object there, and so nothing to show in fields
         return {}
-    plugin_class = row.item.plugin_class
-    if plugin_class is None or row.config_version >= get_config_version(plugin_class):
+    declared = row.item.declared
+    if declared is None or row.config_version >= declared.version:
         return dict(row.config)
     upgraded = copy.copy(row)
     try:

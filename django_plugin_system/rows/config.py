@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
-from django_plugin_system.config.bound import declares_bound, get_bonds, iter_bound, look_up
+from django_plugin_system.config.bound import get_bonds, iter_bound, look_up
 from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opening import Secrets, iter_readable, open_markers
@@ -27,13 +27,13 @@ from django_plugin_system.exceptions import (
     PluginNotRegistered,
     SecretError,
 )
-from django_plugin_system.plugin import get_config_schema, get_config_version
 from django_plugin_system.rows.fields import StoredConfig
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django_plugin_system.plugin import ItemConfig
     from django_plugin_system.rows.rows import ConfiguredModel
 
 SCOPE = "django_plugin_system.plugininstance"
@@ -45,24 +45,24 @@ def get_binding(row: ConfiguredModel) -> Binding:
     return Binding(SCOPE, str(row._meta.pk.to_python(row.pk)))  # noqa: SLF001 - Django documents _meta
 
 
-def require_class(row: ConfiguredModel) -> type:
-    """Return the class that ``row`` is built from.
+def require_declared(row: ConfiguredModel) -> ItemConfig:
+    """Return what the class of ``row`` declares of its configuration.
 
     :raises PluginNotRegistered: if its code is gone.
     """
-    plugin_class: type | None = row.item.plugin_class
-    if plugin_class is None:
+    declared: ItemConfig | None = row.item.declared
+    if declared is None:
         raise PluginNotRegistered(str(row))
-    return plugin_class
+    return declared
 
 
-def _require_version(row: ConfiguredModel, plugin_class: type, stored: int = 1) -> int:
-    """Return the version of the class, unless the row, or what is ``stored`` of it, is newer than that."""
-    version = get_config_version(plugin_class)
+def _require_known(row: ConfiguredModel, stored: int = 1) -> ItemConfig:
+    """Return what the class declares, unless ``row``, or what is ``stored`` of it, is newer than that."""
+    declared = require_declared(row)
     newest = max(row.config_version, stored)
-    if newest > version:
-        raise NewerConfigVersion(str(row), newest, version)
-    return version
+    if newest > declared.version:
+        raise NewerConfigVersion(str(row), newest, declared.version)
+    return declared
 
 
 def check_overwritten(row: ConfiguredModel, stored: int) -> None:
@@ -70,15 +70,14 @@ def check_overwritten(row: ConfiguredModel, stored: int) -> None:
 
     :raises NewerConfigVersion: if that is newer than the code.
     """
-    plugin_class = row.item.plugin_class
-    if plugin_class is not None:
-        _require_version(row, plugin_class, stored)
+    if row.item.declared is not None:
+        _require_known(row, stored)
 
 
 def is_older(row: ConfiguredModel) -> bool:
     """Say whether the config of ``row`` is of an older version than its class."""
-    plugin_class = row.item.plugin_class
-    return plugin_class is not None and row.config_version < get_config_version(plugin_class)
+    declared: ItemConfig | None = row.item.declared
+    return declared is not None and row.config_version < declared.version
 
 
 def _get_codec(row: ConfiguredModel, schema: type[BaseModel]) -> Codec:
@@ -94,9 +93,7 @@ class Stored(NamedTuple):
 
 def _open_config(row: ConfiguredModel, stored: Stored | None = None) -> Parsed | None:
     """Return what ``row`` stores, or what ``stored`` says in its place; None if its class takes no configuration."""
-    plugin_class = require_class(row)
-    version = _require_version(row, plugin_class)
-    schema = get_config_schema(plugin_class)
+    plugin_class, schema, version = _require_known(row)
     if schema is None:
         return None
     config, stored_version = stored or (row.config, row.config_version)
@@ -161,18 +158,15 @@ def is_outdated(row: ConfiguredModel) -> bool:
 
     :raises ConfigError: if that takes reading it, and it cannot be read.
     """
-    plugin_class = row.item.plugin_class
-    if plugin_class is None:
+    declared: ItemConfig | None = row.item.declared
+    if declared is None:
         return False
-    version = get_config_version(plugin_class)
-    schema = get_config_schema(plugin_class)
-    if row.config_version != version or schema is None:
-        return bool(row.config_version < version)
-    is_bound = declares_bound(schema)
-    if not is_bound and not may_hold_plain_secret(schema, row.config):
+    if row.config_version != declared.version or declared.schema is None:
+        return bool(row.config_version < declared.version)
+    if not declared.is_bound and not may_hold_plain_secret(declared.schema, row.config):
         return False
     opened = _open_config(row)
-    return opened is not None and bool(_find_plain(opened) or (is_bound and _is_untied(row, opened)))
+    return opened is not None and bool(_find_plain(opened) or (declared.is_bound and _is_untied(row, opened)))
 
 
 def _is_untied(row: ConfiguredModel, opened: Parsed) -> bool:
@@ -194,21 +188,20 @@ def make_stored(
 
     :raises ConfigError: if it cannot be stored; ``row`` is not touched.
     """
-    plugin_class = require_class(row)
-    version = _require_version(row, plugin_class, previous.version)
-    schema = get_config_schema(plugin_class)
-    if schema is None:
+    declared = _require_known(row, previous.version)
+    if declared.schema is None:
         if data:
-            raise InvalidConfig(str(row), [FieldProblem((), f"{plugin_class.__qualname__} takes no configuration")])
-        return StoredConfig(), version
-    codec = _get_codec(row, schema)
+            problem = FieldProblem((), f"{declared.plugin_class.__qualname__} takes no configuration")
+            raise InvalidConfig(str(row), [problem])
+        return StoredConfig(), declared.version
+    codec = _get_codec(row, declared.schema)
     parsed = codec.parse(data)
     if isinstance(data, BaseModel) and find_references(previous.config):
         parsed = _keep_references(parsed, _try_to_open(row, previous))
     stored = codec.store(parsed, previous.config)
-    if declares_bound(schema) or parsed.entry.ties:
+    if declared.is_bound or parsed.entry.ties:
         _check_entered(row, codec, parsed, stored, previous)
-    return StoredConfig(stored), version
+    return StoredConfig(stored), declared.version
 
 
 def _try_to_open(row: ConfiguredModel, stored: Stored) -> Parsed | None:
@@ -247,9 +240,8 @@ def _check_entered(
 
 def has_bound_secrets(row: ConfiguredModel) -> bool:
     """Say whether the class of ``row`` binds secrets to other fields."""
-    plugin_class = row.item.plugin_class
-    schema = None if plugin_class is None else get_config_schema(plugin_class)
-    return schema is not None and declares_bound(schema)
+    declared: ItemConfig | None = row.item.declared
+    return declared is not None and declared.is_bound
 
 
 @leaving_frames_behind
@@ -259,9 +251,7 @@ def make_current(row: ConfiguredModel) -> tuple[StoredConfig, int]:
     :raises ConfigError: if it cannot be read; ``row`` is not touched.
     """
     opened = _open_config(row)
-    plugin_class = require_class(row)
-    version = get_config_version(plugin_class)
-    schema = get_config_schema(plugin_class)
+    _, schema, version = require_declared(row)
     if opened is None or schema is None:
         return StoredConfig(), version
     return StoredConfig(_get_codec(row, schema).store(opened, row.config)), version

@@ -19,7 +19,7 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.overrides import find_override
 from django_plugin_system.plugin import make_builder
 from django_plugin_system.registry import TypeSpec, registry
-from django_plugin_system.rows.config import read_config, require_class
+from django_plugin_system.rows.config import read_config, require_declared
 from django_plugin_system.rows.reasons import describe_row_error, find_reason, is_cooling_down
 from django_plugin_system.selection import cache
 
@@ -105,7 +105,7 @@ def prepare(row: PluginInstance) -> Ready:
     """
     config = read_config(row)
     get_config = None if config is None else make_copier(config)
-    return Ready(row, make_builder(require_class(row), get_config, row))
+    return Ready(row, make_builder(require_declared(row).plugin_class, get_config, row))
 
 
 def try_prepare(row: PluginInstance) -> Ready | Candidate:

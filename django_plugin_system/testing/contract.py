@@ -17,7 +17,7 @@ from django_plugin_system.config.tokens import Binding
 from django_plugin_system.config.versions import unwrap_secrets, upgrade
 from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
-from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema, get_config_version
+from django_plugin_system.plugin import ConfigurablePlugin, get_item_config
 from django_plugin_system.registry import ItemSpec, check_plugin_class
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 
@@ -139,7 +139,7 @@ def _make_codec(cls: type, schema: type[BaseModel]) -> Codec:
 
 
 def _check_upgrades(cls: type, stored: Mapping[int, Config]) -> Problems:
-    schema, version = get_config_schema(cls), get_config_version(cls)
+    _, schema, version = get_item_config(cls)
     if schema is None:
         return
     step = getattr(cls, "migrate_config", None)
@@ -158,7 +158,7 @@ def _check_upgrades(cls: type, stored: Mapping[int, Config]) -> Problems:
 
 
 def _check_building(cls: type, config: Config | BaseModel | None) -> Problems:
-    schema = get_config_schema(cls)
+    schema = get_item_config(cls).schema
     if schema is None:
         if config:
             yield "It takes no configuration, but an example is given."

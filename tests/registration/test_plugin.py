@@ -14,8 +14,7 @@ from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import (
     ConfigurablePlugin,
     build_plugin,
-    get_config_schema,
-    get_config_version,
+    get_item_config,
     takes_config,
 )
 from tests.config.helpers import SECRET, iter_chain, show_everything
@@ -118,7 +117,7 @@ class Renewing(Leaf, ConfigurablePlugin[OtherConfig]):
 )
 def test_the_model_in_the_brackets_is_the_schema(plugin_class: type, schema: type[BaseModel] | None) -> None:
     """Whatever generic bases stand between, ``config_schema`` is the model in the brackets, or what the body says."""
-    assert get_config_schema(plugin_class) is schema
+    assert get_item_config(plugin_class).schema is schema
 
 
 @pytest.mark.parametrize("wrong", [dict, Config(), "Config", 5, Mixin])
@@ -126,14 +125,14 @@ def test_a_schema_that_is_no_model_is_refused(wrong: Any) -> None:
     """``config_schema`` is a pydantic model class and nothing else; the error names the class and what it found."""
     cls = type("Wrong", (), {"config_schema": wrong})
     with pytest.raises(InvalidConfigSchema, match=r"Wrong\.config_schema must be a pydantic BaseModel") as caught:
-        get_config_schema(cls)
+        get_item_config(cls)
     assert caught.value.registered is cls
 
 
 def test_versions_start_at_one() -> None:
     """A class that does not say has version 1, with or without the base class."""
-    assert get_config_version(Sms) == get_config_version(ConfigSms) == 1
-    assert get_config_version(type("Later", (Leaf,), {"config_version": 3})) == 3
+    assert get_item_config(Sms).version == get_item_config(ConfigSms).version == 1
+    assert get_item_config(type("Later", (Leaf,), {"config_version": 3})).version == 3
 
 
 def test_a_config_is_left_alone_by_default() -> None:

@@ -30,7 +30,6 @@ from django_plugin_system.config.declared import (
     iter_inner,
 )
 from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape, Shape
-from django_plugin_system.plugin import get_config_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,7 +74,7 @@ def describe_item(spec: ItemSpec, schema: type[BaseModel]) -> ItemShape:
         module=spec.module,
         type_name=type_name,
         manager=manager,
-        config_version=get_config_version(spec.plugin_class),
+        config_version=spec.config.version,
         root=root,
         models=models,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django_plugin_system.contrib.drift.comparing import Change, Effect, compare_items
 from django_plugin_system.contrib.drift.describing import describe_item
 from django_plugin_system.contrib.drift.snapshots import find_home, list_files, read_snapshot, write_snapshots
-from django_plugin_system.plugin import ConfigurablePlugin, get_config_schema
+from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import registry
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def check_schemas() -> GateReport:
     classes: dict[Keys, type] = {}
     declared: dict[Keys, ItemShape] = {}
     for spec in registry.items.values():
-        if (schema := get_config_schema(spec.plugin_class)) is None:
+        if (schema := spec.config.schema) is None:
             continue
         home = find_home(spec)
         if home.path is None:

@@ -35,9 +35,8 @@ from django_plugin_system.exceptions import (
     show_path,
 )
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.plugin import get_config_version
 from django_plugin_system.registry import registry
-from django_plugin_system.rows.config import open_row_secrets, require_class
+from django_plugin_system.rows.config import open_row_secrets, require_declared
 from django_plugin_system.rows.fields import to_text
 
 if TYPE_CHECKING:
@@ -303,15 +302,14 @@ def _upgrade(row: PluginInstance, entry: Entry, given: dict[str, Any]) -> Any:
 
     :raises ConfigError: if the code is gone, or older than the document, or a step fails.
     """
-    plugin_class = require_class(row)
-    known = get_config_version(plugin_class)
+    plugin_class, schema, known = require_declared(row)
     version = known if entry.config_version is None else entry.config_version
     if version > known:
         reason = f"is of config version {version}, this code knows {known}: deploy the newer code first"
         raise InvalidConfig(str(row), [FieldProblem((), reason)])
     if version == known:
         return given
-    plain = {path: look_up(given, path)[0] for path in find_plain(row.item.config_schema, given)}
+    plain = {path: look_up(given, path)[0] for path in find_plain(schema, given)}
     opened: list[Path] = []
     wrapped = substitute(wrap_secrets(given, plain), lambda path: _LeftOut(path, opened))
     failure = upgraded = None
