@@ -38,8 +38,8 @@ class Module:
 
     @property
     def room(self) -> str:
-        """Return the first name below the package: ``config`` for ``django_plugin_system.config.codec``."""
-        return self.name.partition(".")[2].partition(".")[0]
+        """Return the room it stands in."""
+        return room_of(self.name)
 
     def imports(self) -> Iterator[Import]:
         """Yield every import of the own package that runs, so none under ``if TYPE_CHECKING``."""
@@ -67,6 +67,12 @@ class Module:
         package = self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
         base = resolve_name("." * node.level + (node.module or ""), package)
         yield from (name if name in module_names() else base for name in (f"{base}.{a.name}" for a in node.names))
+
+
+def room_of(name: str) -> str:
+    """Return a module's room: ``config`` for ``django_plugin_system.config.codec``; each folder of contrib is one."""
+    _package, *below = name.split(".")
+    return ".".join(below[: 2 if below[:1] == ["contrib"] else 1])
 
 
 @lru_cache(maxsize=1)

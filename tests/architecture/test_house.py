@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.architecture.source import PACKAGE, Module, modules
+from tests.architecture.source import PACKAGE, Module, modules, room_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FLOORS = (
     ("exceptions",),
@@ -22,7 +26,7 @@ FLOORS = (
     ("models", "register", "storage"),
     ("failover", "rotation", "selection", "sync"),
     ("helpers", "services"),
-    ("contrib", "forms"),
+    ("contrib", "contrib.drift", "contrib.transfer", "forms"),
     ("admin", "apps", "checks", "management", "receivers", "testing"),
 )
 """The rooms of the package, lowest first; rooms on one floor may use each other as long as no cycle comes of it."""
@@ -46,9 +50,16 @@ def test_a_module_stands_on_a_floor(module: Module) -> None:
 def test_imports_go_down(module: Module) -> None:
     """A module imports from its own floor or one below, never from above."""
     at_import = [found.target for found in module.imports() if not found.function]
-    rooms = {target.split(".")[1] for target in at_import if target != PACKAGE}
+    rooms = {room_of(target) for target in at_import if target != PACKAGE}
     floor = FLOOR_OF.get(module.room, -1)
     assert not [room for room in rooms if FLOOR_OF[room] > floor]
+
+
+@every_module
+def test_nobody_needs_an_optional_room(module: Module) -> None:
+    """What stands in contrib is imported by the commands and the admin only: a project can do without it."""
+    optional = {room for i in module.imports() if (room := room_of(i.target)).startswith("contrib")} - {module.room}
+    assert not optional or module.room in {"admin", "management"}
 
 
 @every_module
@@ -67,7 +78,11 @@ def test_files_and_functions_stay_short(module: Module) -> None:
     assert not long
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
-    """There is no cycle of imports."""
-    graph = {module.name: {i.target for i in module.imports() if not i.function} for module in modules()}
+@pytest.mark.parametrize("part", [str, room_of], ids=["module", "room"])
+def test_nothing_imports_itself_by_a_detour(part: Callable[[str], str]) -> None:
+    """There is no cycle of imports, neither between modules nor between rooms."""
+    graph: dict[str, set[str]] = {}
+    for module in modules():
+        targets = {part(found.target) for found in module.imports() if not found.function}
+        graph.setdefault(part(module.name), set()).update(targets - {part(module.name)})
     TopologicalSorter(graph).prepare()
