@@ -1,64 +1,91 @@
-"""The change token: one random value per database, set anew by every write, so that selections know when to look again.
+"""How every process learns of a change: each write inserts a row into a table that is only ever added to.
 
-A write takes the token's row before any other row of ours. So writers wait for each other there, in one order, and
-cannot deadlock on the rows after it. The token is random, not counted: a counter that is rolled back and counted up
-again by another writer would show the same number for different data.
+A selection reads one sum of that table and reuses its result while the sum is the same. The numbers are random: a
+count that is rolled back and counted up again by another writer would be the same for different data. In which order
+transactions are committed does not matter, as each of them changes the sum.
 
-Where the driver sends several statements at once (psycopg 3), the token travels with the first statement of the write,
-so that it costs no round trip to the server. In query logs both are one statement.
+An insert waits for nobody. Once in a while one writer replaces old rows by a single row with their sum, in a
+transaction of its own after the commit, so that a selection never reads many. SQLite lets one writer in at a time, so
+there a write adds its number to the only row.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
-import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, connections, transaction
+from django.db import Error, connections, transaction
 
 from django_plugin_system.signals import plugin_instance_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
     from uuid import UUID
 
     from django.db import models
 
-TABLE = "django_plugin_system_changetoken"
-_READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - names only
-_WRITE = f"UPDATE {TABLE} SET token = '{{}}' WHERE id = 1"  # noqa: S608 - names, and a token made here
-_INSERT = f"INSERT INTO {TABLE} (id, token) VALUES (1, '{{}}')"  # noqa: S608 - names, and a token made here
-_WRITE_OR_INSERT = f"{_INSERT} ON CONFLICT (id) DO UPDATE SET token = EXCLUDED.token"
+TABLE = "django_plugin_system_change"
+FOLD_EVERY = 16
+"""How many changes go by before old rows are replaced by their sum."""
+_BITS, _LIMIT = 40, 2**62 - 1
+"""A number has 40 bits. A sum begins anew at 2**62, and then looks like any other change."""
 
-uncommitted: set[tuple[int, str]] = set()
-"""The threads, by identity, that have changed a database, by alias, in a transaction that may be open still."""
+_READ = f"SELECT sum(nonce) FROM {TABLE}"  # noqa: S608 - names only
+_READ_POSTGRESQL = f"SELECT '{TABLE}'::regclass::oid, sum(nonce)::bigint FROM {TABLE}"  # noqa: S608 - names only
+"""Which table was read is part of the answer: by what the search path says, it may be another schema's."""
+_INSERT = f"INSERT INTO {TABLE} (nonce) VALUES (%s) RETURNING id"  # noqa: S608 - names only
+_ADD = (
+    f"INSERT INTO {TABLE} (id, nonce) VALUES (1, %s) "  # noqa: S608 - names only
+    f"ON CONFLICT (id) DO UPDATE SET nonce = (nonce + %s) & {_LIMIT}"
+)
+_FOLD = f"""
+WITH old AS (DELETE FROM {TABLE} WHERE id IN (SELECT id FROM {TABLE} FOR UPDATE SKIP LOCKED) RETURNING nonce)
+INSERT INTO {TABLE} (nonce) SELECT sum(nonce)::bigint & {_LIMIT} FROM old HAVING count(*) > 0
+"""  # noqa: S608 - names only
+
 _changing: set[tuple[int, str]] = set()
-"""The threads and databases with a write of ours under way."""
+"""The threads, by identity, and databases, by alias, with a write of ours under way."""
+uncommitted: dict[tuple[int, str], _Commit] = {}
+"""What is done on the commit of the last transaction of each thread and database that held a change."""
 commits = 0
-"""How many changes this process has committed; selections made under a smaller number look again."""
+"""How many transactions with changes this process has committed; selections made under a smaller number look again."""
 
 
-def read_token(using: str) -> str | None:
-    """Return the token of the database ``using``; None while it has none, as in a flushed test database."""
-    with connections[using].cursor() as cursor:
-        cursor.execute(_READ)
-        row = cursor.fetchone()
-    return row[0] if row else None
+def get_place(using: str) -> tuple[Hashable, ...]:
+    """Return what tells one set of tables from another, however a connection was switched: part of every cache key.
+
+    That is the alias, the database that it stands for now, and the schema that django-tenants chose. Ask in the thread
+    in which the queries are made.
+    """
+    connection = connections[using]
+    return (using, connection.settings_dict["NAME"], getattr(connection, "schema_name", None))
+
+
+def read(using: str) -> Hashable:
+    """Return a value that differs after every change; None while there was none, as in a flushed test database."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(_READ_POSTGRESQL if connection.vendor == "postgresql" else _READ)
+        row: tuple[int | None, ...] = cursor.fetchone()
+    return None if row[-1] is None else row
 
 
 @contextmanager
 def changing(using: str) -> Iterator[None]:
-    """Set a new token, then run the block, in one transaction on the database ``using``.
+    """Note a change, then run the block, in one transaction on the database ``using``.
 
-    A write within the write of the same thread, as those of ``bulk_update()``, is announced by the outer one.
+    A write within the write of the same thread, as those of ``bulk_update()``, is noted by the outer one. On SQLite,
+    other writers are kept out from here on.
     """
     here = (threading.get_ident(), using)
     if here in _changing:
         yield
         return
-    with transaction.atomic(using=using, savepoint=False), _announcing(using):
+    with transaction.atomic(using=using, savepoint=False):
+        note_change(using)
         _changing.add(here)
         try:
             yield
@@ -66,113 +93,67 @@ def changing(using: str) -> Iterator[None]:
             _changing.discard(here)
 
 
-def announce_change(using: str) -> None:
-    """Set a new token, in the transaction that is open, or in one of its own."""
-    _write_token(using)
-    _note_change(using)
-
-
-@contextmanager
-def _announcing(using: str) -> Iterator[None]:
-    """Set a new token before, or together with, the first statement of the block; at its end if there was none."""
+def note_change(using: str) -> None:
+    """Let every process look again, once the transaction that is open is committed, or at once if none is."""
     connection = connections[using]
-    driver: Any = getattr(connection, "Database", None)
-    if connection.vendor != "postgresql" or driver.__name__ != "psycopg":
-        announce_change(using)
-        yield
-        return
-    _note_change(using)
-    first = _FirstStatement(using)
-    with connection.execute_wrapper(first):
-        yield
-    if not first.passed:
-        _write_token(using)
+    nonce = 1 + secrets.randbits(_BITS)
+    with transaction.atomic(using=using, savepoint=False):
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(_INSERT, [nonce])
+                folds = cursor.fetchone()[0] % FOLD_EVERY == 0
+            else:
+                cursor.execute(_ADD, [nonce, nonce])
+                folds = False
+        if not has_uncommitted_changes(using):
+            uncommitted[threading.get_ident(), using] = commit = _Commit(using)
+            transaction.on_commit(commit, using=using)
+        uncommitted[threading.get_ident(), using].folds |= folds
 
 
-@dataclass
-class _FirstStatement:
-    """Puts the token before the first statement that passes; Django calls it in the place of ``execute``."""
+@dataclass(eq=False)
+class _Commit:
+    """What is done once a transaction with changes is committed."""
 
     using: str
-    passed: bool = False
+    folds: bool = False
 
-    def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
-        if self.passed:
-            return execute(sql, params, many, context)
-        self.passed = True
-        cursor = context["cursor"]
-        if many or not isinstance(sql, str) or not _takes_several(cursor):
-            _write_token(self.using)
-            return execute(sql, params, many, context)
-        result = execute(f"{_WRITE_OR_INSERT.format(_make_token())}; {sql}", params, many, context)
-        cursor.nextset()
-        return result
+    def __call__(self) -> None:
+        global commits  # noqa: PLW0603 - one number for the process
+        commits += 1
+        if self.folds:
+            fold_changes(self.using)
 
 
-def _takes_several(cursor: Any) -> bool:
-    """Say whether a cursor of psycopg 3 sends text with its parameters filled in, and keeps no SELECT on the server."""
-    return hasattr(cursor, "mogrify") and not getattr(cursor, "name", None)
+def fold_changes(using: str) -> None:
+    """Replace the rows of earlier changes by one with their sum, unless somebody else does so just now.
 
-
-def _make_token() -> str:
-    return uuid.uuid4().hex
-
-
-def _write_token(using: str) -> None:
-    token = _make_token()
-    with connections[using].cursor() as cursor:
-        cursor.execute(_WRITE.format(token))
-        missing = cursor.rowcount == 0
-    if missing:
-        _insert_token(token, using)
-
-
-def _note_change(using: str) -> None:
-    """Note that the open transaction, if there is one, holds a change."""
-    if not has_uncommitted_changes(using):
-        transaction.on_commit(_count_commit, using=using)
-        uncommitted.add((threading.get_ident(), using))
-
-
-def lock_token(using: str) -> None:
-    """Wait for other writers, and keep them waiting until the open transaction ends.
-
-    Where the database has no row locks, as SQLite, writers exclude each other anyway.
+    This waits for nobody and is never seen by a selection. Inside a transaction, as in Django's ``TestCase``, it is
+    left for another time. It reads what is committed, whatever the isolation level of the project: so it neither fails
+    for what others wrote meanwhile, nor lets them fail.
     """
-    connection = connections[using]
-    if connection.features.has_select_for_update:
-        with connection.cursor() as cursor:
-            cursor.execute(_READ + " FOR UPDATE")
-
-
-def _insert_token(token: str, using: str) -> None:
-    try:
-        with transaction.atomic(using=using), connections[using].cursor() as cursor:
-            cursor.execute(_INSERT.format(token))
-    except IntegrityError:  # another writer was faster: its row is there now
-        with connections[using].cursor() as cursor:
-            cursor.execute(_WRITE.format(token))
+    if connections[using].in_atomic_block:
+        return
+    with suppress(Error), transaction.atomic(using=using), connections[using].cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        cursor.execute(_FOLD)
 
 
 def is_changing(using: str) -> bool:
-    """Say whether a write of ours is under way right here: the token is new already, the rows may be old still."""
+    """Say whether a write of ours is under way right here: its change is noted already, the rows may be old still."""
     return (threading.get_ident(), using) in _changing
 
 
 def has_uncommitted_changes(using: str) -> bool:
     """Say whether the open transaction on ``using`` holds a change that others must not see yet."""
     here = (threading.get_ident(), using)
-    if here not in uncommitted:
+    commit = uncommitted.get(here)
+    if commit is None:
         return False
-    pending = any(entry[1] is _count_commit for entry in connections[using].run_on_commit)
+    pending = any(entry[1] is commit for entry in connections[using].run_on_commit)
     if not pending:
-        uncommitted.discard(here)
+        del uncommitted[here]
     return pending
-
-
-def _count_commit() -> None:
-    global commits  # noqa: PLW0603 - one number for the process
-    commits += 1
 
 
 TRACES = frozenset({"unavailable_until", "last_error", "last_tested_at", "last_test_error", "updated_at"})

@@ -23,7 +23,7 @@ class PluginSystemSettings:
     ENCRYPTION_KEYS: tuple[str, ...] = field(default=(), repr=False)
     """Base64 keys of 32 bytes: the first encrypts, all decrypt. Empty: derived from ``SECRET_KEY``."""
     MAX_STALENESS: float = 0
-    """How old a selection may be before the change token is read again; 0 reads it at every call."""
+    """How old a selection may be before the table of changes is read again; 0 reads it at every call."""
     AUTODISCOVER: bool = True
     """Import ``plugins.py`` of every installed app at start-up."""
     BLOCK_IN_TESTS: bool = False

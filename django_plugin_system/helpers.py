@@ -141,7 +141,7 @@ async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -
 
 
 def refresh_plugins(using: str | None = None) -> None:
-    """Let every process look again at its next selection: for changes made with raw SQL, which set no change token."""
+    """Let every process look again at its next selection: for changes made with raw SQL, which note no change."""
     alias = using or router.db_for_write(PluginInstance)
     with changing(alias):
         announce_instances(PluginInstance, alias, None)

@@ -27,7 +27,7 @@ from django_plugin_system.rows.rows import ChangeAnnouncingModel, ConfiguredMode
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = ["ChangeToken", "PluginInstance", "PluginItem", "PluginStatus", "PluginType"]
+__all__ = ["Change", "PluginInstance", "PluginItem", "PluginStatus", "PluginType"]
 
 DEFAULT_NAME = "default"
 """The name of the instance that the sync gives to items that need no configuration."""
@@ -202,14 +202,14 @@ class PluginInstance(ConfiguredModel):
         return find_reason(self)
 
 
-class ChangeToken(models.Model):
-    """One row with a random value: it differs after every change of the other tables."""
+class Change(models.Model):
+    """A change of the other tables, or the sum of many: what their numbers add up to differs after every change."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    token = models.CharField(max_length=32)
+    id = models.BigAutoField(primary_key=True)
+    nonce = models.BigIntegerField()
 
     class Meta:
         db_table = TABLE
 
     def __str__(self) -> str:
-        return self.token
+        return str(self.nonce)

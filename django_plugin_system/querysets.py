@@ -1,4 +1,4 @@
-"""Querysets of the three tables: each write sets the change token, and none stores a config unchecked."""
+"""Querysets of the three tables: each write notes a change, and none stores a config unchecked."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     update.alters_data = True  # type: ignore[attr-defined]
 
     def update_unannounced(self, **kwargs: Any) -> int:
-        """Update the rows for a caller that holds the change token's row and sets the token itself."""
+        """Update the rows for a caller that notes the change itself."""
         return super().update(**kwargs)
 
     update_unannounced.alters_data = True  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.operations import CreateModel
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_migrate, pre_save
 
-from django_plugin_system.changes import TABLE, announce_change, announce_instances, is_changing
+from django_plugin_system.changes import TABLE, announce_instances, is_changing, note_change
 from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.exceptions import PluginSystemError
@@ -56,9 +56,9 @@ def seal_raw(instance: PluginInstance, using: str, *, raw: bool = False, **_kwar
 
 
 def announce(using: str, **_kwargs: Any) -> None:
-    """Set a new change token after a write that did not do so itself: a fixture's row, a cascade."""
+    """Note the change of a write that did not do so itself: a fixture's row, a cascade."""
     if not is_changing(using):
-        announce_change(using)
+        note_change(using)
 
 
 def tell_listeners(

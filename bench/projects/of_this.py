@@ -80,5 +80,5 @@ def store(count: int) -> None:
 def select() -> object:
     """Read one row through Django's cursor."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT token FROM django_plugin_system_changetoken WHERE id = 1")
+        cursor.execute("SELECT sum(nonce) FROM django_plugin_system_change")
         return cursor.fetchone()

@@ -1,4 +1,4 @@
-"""Plugin instances and the change token; the tables of 1.1.0 stay as they are (only labels and help texts change)."""
+"""Plugin instances and changes; the tables of 1.1.0 stay as they are (only labels and help texts change)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ from django_plugin_system.receivers import refuse_downgrade
 
 if TYPE_CHECKING:
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-
-
-def set_first_token(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Give the database its first change token."""
-    tokens = apps.get_model("django_plugin_system", "ChangeToken").objects.using(schema_editor.connection.alias)
-    tokens.get_or_create(id=1, defaults={"token": uuid.uuid4().hex})
 
 
 def refuse_to_lose_instances(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -41,13 +35,13 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="ChangeToken",
+            name="Change",
             fields=[
-                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ("token", models.CharField(max_length=32)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("nonce", models.BigIntegerField()),
             ],
             options={
-                "db_table": "django_plugin_system_changetoken",
+                "db_table": "django_plugin_system_change",
             },
         ),
         migrations.AlterModelOptions(
@@ -201,5 +195,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(set_first_token, refuse_to_lose_instances),
+        migrations.RunPython(migrations.RunPython.noop, refuse_to_lose_instances),
     ]

@@ -1,6 +1,6 @@
 """What this process remembers of its selections, and for how long it may.
 
-A remembered value is used while the database's change token is the one it was made under. With ``MAX_STALENESS`` it
+A remembered value is used while the table of changes holds what it was made under. With ``MAX_STALENESS`` it
 is used for that long without looking. It is never used longer than ``MAX_AGE``, for the sake of writes that set no
 token.
 """
@@ -33,7 +33,7 @@ class _Entry:
     value: Any
     rows: int
     using: str
-    token: str
+    token: Hashable
     generation: int
     expires: float
     fresh_until: float
@@ -80,7 +80,7 @@ def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
 def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     now = monotonic()
     commits = changes.commits  # before the token: a commit after it may be missing from what is read now
-    token = changes.read_token(using)
+    token = changes.read(using)
     settled = not changes.is_changing(using)
     entry = _entries.get(key)
     if entry is not None and settled and _is_valid(entry, token, now):
@@ -95,7 +95,7 @@ def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     return made.value
 
 
-def _is_valid(entry: _Entry, token: str | None, now: float) -> bool:
+def _is_valid(entry: _Entry, token: Hashable, now: float) -> bool:
     return entry.token == token and entry.generation == registry.generation and now < entry.expires
 
 

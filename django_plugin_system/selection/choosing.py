@@ -272,5 +272,5 @@ def _find_build_failure(row: PluginInstance) -> str | None:
 
 
 def forget_selections() -> None:
-    """Let the next selection in this process look at the database, whatever the change token says."""
+    """Let the next selection in this process look at the database, whatever the table of changes says."""
     cache.forget_all()

@@ -10,7 +10,7 @@ from django.db import DatabaseError, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from django_plugin_system.changes import announce_change, lock_token
+from django_plugin_system.changes import note_change
 from django_plugin_system.config.problems import scrub
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
@@ -90,16 +90,15 @@ def _write_mark(mark: Mark) -> bool:
 
 
 def _write(using: str, pk: UUID, condition: Q, values: Mapping[str, object]) -> bool | None:
-    """Write ``values`` if the row still meets ``condition``; the change token is set only if it did. None: no way."""
+    """Write ``values`` if the row still meets ``condition``; a change is noted only if it did. None: no way."""
     rows = PluginInstance.objects.using(using).filter(condition, pk=pk)
     try:
         if not rows.exists():
             return False
         with transaction.atomic(using=using):
-            lock_token(using)
             changed: bool = rows.update_unannounced(**values) > 0
             if changed:
-                announce_change(using)
+                note_change(using)
             return changed
     except DatabaseError:
         logger.exception("The health of plugin instance %s could not be noted.", pk)

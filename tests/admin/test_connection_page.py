@@ -13,9 +13,9 @@ from django.core.signals import got_request_exception
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
+from django_plugin_system import changes
 from django_plugin_system.admin import connection_test
 from django_plugin_system.admin.connection_test import CheckResult
-from django_plugin_system.changes import read_token
 from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import rotate_secrets
@@ -234,14 +234,14 @@ def test_a_row_that_is_gone(admin_client: Client, checked: Row, items: dict[str,
 
 def test_the_result_is_kept(admin_client: Client, checked: Row) -> None:
     """Time and error stand in the row and on its page; selection, updated_at and the tokens are left alone."""
-    before, token = get_row(checked), read_token("default")
+    before, token = get_row(checked), changes.read("default")
     CheckedSms.behave = raising(OSError("no <b>route</b>"))
     answer = ask(admin_client, url("change", checked.pk), open_change(admin_client, checked))
     assert answer == {"passed": False, "message": "The test failed: OSError: no <b>route</b>", "problems": []}
     row = get_row(checked)
     assert row.last_test_error == "OSError: no <b>route</b>"
     assert row.last_tested_at > before.updated_at
-    assert (row.updated_at, row.config, read_token("default")) == (before.updated_at, before.config, token)
+    assert (row.updated_at, row.config, changes.read("default")) == (before.updated_at, before.config, token)
     page = admin_client.get(url("change", checked.pk)).content.decode()
     assert "OSError: no &lt;b&gt;route&lt;/b&gt;" in page
     CheckedSms.behave = staticmethod(lambda _plugin: None)

@@ -1,4 +1,4 @@
-"""Several databases: each has its own rows and its own change token; reads may go to a replica."""
+"""Several databases: each has its own rows and its own changes; reads may go to a replica."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from django.test.utils import CaptureQueriesContext
 from django_plugin_system import (
     NoPluginAvailable,
     aget_plugin,
+    changes,
     failover,
     get_plugin,
     get_plugin_by_id,
     get_plugins,
     refresh_plugins,
 )
-from django_plugin_system.changes import read_token
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support.databases import new_alias, new_database, replicate
@@ -108,16 +108,16 @@ def test_each_database_is_on_its_own(second: str) -> None:
             assert sms.send("hi").startswith("hi by AC2")
 
 
-def test_a_change_sets_the_token_of_its_database_only(second: str) -> None:
+def test_a_change_stays_in_its_database(second: str) -> None:
     """Writers of one database disturb nobody in another."""
     row = add_to(second, "AC2")
-    tokens = {alias: read_token(alias) for alias in ("default", second)}
+    before = {alias: changes.read(alias) for alias in ("default", second)}
     row.set_config({**VALID, "account": "AC3"})
     row.save()
     refresh_plugins(second)
     row.delete()
-    assert read_token("default") == tokens["default"]
-    assert read_token(second) != tokens[second]
+    assert changes.read("default") == before["default"]
+    assert changes.read(second) != before[second]
 
 
 def test_a_failure_is_noted_where_the_row_is(second: str) -> None:
@@ -161,7 +161,7 @@ def test_the_command_takes_a_database(second: str) -> None:
 
 @pytest.mark.usefixtures("second")
 def test_nothing_is_written_to_a_replica(settings: Settings) -> None:
-    """Selections read from the replica; configurations, cooldowns and tokens are written to the primary."""
+    """Selections read from the replica; configurations, cooldowns and changes are written to the primary."""
     settings.DATABASE_ROUTERS = ["tests.changes.test_databases.ReplicaRouter"]
     row = add_instance(item=PluginItem.objects.using("default").get())
     with CaptureQueriesContext(connections["replica"]) as queries:
@@ -181,7 +181,7 @@ def test_nothing_is_written_to_a_replica(settings: Settings) -> None:
 
 
 def test_a_replica_that_lags_is_old_as_a_whole(second: str, settings: Settings) -> None:
-    """Token and rows come from one database: what is selected is as old as the replica, and new when it catches up."""
+    """Changes and rows come from one database: a selection is as old as the replica, and new when that catches up."""
     del second
     add_to("default", "AC1")
     replicate()

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_plugin_system import changes, get_plugin, get_plugin_by_id, refresh_plugins
 from django_plugin_system.changes import (
-    announce_change,
     changing,
     has_uncommitted_changes,
     is_changing,
-    read_token,
 )
-from django_plugin_system.models import ChangeToken, PluginInstance
+from django_plugin_system.models import Change, PluginInstance
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.selection import cache, forget_selections
 from django_plugin_system.selection.cache import Made, remember
@@ -99,47 +98,43 @@ def test_a_rollback_without_atomic_is_forgotten(settings: Settings) -> None:
 
 
 def test_a_failed_write_leaves_nothing_behind() -> None:
-    """An error in the middle of a write undoes the new token with the write."""
-    token = read_token("default")
+    """An error in the middle of a write undoes its change with the write."""
+    before = changes.read("default")
     with pytest.raises(ZeroDivisionError), changing("default"):
         raise ZeroDivisionError
-    assert read_token("default") == token
+    assert changes.read("default") == before
     assert not has_uncommitted_changes("default")
 
 
-def test_a_token_is_never_used_twice() -> None:
-    """Each change sets a token that was not there before, so that no two states look alike."""
-    tokens = set()
+def test_no_two_states_look_alike() -> None:
+    """After each change, what a selection compares is what it never was before."""
+    seen = set()
     for number in range(5):
         rename("main", "other") if number % 2 else rename("other", "main")
-        tokens.add(read_token("default"))
-    assert len(tokens) == 5
+        seen.add(changes.read("default"))
+    assert len(seen) == 5
 
 
 def test_a_flushed_database_is_seen(row: PluginInstance) -> None:
-    """After a flush, which takes the token along, nothing old is used; the next write sets a token again."""
+    """After a flush, which takes the changes along, nothing old is used; the next write notes one again."""
     call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
-    assert read_token("default") is None
+    assert changes.read("default") is None
     assert choose() is None
     sync_registered_plugins_to_db()
-    assert read_token("default") is not None
+    assert changes.read("default") is not None
     add_instance("anew")
     assert choose() == "provider/anew/AC1"
     assert not PluginInstance.objects.filter(pk=row.pk).exists()
 
 
-def test_without_a_token_nothing_is_remembered(
+def test_without_a_change_nothing_is_remembered(
     row: PluginInstance, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """While the token's row is missing, each selection reads the rows; any writer puts it back."""
-    ChangeToken.objects.all().delete()
+    """While there is no row to compare, as after a flush, each selection reads the rows; any writer adds one."""
+    Change.objects.all().delete()
     for _again in range(2):
         with django_assert_num_queries(2):
             choose()
-    with transaction.atomic():
-        announce_change("default")
-        announce_change("default")
-    assert ChangeToken.objects.count() == 1
     row.save()
     for expected in (2, 1):
         with django_assert_num_queries(expected):
@@ -169,7 +164,7 @@ def test_a_remembered_constructor_may_fail(settings: Settings) -> None:
 
 
 def test_max_staleness_ends(settings: Settings, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    """After that time the token is read again, and a result that still holds is good for as long again."""
+    """After that time the changes are read again, and a result that still holds is good for as long again."""
     settings.PLUGIN_SYSTEM = {"MAX_STALENESS": 3600}
     choose()
     for entry in cache._entries.values():  # noqa: SLF001 - there is no other way to let time pass
@@ -182,7 +177,7 @@ def test_max_staleness_ends(settings: Settings, django_assert_num_queries: Djang
 
 @pytest.mark.parametrize("staleness", [0, 3600])
 def test_nothing_is_remembered_for_more_than_a_minute(row: PluginInstance, settings: Settings, staleness: int) -> None:
-    """What sets no token, such as raw SQL, is seen when the result is a minute old at the latest."""
+    """What notes no change, such as raw SQL, is seen when the result is a minute old at the latest."""
     settings.PLUGIN_SYSTEM = {"MAX_STALENESS": staleness}
     choose()
     write_raw(row.pk, name="raw")
@@ -235,21 +230,13 @@ def test_a_receiver_of_a_write_sees_it_and_nothing_of_it_stays(row: PluginInstan
     assert choose() == "provider/meanwhile/AC1"
 
 
-def test_a_write_sets_one_token(row: PluginInstance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a write does within, other writes among it, is announced once."""
-    made: list[str] = []
-    make_token = changes._make_token  # noqa: SLF001 - counted, not replaced
-
-    def make_and_count() -> str:
-        made.append(make_token())
-        return made[-1]
-
-    monkeypatch.setattr(changes, "_make_token", make_and_count)
+def test_a_write_notes_one_change(row: PluginInstance) -> None:
+    """What a write does within, other writes among it, is noted once."""
     row.set_config({"account": "AC2", "token": "hush"})
     for write in (row.save, lambda: PluginInstance.objects.bulk_update([row], ["config"]), row.delete):
-        made.clear()
-        write()
-        assert made == [read_token("default")]
+        with CaptureQueriesContext(connection) as queries:
+            write()
+        assert len([query for query in queries if f"INSERT INTO {changes.TABLE} " in query["sql"]]) == 1
 
 
 def test_a_write_is_under_way_in_its_thread_only() -> None:

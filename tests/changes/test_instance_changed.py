@@ -232,7 +232,7 @@ def test_without_a_listener_nothing_is_noted(row: PluginInstance) -> None:
     """A transaction that nobody waits for has nothing more to do on its commit."""
     with transaction.atomic():
         row.save()
-        assert len(connection.run_on_commit) == 1  # the change token's own
+        assert len(connection.run_on_commit) == 1  # the change's own
         with TestCase.captureOnCommitCallbacks() as callbacks:
             row.save()
         assert callbacks == []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection, connections
 
-from django_plugin_system.changes import TABLE as TOKENS
+from django_plugin_system.changes import TABLE as CHANGES
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import ATTEMPTS, RotationReport, rotate_secrets, verify_secrets
 from tests.rotation.running import (
@@ -48,15 +48,14 @@ def run_elsewhere(*tasks: Callable[[], Any]) -> list[Any]:
 
 
 @contextmanager
-def before_each_write(edit: Callable[[], Any], start: str = f"UPDATE {TOKENS}") -> Iterator[None]:
+def before_each_write(edit: Callable[[], Any], start: str = f"INSERT INTO {CHANGES}") -> Iterator[None]:
     """Let somebody else run ``edit`` after the rotation has read rows, right before its transaction writes.
 
-    Or before any other statement that starts with ``start``. The first statement of a write is the token's, or the one
-    that psycopg 3 sends the token with: here one that locks rows.
+    Or before any other statement that starts with ``start``. The first statement of a write notes the change.
     """
 
     def wrap(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
-        if sql.startswith(start) or sql.endswith("FOR UPDATE"):
+        if sql.startswith(start):
             run_elsewhere(edit)
         return execute(sql, params, many, context)
 

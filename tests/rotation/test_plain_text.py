@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
-from django_plugin_system.changes import read_token
+from django_plugin_system import changes
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.rotation import rotate_secrets
@@ -47,11 +47,11 @@ def test_a_verification_names_the_places(exposed: PluginInstance) -> None:
 def test_a_rotation_encrypts_it(exposed: PluginInstance) -> None:
     """After a rotation the plain text is a secret like the others, and the row reads as before."""
     assert exposed.load_plugin().send("hi") == f"hi by AC1 with {OTHER_SECRET}"
-    before = read_token("default")
+    before = changes.read("default")
     ran = pluginrotate()
     assert f"Rows written with key {NEW_ID}: 5.\nRows found with a secret in plain text: 1." in ran.out
     assert not ran.error
-    assert read_token("default") != before
+    assert changes.read("default") != before
     assert_sealed(exposed, OTHER_SECRET)
     assert SECRET not in read_raw(exposed.pk)
     assert find_row_key_ids(exposed.pk) == [NEW_ID] * 3

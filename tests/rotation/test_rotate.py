@@ -9,8 +9,7 @@ import pytest
 from django.core.management import call_command
 from pydantic import BaseModel, Secret, SecretBytes
 
-from django_plugin_system import get_plugin
-from django_plugin_system.changes import read_token
+from django_plugin_system import changes, get_plugin
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
@@ -83,24 +82,24 @@ def test_batches_cover_every_row_once(size: int) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_the_change_token_is_set_only_by_a_write() -> None:
+def test_a_change_is_noted_only_with_a_write() -> None:
     """A rotation that writes is announced to other processes; one that finds nothing to do writes and says nothing."""
-    first = read_token("default")
+    first = changes.read("default")
     rotate_secrets()
-    second, stored = read_token("default"), read_all()
+    second, stored = changes.read("default"), read_all()
     report = rotate_secrets()
     verify_secrets()
-    assert first != second == read_token("default")
+    assert first != second == changes.read("default")
     assert (report.rows, report.rewritten, read_all()) == (5, 0, stored)
 
 
 @pytest.mark.usefixtures("rows")
 def test_a_dry_run_writes_nothing() -> None:
-    """A dry run counts what a rotation would write, and leaves rows and change token alone."""
-    token, stored = read_token("default"), read_all()
+    """A dry run counts what a rotation would write, and leaves rows and changes alone."""
+    token, stored = changes.read("default"), read_all()
     report = rotate_secrets(dry_run=True)
     assert (report.rows, report.rewritten, report.failed) == (5, 5, 0)
-    assert (read_token("default"), read_all()) == (token, stored)
+    assert (changes.read("default"), read_all()) == (token, stored)
 
 
 def test_rows_need_no_code(rows: list[PluginInstance], declared: Registry) -> None:

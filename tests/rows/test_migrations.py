@@ -13,8 +13,8 @@ from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from django_plugin_system.changes import TABLE as TOKENS
-from django_plugin_system.changes import read_token
+from django_plugin_system import changes
+from django_plugin_system.changes import TABLE as CHANGES
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.receivers import InstancesWouldBeLost
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -94,7 +94,7 @@ def test_an_upgrade_leaves_the_rows_of_110_as_they_are(
     if undone:
         migrate(empty, APP, "0001")
         assert INSTANCES not in connections[empty].introspection.table_names()
-        assert TOKENS not in connections[empty].introspection.table_names()
+        assert CHANGES not in connections[empty].introspection.table_names()
     assert {table: fetch_rows(empty, table) for table in (TYPES, ITEMS)} == upgraded_from_110
 
 
@@ -121,12 +121,12 @@ def test_nothing_is_pruned_before_all_tables_are_there(empty: str) -> None:
 
 
 def test_a_migration_syncs(empty: str) -> None:
-    """A plain migrate of a new database ends with the registered plugins in it, and a change token."""
+    """A plain migrate of a new database ends with the registered plugins in it, and a change."""
     declare_type()
     declare_item(ConsoleSms, "console")
     migrate(empty)
     assert [str(row) for row in PluginInstance.objects.using(empty)] == ["default (console)"]
-    assert read_token(empty) is not None
+    assert changes.read(empty) is not None
 
 
 @pytest.fixture

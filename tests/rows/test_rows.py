@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from django_plugin_system.exceptions import InvalidConfig, TamperedToken
-from django_plugin_system.models import ChangeToken, PluginInstance, PluginType
+from django_plugin_system.models import Change, PluginInstance, PluginType
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support.plugins import SECRET, VALID, LenientSms, ProviderConfig, ProviderSms, declare_item
 from tests.support.rows import add_instance, assert_sealed, get_item, read_raw, reload
@@ -201,12 +201,12 @@ def test_effective_values(row: PluginInstance) -> None:
 
 
 def test_rows_name_themselves(row: PluginInstance, provider: PluginItem) -> None:
-    """str() of a type and an item names who owns it; of a token, its value."""
+    """str() of a type and an item names who owns it; of a change, its number."""
     assert str(provider) == "provider (apps.items)"
     assert str(PluginType.objects.get()) == "sms (apps.sms)"
     assert provider.plugin_type.is_registered
     assert not PluginType(name="other", manager="apps.sms").is_registered
     assert provider.config_schema is ProviderConfig
-    token = ChangeToken.objects.get()
-    assert str(token) == token.token
+    change = Change.objects.first()
+    assert str(change) == str(change.nonce)
     del row

@@ -12,8 +12,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_plugin_system import AllPluginsFailed, failover, get_plugin
-from django_plugin_system.changes import read_token
+from django_plugin_system import AllPluginsFailed, changes, failover, get_plugin
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.selection.cache import MAX_AGE
 from django_plugin_system.selection.candidates import get_lifetime
@@ -90,11 +89,11 @@ def test_many_failures_are_one_write(row: PluginInstance, heard: list[tuple[str,
     with CaptureQueriesContext(connection) as queries:
         for caller in callers:
             record_failure(caller, OSError("down"), 60)
-    until, token = reload(row).unavailable_until, read_token("default")
+    until, token = reload(row).unavailable_until, changes.read("default")
     assert count_writes(queries) == 1
     fail(OSError("still down"))
     assert (reload(row).unavailable_until, reload(row).last_error) == (until, "OSError: down")
-    assert read_token("default") == token
+    assert changes.read("default") == token
     assert [text for text, _error in heard] == ["failed main"]
 
 

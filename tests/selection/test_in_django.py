@@ -40,7 +40,7 @@ class RolledBack(TestCase):
 
 
 class Flushed(TransactionTestCase):
-    """A test after which the tables are emptied, the change token among them."""
+    """A test after which the tables are emptied, the changes among them."""
 
     __test__ = False
 

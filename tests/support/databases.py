@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, connections, transaction
 
-from django_plugin_system.models import ChangeToken, PluginInstance, PluginItem, PluginType
+from django_plugin_system.models import Change, PluginInstance, PluginItem, PluginType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPLICATED = (PluginType, PluginItem, PluginInstance, ChangeToken)
+REPLICATED = (PluginType, PluginItem, PluginInstance, Change)
 TABLES_OF_110 = Path(__file__).with_name("tables_of_110")
 
 
@@ -95,7 +95,7 @@ class LaggingRouter:
 
 
 def replicate() -> None:
-    """Let the database "second" catch up: it holds every row as "default" holds it, and the change token with them."""
+    """Let the database "second" catch up: it holds every row as "default" holds it, and the changes with them."""
     with transaction.atomic(using="second"), connections["second"].cursor() as cursor:
         for model in reversed(REPLICATED):
             cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608, SLF001 - our tables

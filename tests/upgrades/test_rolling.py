@@ -53,7 +53,7 @@ def test_code_of_this_version_that_starts_before_the_migration(shop: Shop) -> No
     before = shop.do("read_rows"), shop.do("call_everything")
     with shop.on().running() as new:
         assert (new.do("read_rows"), new.do("call_everything")) == before
-        with pytest.raises(ErrandFailed, match="django_plugin_system_changetoken"):
+        with pytest.raises(ErrandFailed, match="django_plugin_system_change"):
             new.do("edit", "letter", priority=1)
         assert new.do("read_rows") == before[0]
         new.do("manage", "migrate")
@@ -62,7 +62,7 @@ def test_code_of_this_version_that_starts_before_the_migration(shop: Shop) -> No
 
 
 def test_new_calls_see_what_110_wrote(sides: tuple[Process, Process]) -> None:
-    """1.1.0 sets no change token: a remembered selection is renewed by age, at the latest, or by refresh_plugins()."""
+    """1.1.0 notes no change: a remembered selection is renewed by age, at the latest, or by refresh_plugins()."""
     old, new = sides
     assert new.do("select") == "console: hi"
     old.do("edit", "gateway", status="active", priority=-5)
