@@ -1,9 +1,9 @@
-"""RemovedInPluginSystem30Warning: all that knows items but no instances, the 1.1.0 way of asking.
+"""RemovedInPluginSystem30Warning: the 1.1.0 API, which knows plugin items but no instances of them.
 
 3.0 deletes each file whose first line has that name, and each line that has it in a comment.
 
-Item-only selection goes by item status and priority. Where the chosen class is configurable, callers get an object
-built from its best instance, although they know nothing of instances.
+An item is chosen by its status and priority. If its class is configurable, the caller gets a plugin built from the
+item's best instance.
 """
 
 from __future__ import annotations
@@ -37,21 +37,20 @@ class RemovedInPluginSystem30Warning(DeprecationWarning):
     """Something that django-plugin-system 3.0 removes was used."""
 
 
-_BETWEEN = {__name__, "collections.abc"}
-"""Modules that may stand between a caller and the warning: this one, and that of ``Mapping``'s own methods."""
+_INTERNAL = {__name__, "collections.abc"}
+"""Modules whose frames are not the caller's: this one, and that of the methods that ``Mapping`` provides."""
 
 
 def _warn(old: str, new: str) -> None:
-    """Warn at the line that used what is legacy, if ``PLUGIN_SYSTEM["WARN_LEGACY"]`` asks for it."""
+    """Warn at the caller's line, if ``PLUGIN_SYSTEM["WARN_LEGACY"]`` is on."""
     if settings.configured and get_settings().WARN_LEGACY:
         message = f"{old} is removed in django-plugin-system 3.0; use {new}."
-        warnings.warn(message, RemovedInPluginSystem30Warning, stacklevel=_count_frames_between() + 1)
+        warnings.warn(message, RemovedInPluginSystem30Warning, stacklevel=_count_internal_frames() + 1)
 
 
-def _count_frames_between() -> int:
-    """Return how many frames, the caller's own the first of them, lie inside of the line that a user wrote."""
+def _count_internal_frames() -> int:
     frame, count = sys._getframe(1), 0  # noqa: SLF001 - documented, and what warnings themselves go by
-    while frame.f_globals.get("__name__") in _BETWEEN and frame.f_back is not None:
+    while frame.f_globals.get("__name__") in _INTERNAL and frame.f_back is not None:
         frame, count = frame.f_back, count + 1
     return count
 
@@ -62,7 +61,7 @@ def hand_on(path: str, home: ModuleType, *names: str) -> Callable[[str], Any]:
     def get_attribute(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {path!r} has no attribute {name!r}")
-        # An import statement first asks a package whether it has the name; it warns once, when it takes it.
+        # "from package import name" asks for the name twice; the import system asks first, the caller's line second.
         if sys._getframe(1).f_globals.get("__name__") != "importlib._bootstrap":  # noqa: SLF001 - as above
             _warn(f"{path}.{name}", f"{home.__name__}.{name}")
         return getattr(home, name)
@@ -169,7 +168,7 @@ class LegacyItemMethods:
     def load_class(self) -> type | None:
         """Return the registered class, or None. Called without arguments it gives a plugin, configurable or not."""
         _warn("PluginItem.load_class()", "get_plugin(Interface) or instance.load_plugin()")
-        return _load_callable_class(cast("PluginItem", self))
+        return _load_class(cast("PluginItem", self))
 
     @staticmethod
     def default_get_single_plugin(plugin_type: PluginType) -> PluginItem | None:
@@ -188,36 +187,6 @@ class LegacyItemMethods:
         """Return the active items of the type by priority."""
         _warn("PluginItem.get_available_plugins()", "get_plugins(Interface)")
         return list(_in_item_order(plugin_type, status=PluginStatus.ACTIVE))
-
-
-def _load_callable_class(item: PluginItem) -> type | None:
-    plugin_class = item.plugin_class
-    if plugin_class is None:
-        return None
-    if override := find_override(item.plugin_type.key, None):
-        return _get_class_of_fake(override)
-    if item.config_schema is None:
-        return _get_plain_class(plugin_class)
-    return _bind_class(plugin_class, lambda: _build_best(item))
-
-
-def _iter_usable(item: PluginItem) -> Iterator[PluginInstance]:
-    """Yield the item's usable instances, best first, whatever the status of the item itself: the caller chose it."""
-    for instance in item.instances.exclude(status=PluginStatus.DISABLED).in_order():
-        instance.item = item
-        if find_row_reason(instance) is None:
-            yield instance
-
-
-def _build_best(item: PluginItem) -> object:
-    return _build_first(_iter_usable(item), f"plugin item {item}", item.instances.in_order())
-
-
-def _build_first(usable: Iterable[PluginInstance], wanted: str, all_rows: Iterable[PluginInstance]) -> object:
-    for instance in usable:
-        with suppress(ConfigError, PluginBuildError):
-            return instance.load_plugin()
-    raise NoPluginAvailable(wanted, [f"{row}: {find_reason(row) or 'could not be built'}" for row in all_rows])
 
 
 # django_plugin_system.helpers
@@ -241,37 +210,31 @@ def get_plugin_class(type_name: str, manager: str) -> Any:
 
 def _find_chosen_class(type_name: str, manager: str) -> type | None:
     if override := find_override((type_name, manager), None):
-        return _get_class_of_fake(override)
+        return _make_class_of_fake(override)
     plugin_type = apps.get_model("django_plugin_system", "PluginType")
     row = plugin_type.objects.filter(name=type_name, manager=manager).first()
     chosen = None if row is None else _choose_or_override(row)
     if chosen is None:
         return None
     if isinstance(chosen, plugin_type.pluginitem_set.rel.related_model):
-        return _find_item_class(chosen)
-    return _find_instance_class(cast("PluginInstance", chosen))
+        has_plugin = chosen.config_schema is None or next(_iter_usable(chosen), None) is not None
+        return _load_class(chosen) if has_plugin else None
+    return _load_class_of_instance(cast("PluginInstance", chosen))
 
 
-def _find_item_class(item: PluginItem) -> type | None:
-    plugin_class = _load_callable_class(item)
-    if item.config_schema is None:
-        return plugin_class
-    return plugin_class if next(_iter_usable(item), None) is not None else None
-
-
-def _find_instance_class(instance: PluginInstance) -> type | None:
-    """Serve a type whose own ``get_plugin`` names an instance rather than an item."""
+def _load_class_of_instance(instance: PluginInstance) -> type | None:
+    """Serve a type whose own ``get_plugin`` returns an instance rather than an item."""
     plugin_class = instance.item.plugin_class
     if plugin_class is None or find_reason(instance) is not None:
         return None
-    return _bind_class(plugin_class, lambda: _build_first([instance], f"plugin instance {instance}", [instance]))
+    return _make_class(plugin_class, lambda: _build_first([instance], f"plugin instance {instance}", [instance]))
 
 
 # django_plugin_system.services
 
 
 class ReadsAsDict(Mapping[str, int]):
-    """Lets the dataclass that the sync returns be read as the dict of counts that 1.1.0 returned."""
+    """Base of the dataclass that the sync returns: 1.1.0 returned a dict of counts."""
 
     def __getitem__(self, key: str) -> int:
         _warn_of_dict()
@@ -294,36 +257,63 @@ def _warn_of_dict() -> None:
     _warn("The result of a sync as a dict", "its attributes, as in result.types_created")
 
 
-# Classes that, called without arguments, give a plugin to who knows no instances
+# Classes that give a configured plugin when they are called without arguments
 
 
-class _NoSubclassHook:
-    """Keeps a plugin class's own ``__init_subclass__`` from hearing of the classes made here."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        pass
-
-
-def _bind_class(plugin_class: type, build_configured: Callable[[], object]) -> type:
-    """Return a subclass of ``plugin_class`` that, called without arguments, gives what ``build_configured`` gives."""
-
-    def build(_cls: type, *args: Any, **kwargs: Any) -> object:
-        return plugin_class(*args, **kwargs) if args or kwargs else build_configured()
-
-    namespace = {"__new__": build, "__module__": plugin_class.__module__, "__qualname__": plugin_class.__qualname__}
-    return type(plugin_class)(plugin_class.__name__, (_NoSubclassHook, plugin_class), namespace)
-
-
-def _get_plain_class(plugin_class: type) -> type:
-    """Return a class that takes no configuration, in a form that a test run may not build if it must not."""
+def _load_class(item: PluginItem) -> type | None:
+    """Return a class that gives a plugin of ``item`` when it is called without arguments; None if its code is gone."""
+    plugin_class = item.plugin_class
+    if plugin_class is None:
+        return None
+    if override := find_override(item.plugin_type.key, None):
+        return _make_class_of_fake(override)
+    if item.config_schema is not None:
+        return _make_class(plugin_class, lambda: _build_best(item))
+    if not get_settings().BLOCK_IN_TESTS:
+        return plugin_class
 
     def build() -> object:
         check_may_be_built(plugin_class)
         return plugin_class()
 
-    return _bind_class(plugin_class, build) if get_settings().BLOCK_IN_TESTS else plugin_class
+    return _make_class(plugin_class, build)
 
 
-def _get_class_of_fake(override: Override) -> type:
-    """Return a class that gives the fake of a test."""
-    return override.fake if isinstance(override.fake, type) else _bind_class(override.interface, override.build)
+def _build_best(item: PluginItem) -> object:
+    return _build_first(_iter_usable(item), f"plugin item {item}", item.instances.in_order())
+
+
+def _iter_usable(item: PluginItem) -> Iterator[PluginInstance]:
+    """Yield the item's usable instances, best first. The item's own status does not count: the caller chose it."""
+    for instance in item.instances.exclude(status=PluginStatus.DISABLED).in_order():
+        instance.item = item
+        if find_row_reason(instance) is None:
+            yield instance
+
+
+def _build_first(usable: Iterable[PluginInstance], wanted: str, candidates: Iterable[PluginInstance]) -> object:
+    for instance in usable:
+        with suppress(ConfigError, PluginBuildError):
+            return instance.load_plugin()
+    raise NoPluginAvailable(wanted, [f"{row}: {find_reason(row) or 'could not be built'}" for row in candidates])
+
+
+class _NoSubclassHook:
+    """Keeps the ``__init_subclass__`` of a plugin class from being called for the subclasses made here."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        pass
+
+
+def _make_class(plugin_class: type, build: Callable[[], object]) -> type:
+    """Return a subclass of ``plugin_class`` that returns ``build()`` when it is called without arguments."""
+
+    def new(_cls: type, *args: Any, **kwargs: Any) -> object:
+        return plugin_class(*args, **kwargs) if args or kwargs else build()
+
+    namespace = {"__new__": new, "__module__": plugin_class.__module__, "__qualname__": plugin_class.__qualname__}
+    return type(plugin_class)(plugin_class.__name__, (_NoSubclassHook, plugin_class), namespace)
+
+
+def _make_class_of_fake(override: Override) -> type:
+    return override.fake if isinstance(override.fake, type) else _make_class(override.interface, override.build)
