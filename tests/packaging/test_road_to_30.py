@@ -23,11 +23,11 @@ GONE = re.compile(rf"\b({MARK}|compat|WARN_LEGACY|get_plugin_instance|get_plugin
 STILL_WORKS = (
     "admin/test_add.py",
     "admin/test_lists.py",
-    "integration/rotation/test_command.py",
-    "integration/test_failover.py",
-    "integration/test_migrations.py",
-    "integration/test_selection.py",
-    "integration/test_sync_prune.py",
+    "rotation/test_command.py",
+    "selection/test_failover.py",
+    "rows/test_migrations.py",
+    "selection/test_selection.py",
+    "sync/test_sync_prune.py",
 )
 """Tests that know nothing of 1.1.0: the admin, rotation, failover, migrations, selection and sync."""
 
