@@ -30,7 +30,7 @@ from django_plugin_system.config.parts import iter_json
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
-from django_plugin_system.forms.scalars import read_placeholder
+from django_plugin_system.forms.placeholders import is_placeholder
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.secret_dates import get_dates, open_readable
 
@@ -157,7 +157,7 @@ def _get_title(binding: ConfigBinding, path: Path) -> str:
 
 
 def _iter_placeholders(plain: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    if read_placeholder(plain):
+    if is_placeholder(plain):
         yield path, plain
     for key, value in iter_json(plain):
         yield from _iter_placeholders(value, (*path, key))

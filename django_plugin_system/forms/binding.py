@@ -7,47 +7,42 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_plugin_system.config.parts import map_json
+from django_plugin_system.config.parts import iter_json, map_json
 from django_plugin_system.config.references import is_deep
 from django_plugin_system.config.texts import collect_secret_texts
 from django_plugin_system.exceptions import FieldProblem, Path
-from django_plugin_system.forms.builder import Builder, Request
-from django_plugin_system.forms.containers import GroupControl, ListControl, PairsControl
+from django_plugin_system.forms.builder import Builder
+from django_plugin_system.forms.containers import GroupControl, PairsControl
 from django_plugin_system.forms.controls import (
+    JOIN,
     MISSING,
     Control,
     Reading,
     Schema,
     UnfitError,
-    describe_references,
+    holds_secret,
     is_reference,
     is_same,
+    iter_controls,
     parse_json,
     show_json,
 )
-from django_plugin_system.forms.jsontext import (
-    JOIN,
-    JsonTextControl,
-    hide_texts,
-    holds_secret,
-    iter_controls,
-    iter_texts,
-)
-from django_plugin_system.forms.placeholders import Placeholders
-from django_plugin_system.forms.scalars import MASK_PROBLEM, SecretControl, TextControl, is_mask, read_placeholder
-from django_plugin_system.forms.variants import VariantsControl
+from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_mask, is_placeholder
+from django_plugin_system.forms.scalars import JsonTextControl, TextControl, hide_texts, iter_texts
+from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
-
 BLOT = "••••••••"
 """What people who may only look see in the place of a secret."""
 
 TOO_DEEP = "{...}"
 """What they see in the place of a configuration that is nested too deeply."""
+
+_EMPTY: dict[str, Any] = {"string": "", "boolean": False, "array": []}
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ class ConfigBinding:
         ``opened`` are the secrets that can be read, by path; ``row`` is the row's id; ``start`` is what the form
         of a new row starts with, without secrets.
         """
-        self._is_new = stored is None
+        self.is_new = stored is None
         known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
         control, self._models = _build(schema)
         self._placeholders = Placeholders(row, opened or {}, collect_secret_texts(schema, known))
@@ -105,19 +100,10 @@ class ConfigBinding:
         except UnfitError:
             self.control, self.generated = control, False
         if not self.generated:
-            self._form = {**outline(self.control), **self.plain} if self._is_new else self.plain
+            self._form = {**_outline(self.control), **self.plain} if self.is_new else self.plain
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.plain)} fields>"
-
-    @property
-    def known(self) -> set[Any]:
-        """What the browser was sent: the placeholders, and the values that are no secrets."""
-        return {*self._placeholders.get_placeholders(), *_iter_values(self.plain)}
-
-    def get_help(self) -> str:
-        """Return what operators should know about the whole form: what they may refer to."""
-        return describe_references(self.text_url if self.generated else "")
 
     def get_text(self) -> str:
         """Return what is sent to the browser: the form value as JSON."""
@@ -132,7 +118,19 @@ class ConfigBinding:
 
     def get_secret_paths(self) -> list[str]:
         """Return the form paths at which secrets are typed, joined; ``*`` stands for any position."""
-        return sorted({key for key, control in iter_controls(self.control) if isinstance(control, SecretControl)})
+        return sorted({JOIN.join(path) for path, control in iter_controls(self.control) if control.is_secret})
+
+    def get_stored_secrets(self) -> dict[Path, tuple[str, str]]:
+        """Return the title and the placeholder of each stored secret, by the path it is stored at."""
+        return {
+            path: (" > ".join(secret.titles), placeholder)
+            for placeholder, secrets in self._placeholders.secrets.items()
+            for path, secret in secrets.items()
+        }
+
+    def has_changed(self, text: str | None) -> bool:
+        """Say whether a posted text differs from what was sent in more than the layout of the JSON."""
+        return self.is_new or not is_same(_parse_or_none(text), self._form)
 
     def read(self, text: str | None) -> Submission:
         """Return what was sent. Nothing at all, or no JSON, is a problem: never an empty configuration."""
@@ -144,70 +142,72 @@ class ConfigBinding:
         except ValueError as error:
             message = _("This is not valid JSON: %(reason)s.") % {"reason": error}
             return Submission(None, (FieldProblem((), message),))
-        if not self._is_new and is_same(form, self._form):
+        if not self.is_new and is_same(form, self._form):
             return Submission(None, changed=False, form=form)
+        if not isinstance(form, dict):
+            problem = _("A configuration is a JSON object, in braces.")
+            return Submission(None, (FieldProblem((), problem),), form=form)
         return self._read_changed(form)
 
-    def _read_changed(self, form: Any) -> Submission:
-        if not isinstance(form, dict):
-            problem = FieldProblem((), _("A configuration is a JSON object, in braces."))
-            return Submission(None, (problem,), form=form)
-        reading = Reading()
-        if self.generated:
-            plain = self.control.decode(form, self.plain, reading, ())
-        else:
-            plain = take_text(self.control, form, self.plain, reading, ())
+    def _read_changed(self, form: dict[str, Any]) -> Submission:
+        reading = Reading(self.plain)
+        plain = self.control.read(form, reading) if self.generated else _read_text(self.control, form, reading)
         misplaced: list[FieldProblem] = []
         config = self._placeholders.reveal(plain, misplaced)
         problems = (*reading.problems, *self.to_form_paths(misplaced, form))
-        changed = tuple(self._iter_changed_titles(plain))
-        return Submission(None if problems else config, problems, changed_fields=changed, form=form)
+        titles = tuple(self._iter_changed_titles(plain))
+        return Submission(None if problems else config, problems, changed_fields=titles, form=form)
 
     def _iter_changed_titles(self, plain: Any) -> Iterable[str]:
-        children = self.control.children if isinstance(self.control, GroupControl) else {}
         for key in {**self.plain, **plain}:
             if not is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
-                child = children.get(key)
-                yield str(child.label.title) if child else key
+                child = self.control.get_child(key)
+                yield str(child.label.title) if child and child.label.title else key
 
     def to_form_paths(self, problems: Iterable[FieldProblem], form: Any) -> list[FieldProblem]:
         """Return problems with stored paths, as pydantic finds them, with their paths in the posted form."""
         if not self.generated:
             return list(problems)
-        return [FieldProblem(self.control.locate(path, form), message) for path, message in problems]
+        return [FieldProblem(_locate(self.control, path, form), message) for path, message in problems]
 
     def get_title(self, path: Path) -> str:
         """Return how people know the value at a form path: ``Servers > 1 > Token``."""
-        return " > ".join(get_titles(self.control, path))
+        return " > ".join(_find_titles(self.control, path) or path)
 
     def get_again(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
         form = _parse_or_none(text)
-        if form is None or (self.generated and not isinstance(form, dict)):
-            return self.get_again_unreadable(text)
-        if self.generated:  # what was left out stays as it is, so it must not come back empty
-            return show_json(self.control.conform({**self._form, **form}, self.known))
-        return show_json(hide_typed(self.control, form, self.known))
-
-    def get_again_unreadable(self, text: str | None) -> str:
-        """Return what may be shown again of a text that is no JSON: as it was typed only if no secret can be in it."""
-        if self.generated or not text or holds_secret(self.control):
+        known = {*self._placeholders.secrets, *_iter_values(self.plain)}
+        if self.generated and isinstance(
+            form, dict
+        ):  # what was left out stays as it is, so it must not come back empty
+            return show_json(self.control.conform({**self._form, **form}, known))
+        if self.generated or (form is None and (not text or holds_secret(self.control))):
             return self.get_text()
-        return text
+        if form is None:  # no JSON, and no secret can be in it
+            return str(text)
+        return show_json(_hide_typed(self.control, form, known) if holds_secret(self.control) else form)
 
 
 def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
     builder = Builder()
     try:
-        return builder.build(schema, Request()), builder.models
+        return builder.build(get_tree(schema)), builder.models
     except Exception:  # noqa: BLE001 - the types, defaults and hooks of a foreign model; JSON text serves for any
-        return JsonTextControl(may_hold_secret=True), {}
+        return JsonTextControl(secret_inside=True), {}
 
 
 def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """Return a stored configuration without its secrets: what a copy of the row may start with."""
-    plain = Placeholders(exposed=collect_secret_texts(schema, stored)).hide(_build(schema)[0], dict(stored))
-    dropped: dict[str, Any] = _drop(plain)
+
+    def drop(plain: Any) -> Any:
+        if isinstance(plain, dict):
+            return {key: drop(value) for key, value in plain.items() if not is_placeholder(value)}
+        if isinstance(plain, list):
+            return [drop(value) for value in plain if not is_placeholder(value)]
+        return plain
+
+    dropped: dict[str, Any] = drop(_hide(stored, schema))
     return dropped
 
 
@@ -216,11 +216,17 @@ def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> 
 
     ``schema`` finds secrets that are not encrypted yet.
     """
-    if is_deep(dict(stored)):
-        return TOO_DEEP
-    control = _build(schema)[0] if schema else None
-    exposed = collect_secret_texts(schema, stored) if schema else ()
-    return show_json(_blot(Placeholders(exposed=exposed).hide(control, dict(stored))))
+
+    def blot(plain: Any) -> Any:
+        return BLOT if is_placeholder(plain) else map_json(plain, lambda _key, part: blot(part))
+
+    return TOO_DEEP if is_deep(dict(stored)) else show_json(blot(_hide(stored, schema)))
+
+
+def _hide(stored: Mapping[str, Any], schema: type[BaseModel] | None) -> Any:
+    if schema is None:
+        return Placeholders().hide(None, dict(stored))
+    return Placeholders(exposed=collect_secret_texts(schema, stored)).hide(_build(schema)[0], dict(stored))
 
 
 def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:
@@ -239,126 +245,97 @@ def _parse_or_none(text: str | None) -> Any:
 
 
 def _iter_values(plain: Any) -> Iterator[str | float]:
+    """Yield every text and number in ``plain``."""
     if isinstance(plain, (dict, list)):
-        for item in plain.values() if isinstance(plain, dict) else plain:
-            yield from _iter_values(item)
+        for _key, part in iter_json(plain):
+            yield from _iter_values(part)
     elif plain is not None and not isinstance(plain, bool):
         yield plain
 
 
-def _blot(plain: Any) -> Any:
-    if isinstance(plain, dict):
-        return {key: _blot(value) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [_blot(value) for value in plain]
-    return BLOT if read_placeholder(plain) else plain
+# Paths
 
 
-def _drop(plain: Any) -> Any:
-    if isinstance(plain, dict):
-        return {key: _drop(value) for key, value in plain.items() if not read_placeholder(value)}
-    if isinstance(plain, list):
-        return [_drop(value) for value in plain if not read_placeholder(value)]
-    return plain
+def _locate(control: Control, path: Path, form: Any) -> Path:
+    """Return the form path of the value that is stored at ``path``; as far as it leads."""
+    found: Path = ()
+    for key in path:
+        step = control.locate(key, form)
+        if step is None:
+            break
+        keys, control, form = step
+        found += keys
+    return found
 
 
-_EMPTY: dict[str, Any] = {"string": "", "boolean": False, "array": []}
+def _find_titles(control: Control, path: Path) -> Path | None:
+    """Return the titles of the controls on a form path; list positions count from 1. None if it leads nowhere."""
+    if not path:
+        return ()
+    for keys, child in control.iter_children():
+        given, rest = path[: len(keys)], path[len(keys) :]
+        if len(given) == len(keys) and all(map(_matches, keys, given)):
+            inner = _find_titles(child, rest)
+            if not keys and inner is None:
+                continue  # another option of a choice
+            position = str(int(given[0]) + 1) if keys[:1] == ("*",) else ""
+            own = (position or str(child.label.title) or given[0],) if keys else ()
+            return (*own, *(rest if inner is None else inner))
+    return None
 
 
-def outline(control: Control) -> Any:
+def _matches(key: str, part: str) -> bool:
+    return part.isdigit() if key == "*" else part == key
+
+
+# The whole configuration as one JSON text, for projects without django-jsonform and schemas that no form can show
+
+
+def _outline(control: Control) -> Any:
     """Return what the text of a new configuration starts with: every field with its default, or empty."""
-    if not isinstance(control, GroupControl):
-        return {}
-    return {name: _outline_field(child) for name, child in control.children.items()}
+    if isinstance(control, GroupControl):
+        return {name: _outline_field(child) for name, child in control.children.items()}
+    return {}
 
 
 def _outline_field(control: Control) -> Any:
     if control.label.default is not MISSING and not holds_secret(control):
         return control.label.default
-    if isinstance(control, GroupControl):
-        return outline(control)
-    if isinstance(control, PairsControl):
-        return {}
+    if isinstance(control, (GroupControl, PairsControl)):
+        return _outline(control)
     return None if control.nullable else _EMPTY.get(control.kind)
 
 
-def take_text(control: Control | None, plain: Any, old: Any, reading: Reading, at: Path) -> Any:
+def _read_text(control: Control | None, plain: Any, reading: Reading) -> Any:
     """Return typed JSON without empty fields that must be filled; refuse masks in the place of secrets.
 
-    What stood there before, in ``old``, may be empty.
+    What was empty before may be so again.
     """
-    control = _resolve(control, plain)
-    if isinstance(plain, dict):
-        past = old if isinstance(old, dict) else {}
-        return {
-            key: take_text(_get_child(control, key, plain), value, past.get(key), reading, (*at, key))
-            for key, value in plain.items()
-            if past.get(key) == value or not _is_unfilled(_get_child(control, key, plain), value)
-        }
-    if isinstance(plain, list):
-        before = dict(enumerate(old)) if isinstance(old, list) else {}
-        return [
-            take_text(_get_child(control, str(index), plain), item, before.get(index), reading, (*at, str(index)))
-            for index, item in enumerate(plain)
-        ]
-    secret = isinstance(control, SecretControl) or (isinstance(control, JsonTextControl) and control.may_hold_secret)
-    if secret and any(map(is_mask, iter_texts(plain))):
-        reading.refuse(at, MASK_PROBLEM)
-    return plain
+    is_new = control is not None and control.may_hold_secret() and not is_same(plain, reading.old)
+    if is_new and any(map(is_mask, iter_texts(plain))):
+        reading.refuse(MASK_PROBLEM)
+    before = dict(iter_json(reading.old))
+
+    def read_part(key: str, part: Any) -> Any:
+        child = control and control.find(key, part)
+        old = before.get(key)
+        is_unfilled = part == "" and old != "" and isinstance(plain, dict) and child and _must_be_filled(child)
+        return MISSING if is_unfilled else _read_text(child, part, reading.enter(key, old=old))
+
+    read = map_json(plain, read_part)
+    return {key: part for key, part in read.items() if part is not MISSING} if isinstance(read, dict) else read
 
 
-def _is_unfilled(control: Control | None, value: Any) -> bool:
-    return value == "" and (
-        isinstance(control, SecretControl) or (isinstance(control, TextControl) and control.label.required)
-    )
+def _must_be_filled(control: Control) -> bool:
+    return control.is_secret or (isinstance(control, TextControl) and control.label.required)
 
 
-def hide_typed(control: Control, plain: Any, known: Container[str]) -> Any:
+def _hide_typed(control: Control | None, plain: Any, known: Container[Any]) -> Any:
     """Return typed JSON as it may be shown again: nothing that was typed where a secret or nothing belongs."""
-    return _hide(control, plain, known) if holds_secret(control) else plain
-
-
-def _hide(control: Control | None, plain: Any, known: Container[str]) -> Any:
     if is_reference(plain):
         return plain
-    control = _resolve(control, plain)
-    if control is None or isinstance(control, (SecretControl, JsonTextControl)):
-        harmless = isinstance(control, JsonTextControl) and not control.may_hold_secret
-        return plain if harmless else hide_texts(plain, known)
-    return map_json(plain, lambda key, item: _hide(control.get_child(key, plain), item, known))
-
-
-def _resolve(control: Control | None, plain: Any) -> Control | None:
-    return control.pick_plain(plain) if isinstance(control, VariantsControl) else control
-
-
-def _get_child(control: Control | None, key: str, plain: Any) -> Control | None:
-    return control.get_child(key, plain) if control else None
-
-
-def get_titles(control: Control, path: Path) -> list[str]:
-    """Return the titles of the controls on a form path; list positions count from 1."""
-    if not path:
-        return []
-    part, rest = path[0], path[1:]
-    if isinstance(control, (ListControl, PairsControl)) and part.isdigit():
-        return [str(int(part) + 1), *_get_titles_in_item(control, rest)]
-    child = _find_child(control, part)
-    if child is None:
-        return list(path)
-    return [str(child.label.title) or part, *get_titles(child, rest)]
-
-
-def _get_titles_in_item(control: ListControl | PairsControl, path: Path) -> list[str]:
-    if isinstance(control, ListControl):
-        return get_titles(control.item, path)
-    return get_titles(control.value, path[1:]) if path[:1] == ("value",) else list(path)
-
-
-def _find_child(control: Control, part: str) -> Control | None:
-    options = control.options if isinstance(control, VariantsControl) else (control,)
-    for option in options:
-        for key, child in option.iter_children():
-            if key == part:
-                return child
-    return None
+    if control is None or control.may_hold_secret():
+        return hide_texts(plain, known)
+    if isinstance(control, JsonTextControl):
+        return plain
+    return map_json(plain, lambda key, part: _hide_typed(control.find(key, part), part, known))

@@ -1,4 +1,4 @@
-"""Controls of what holds others: lists, dicts, tuples, models."""
+"""Controls of what holds others: lists, dicts, models and tuples."""
 
 from __future__ import annotations
 
@@ -15,25 +15,32 @@ from django_plugin_system.forms.controls import (
     Seen,
     UnfitError,
     collect,
-    decode_or_keep,
+    freeze,
     is_reference,
-    is_same,
 )
-from django_plugin_system.forms.jsontext import adapt_or_fall_back
-from django_plugin_system.forms.scalars import ConstantControl, TextControl
+from django_plugin_system.forms.scalars import ConstantControl, TextControl, adapt_or_fall_back
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
     from django_plugin_system.exceptions import Path
 
-
 NO_LIMIT = 10_000
 """django-jsonform stops at 100 items unless it is told a number."""
+
+EXTRAS = "_extras"
+"""The form key of the values that a model takes beside its fields; no field's name starts so."""
+
+VARIANT = "_variant"
+"""The form key that says which member of a union a model is."""
 
 
 def _collect_items(seen: Seen) -> list[Any] | None:
     return None if seen is None else [item for form in seen if isinstance(form, list) for item in form]
+
+
+def _none_if_missing(plain: Any) -> Any:
+    return None if plain is MISSING else plain
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,9 @@ class ListControl(Control):
         schema |= {"description": schema.pop("help_text", ""), "maxItems": NO_LIMIT if self.most is None else self.most}
         return {**schema, "items": self.item.describe(_collect_items(seen))}
 
-    def get_blank(self) -> Any:
-        """Start without items."""
+    @property
+    def blank(self) -> Any:
+        """No items."""
         return []
 
     def encode(self, plain: Any) -> Any:
@@ -62,50 +70,39 @@ class ListControl(Control):
             raise UnfitError
         return [self.item.encode(item) for item in plain]
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Read each item; one that only moved stays exactly as it was."""
-        if form in ("", None):
-            form = []
-        if not isinstance(form, list):
-            reading.refuse(at, _("The form did not send a list."))
-            return MISSING
-        stored = old if isinstance(old, list) else []
-        return [
-            _none_if_missing(
-                decode_or_keep(self.item, item, self._find_old(item, stored, index), reading, (*at, str(index)))
-            )
-            for index, item in enumerate(form)
-        ]
+        items = [] if form in ("", None) else form
+        if not isinstance(items, list):
+            return reading.refuse(_("The form did not send a list."))
+        stored = reading.old if isinstance(reading.old, list) else []
+        sent = [freeze(self.item.try_encode(item)) for item in stored]
+        moved = dict(zip(reversed(sent), reversed(stored), strict=True))
+        plain = []
+        for index, item in enumerate(items):
+            old = stored[index] if index < len(stored) else MISSING
+            frozen = freeze(item)
+            if index >= len(stored) or sent[index] != frozen:
+                old = moved.get(frozen, old)
+            plain.append(_none_if_missing(self.item.decode(item, reading.enter(str(index), old=old))))
+        return plain
 
-    def _find_old(self, form: Any, stored: list[Any], index: int) -> Any:
-        candidates = [*stored[index : index + 1], *stored]
-        for candidate in candidates:
-            if is_same(self.item.try_encode(candidate), form):
-                return candidate
-        return candidates[0] if index < len(stored) else MISSING
-
-    def conform(self, form: Any, known: Container[str]) -> Any:
+    def conform(self, form: Any, known: Container[Any]) -> Any:
         """Show each item again."""
         return [self.item.conform(item, known) for item in form] if isinstance(form, list) else []
 
-    def locate(self, path: Path, form: Any) -> Path:
-        """Follow the position."""
-        if not path or not isinstance(form, list) or not path[0].isdigit() or int(path[0]) >= len(form):
-            return ()
-        return (path[0], *self.item.locate(path[1:], form[int(path[0])]))
-
-    def get_child(self, key: str, plain: Any) -> Control:
+    def get_child(self, _key: str) -> Control:
         """Return the items' control."""
-        del key, plain
         return self.item
 
-    def iter_children(self) -> Iterable[tuple[str, Control]]:
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+        """Follow the position."""
+        is_inside = isinstance(form, list) and key.isdigit() and int(key) < len(form)
+        return ((key,), self.item, form[int(key)]) if is_inside else None
+
+    def iter_children(self) -> Iterable[tuple[Path, Control]]:
         """Yield the items' control."""
-        return [("*", self.item)]
-
-
-def _none_if_missing(plain: Any) -> Any:
-    return None if plain is MISSING else plain
+        return [(("*",), self.item)]
 
 
 @dataclass(frozen=True)
@@ -113,20 +110,21 @@ class PairsControl(Control):
     """A dict with free keys, as a list of key and value."""
 
     kind: ClassVar[str] = "array"
+    has_free_keys: ClassVar[bool] = True
 
     value: Control = field(default_factory=TextControl)
 
     def describe(self, seen: Seen) -> Schema:
         """Draw a group of key and value for each entry."""
         schema = super().describe(seen)
-        items = _collect_items(seen)
         key = {"type": "string", "title": _("Key")}
-        value = {"title": _("Value"), **self.value.describe(collect(items, "value"))}
+        value = {"title": _("Value"), **self.value.describe(collect(_collect_items(seen), "value"))}
         entry = {"type": "object", "properties": {"key": key, "value": value}, "required": ["key"]}
         return {**schema, "description": schema.pop("help_text", ""), "maxItems": NO_LIMIT, "items": entry}
 
-    def get_blank(self) -> Any:
-        """Start without entries."""
+    @property
+    def blank(self) -> Any:
+        """No entries."""
         return []
 
     def encode(self, plain: Any) -> Any:
@@ -135,43 +133,41 @@ class PairsControl(Control):
             raise UnfitError
         return [{"key": key, "value": self.value.encode(value)} for key, value in plain.items()]
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Read each entry; refuse empty keys and keys that stand twice."""
-        stored = old if isinstance(old, dict) else {}
+        stored = reading.old if isinstance(reading.old, dict) else {}
         plain: dict[str, Any] = {}
         for index, (key, value) in enumerate(_iter_entries(form)):
-            where = (*at, str(index))
             if not isinstance(key, str) or not key:
-                reading.refuse((*where, "key"), _("Every entry needs a key."))
+                reading.enter(str(index), "key").refuse(_("Every entry needs a key."))
             elif key in plain:
-                reading.refuse((*where, "key"), _("This key stands here twice."))
+                reading.enter(str(index), "key").refuse(_("This key stands here twice."))
             else:
-                old_value = stored.get(key, MISSING)
-                plain[key] = _none_if_missing(decode_or_keep(self.value, value, old_value, reading, (*where, "value")))
+                place = reading.enter(str(index), "value", old=stored.get(key, MISSING))
+                plain[key] = _none_if_missing(self.value.decode(value, place))
         return plain
 
-    def conform(self, form: Any, known: Container[str]) -> Any:
+    def conform(self, form: Any, known: Container[Any]) -> Any:
         """Show each entry again."""
         return [
             {"key": key if isinstance(key, str) else "", "value": self.value.conform(value, known)}
             for key, value in _iter_entries(form)
         ]
 
-    def locate(self, path: Path, form: Any) -> Path:
-        """Find the entry with this key."""
-        for index, (key, value) in enumerate(_iter_entries(form)):
-            if path and key == path[0]:
-                return (str(index), "value", *self.value.locate(path[1:], value))
-        return ()
-
-    def get_child(self, key: str, plain: Any) -> Control:
+    def get_child(self, _key: str) -> Control:
         """Return the values' control."""
-        del key, plain
         return self.value
 
-    def iter_children(self) -> Iterable[tuple[str, Control]]:
-        """Yield the values' control under its place in the form."""
-        return [("*\u00a7value", self.value)]
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+        """Find the entry with this key."""
+        for index, (given, value) in enumerate(_iter_entries(form)):
+            if given == key:
+                return (str(index), "value"), self.value, value
+        return None
+
+    def iter_children(self) -> Iterable[tuple[Path, Control]]:
+        """Yield the controls of an entry under their places in the form."""
+        return [(("*", "key"), TextControl()), (("*", "value"), self.value)]
 
 
 def _iter_entries(form: Any) -> Iterator[tuple[Any, Any]]:
@@ -182,83 +178,6 @@ def _iter_entries(form: Any) -> Iterator[tuple[Any, Any]]:
     for entry in form if isinstance(form, list) else []:
         given = entry if isinstance(entry, dict) else {}
         yield given.get("key"), given.get("value")
-
-
-@dataclass(frozen=True)
-class TupleControl(Control):
-    """A tuple of fixed length: one control for each position, under the form keys ``item_0``, ``item_1``, ..."""
-
-    kind: ClassVar[str] = "object"
-
-    items: tuple[Control, ...] = ()
-
-    def describe(self, seen: Seen) -> Schema:
-        """Draw the positions one below the other."""
-        schema = self.describe_label()
-        schema |= {"type": "object", "description": schema.pop("help_text", "")}
-        drawn = {}
-        for index, item in enumerate(self.items):
-            title = _("Item %(number)d") % {"number": index + 1}
-            drawn[f"item_{index}"] = {"title": title, **item.describe(collect(seen, f"item_{index}"))}
-        return {**schema, "properties": drawn}
-
-    def get_blank(self) -> Any:
-        """Start with every position blank."""
-        return {f"item_{index}": item.get_blank() for index, item in enumerate(self.items)}
-
-    def encode(self, plain: Any) -> Any:
-        """Show each position."""
-        if not isinstance(plain, list) or len(plain) != len(self.items):
-            raise UnfitError
-        return {f"item_{index}": item.encode(plain[index]) for index, item in enumerate(self.items)}
-
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-        """Read each position."""
-        given = _get_items(form)
-        stored = old if isinstance(old, list) and len(old) == len(self.items) else [MISSING] * len(self.items)
-        keys = [f"item_{index}" for index in range(len(self.items))]
-        return [
-            _none_if_missing(decode_or_keep(item, given.get(key), past, reading, (*at, key)))
-            for key, item, past in zip(keys, self.items, stored, strict=True)
-        ]
-
-    def conform(self, form: Any, known: Container[str]) -> Any:
-        """Show each position again."""
-        given = _get_items(form)
-        return {
-            f"item_{index}": item.conform(given.get(f"item_{index}"), known) for index, item in enumerate(self.items)
-        }
-
-    def locate(self, path: Path, form: Any) -> Path:
-        """Follow the position."""
-        given = _get_items(form)
-        if not path or not path[0].isdigit() or int(path[0]) >= len(self.items):
-            return ()
-        key = f"item_{path[0]}"
-        return (key, *self.items[int(path[0])].locate(path[1:], given.get(key)))
-
-    def get_child(self, key: str, plain: Any) -> Control | None:
-        """Return the position's control."""
-        del plain
-        return self.items[int(key)] if key.isdigit() and int(key) < len(self.items) else None
-
-    def iter_children(self) -> Iterable[tuple[str, Control]]:
-        """Yield each position."""
-        return [(f"item_{index}", item) for index, item in enumerate(self.items)]
-
-
-def _get_items(form: Any) -> dict[str, Any]:
-    """Return a tuple's values by form key; a person without JavaScript may have typed a plain list."""
-    if isinstance(form, list):
-        return {f"item_{index}": item for index, item in enumerate(form)}
-    return form if isinstance(form, dict) else {}
-
-
-EXTRAS = "_extras"
-"""The form key of the values that a model takes beside its fields; no field's name starts so."""
-
-VARIANT = "_variant"
-"""The form key that says which member of a union a model is."""
 
 
 @dataclass(frozen=True)
@@ -278,39 +197,47 @@ class GroupControl(Control):
     def _get_all(self) -> dict[str, Control]:
         return {**self.children, **({EXTRAS: self.extras} if self.extras else {})}
 
+    def _get_marker(self) -> dict[str, Any]:
+        return {} if self.variant is None else {VARIANT: self.variant}
+
     def _get_drawn(self) -> dict[str, Control]:
         """Return the fields as they stand on the page: those under a heading last, together with their like."""
-        fields = self._get_all()
-        headings = ["", *dict.fromkeys(str(control.label.group) for control in fields.values())]
-        ranked = sorted(fields, key=lambda name: headings.index(str(fields[name].label.group)))
-        return {name: fields[name] for name in ranked}
+        by_heading: dict[str, dict[str, Control]] = {"": {}}
+        for name, control in self._get_all().items():
+            by_heading.setdefault(str(control.label.group), {})[name] = control
+        return {name: control for fields in by_heading.values() for name, control in fields.items()}
 
     def get_headings(self) -> dict[int, str]:
         """Return each heading by the position, from 0, of the field that it stands above."""
         groups = [str(control.label.group) for control in self._get_drawn().values()]
-        return {groups.index(group): group for group in groups if group}
+        first = {group: position for position, group in reversed([*enumerate(groups)]) if group}
+        return {position: group for group, position in first.items()}
 
     def describe(self, seen: Seen) -> Schema:
         """Draw the fields in the order of the model, and of their headings."""
         schema = self.describe_label()
-        schema |= {"type": "object", "description": schema.pop("help_text", "")}
-        marker: Schema = {} if self.variant is None else {VARIANT: {"const": self.variant, "widget": "hidden"}}
         drawn = {name: control.describe(collect(seen, name)) for name, control in self._get_drawn().items()}
+        marker = {key: {"const": value, "widget": "hidden"} for key, value in self._get_marker().items()}
         required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
-        return {**schema, "properties": {**marker, **drawn}, "required": required}
+        schema |= {"type": "object", "description": schema.pop("help_text", ""), "properties": {**marker, **drawn}}
+        return {**schema, "required": required}
 
-    def get_blank(self) -> Any:
-        """Start with the default of each field."""
-        return self.encode({})
+    @property
+    def blank(self) -> Any:
+        """The default of each field."""
+        return self._show({})
 
     def encode(self, plain: Any) -> Any:
         """Show each field, with its default where nothing is stored."""
         if not isinstance(plain, dict) or is_reference(plain):
             raise UnfitError
-        form: dict[str, Any] = {} if self.variant is None else {VARIANT: self.variant}
+        return self._show(plain)
+
+    def _show(self, plain: dict[str, Any]) -> Any:
+        form = self._get_marker()
         for name, control in self.children.items():
             value = plain.get(name, control.label.default)
-            form[name] = control.get_blank() if value is MISSING else control.encode(value)
+            form[name] = control.blank if value is MISSING else control.encode(value)
         if self.extras:
             form[EXTRAS] = self.extras.encode(self._get_extras(plain))
         return form
@@ -318,7 +245,7 @@ class GroupControl(Control):
     def _get_extras(self, plain: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in plain.items() if key not in self.children}
 
-    def adapt(self, plain: Any) -> GroupControl:
+    def adapt(self, plain: Any) -> Control:
         """Replace each field's control that cannot show its value by JSON text, for that field alone."""
         if not isinstance(plain, dict) or is_reference(plain):
             raise UnfitError
@@ -329,61 +256,93 @@ class GroupControl(Control):
                 children[name] = adapt_or_fall_back(control, value)
         return replace(self, children=children)
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Read each field. Of the whole configuration, some fields may be left out: they stay as they are."""
         if not isinstance(form, dict):
-            reading.refuse(at, _("The form did not send these fields."))
-            return MISSING
-        stored = old if isinstance(old, dict) else {}
+            return reading.refuse(_("The form did not send these fields."))
+        stored = reading.old if isinstance(reading.old, dict) else {}
         plain = {}
         for name, control in self.children.items():
-            past = stored.get(name, MISSING)
-            if name not in form and (at or not form):
-                reading.refuse((*at, name), _("The form did not send this field."))
+            place = reading.enter(name, old=stored.get(name, MISSING))
+            if name not in form and (reading.at or not form):
+                place.refuse(_("The form did not send this field."))
                 continue
-            value = decode_or_keep(control, form[name], past, reading, (*at, name)) if name in form else past
+            value = control.decode(form[name], place) if name in form else place.old
             if value is not MISSING:
                 plain[name] = value
         for name in sorted(form.keys() - {*self.children, VARIANT, EXTRAS}):
-            reading.refuse((*at, name), _("There is no such field."))
+            reading.enter(name).refuse(_("There is no such field."))
         if self.extras:
-            plain |= self._decode_extras(self.extras, form, stored, reading, at)
+            place = reading.enter(EXTRAS, old=self._get_extras(stored))
+            found: dict[str, Any] = self.extras.decode(form.get(EXTRAS), place)
+            for key in sorted(found.keys() & self.children.keys()):
+                place.refuse(_("“%(key)s” has a field of its own above.") % {"key": key})
+            plain |= self._get_extras(found)
         return plain
 
-    def _decode_extras(
-        self, extras: PairsControl, form: Mapping[str, Any], stored: Mapping[str, Any], reading: Reading, at: Path
-    ) -> dict[str, Any]:
-        at = (*at, EXTRAS)
-        found: dict[str, Any] = decode_or_keep(extras, form.get(EXTRAS), self._get_extras(stored), reading, at)
-        for key in sorted(found.keys() & self.children.keys()):
-            reading.refuse(at, _("“%(key)s” has a field of its own above.") % {"key": key})
-        return {key: value for key, value in found.items() if key not in self.children}
-
-    def conform(self, form: Any, known: Container[str]) -> Any:
+    def conform(self, form: Any, known: Container[Any]) -> Any:
         """Show each field again."""
         given = form if isinstance(form, dict) else {}
-        marker = {} if self.variant is None else {VARIANT: self.variant}
-        return {**marker, **{name: child.conform(given.get(name), known) for name, child in self._get_all().items()}}
+        shown = {name: child.conform(given.get(name), known) for name, child in self._get_all().items()}
+        return self._get_marker() | shown
 
-    def locate(self, path: Path, form: Any) -> Path:
-        """Follow the field's name, or find the key among the extra values."""
-        given = form if isinstance(form, dict) else {}
-        if not path:
-            return ()
-        if path[0] in self.children:
-            return (path[0], *self.children[path[0]].locate(path[1:], given.get(path[0])))
-        return (EXTRAS, *self.extras.locate(path, given.get(EXTRAS))) if self.extras else ()
-
-    def get_child(self, key: str, plain: Any) -> Control | None:
+    def get_child(self, key: str) -> Control | None:
         """Return the field's control."""
-        del plain
         return self.children.get(key) or (self.extras.value if self.extras else None)
 
-    def iter_children(self) -> Iterable[tuple[str, Control]]:
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+        """Follow the field's name, or find the key among the extra values."""
+        given = form if isinstance(form, dict) else {}
+        if key in self.children:
+            return (key,), self.children[key], given.get(key)
+        if self.extras is None:
+            return None
+        path, control, value = self.extras.locate(key, given.get(EXTRAS)) or ((), self.extras, None)
+        return (EXTRAS, *path), control, value
+
+    def iter_children(self) -> Iterable[tuple[Path, Control]]:
         """Yield each field."""
-        return self._get_all().items()
+        return [((name,), control) for name, control in self._get_all().items()]
 
 
 def _is_fillable(control: Control) -> bool:
     """Say whether it can be seen that ``control`` was left empty: a check box without a tick is an answer."""
     return control.kind in {"string", "number"} and not isinstance(control, ConstantControl)
+
+
+@dataclass(frozen=True)
+class TupleControl(GroupControl):
+    """A tuple of fixed length: a group with a field for each position, ``item_0``, ``item_1``, ..."""
+
+    adapt = Control.adapt
+
+    def encode(self, plain: Any) -> Any:
+        """Show each position."""
+        if not isinstance(plain, list) or len(plain) != len(self.children):
+            raise UnfitError
+        return self._show(_name_items(plain))
+
+    def read(self, form: Any, reading: Reading) -> Any:
+        """Read each position; one that was left empty is None."""
+        given = dict.fromkeys(self.children) | _name_items(form)
+        plain = super().read(given, Reading(_name_items(reading.old), reading.at, reading.problems))
+        return [plain.get(name) for name in self.children]
+
+    def conform(self, form: Any, known: Container[Any]) -> Any:
+        """Show each position again."""
+        return super().conform(_name_items(form), known)
+
+    def get_child(self, key: str) -> Control | None:
+        """Return the position's control."""
+        return super().get_child(f"item_{key}")
+
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+        """Follow the position."""
+        return super().locate(f"item_{key}", _name_items(form))
+
+
+def _name_items(value: Any) -> dict[str, Any]:
+    """Return a tuple's values by form key; a person without JavaScript may have typed a plain list."""
+    if isinstance(value, list):
+        return {f"item_{index}": item for index, item in enumerate(value)}
+    return value if isinstance(value, dict) else {}

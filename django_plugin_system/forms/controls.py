@@ -10,17 +10,13 @@ Three shapes of one value:
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from django.utils.functional import Promise
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
 
-from django_plugin_system.conf import get_settings
-from django_plugin_system.config.references import ENV, FILE, claims_reference, read_reference
+from django_plugin_system.config.references import claims_reference, read_reference
 from django_plugin_system.exceptions import FieldProblem, Path
 
 Schema = dict[str, Any]
@@ -41,6 +37,9 @@ class _Missing:
 
 MISSING: Final[Any] = _Missing()
 """No value: a key that is not there."""
+
+JOIN = "\u00a7"
+"""What django-jsonform puts between the parts of a path."""
 
 
 class UnfitError(Exception):
@@ -64,15 +63,23 @@ class Label:
     """The plain value that stands where nothing was stored."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Reading:
-    """What was noticed while a posted form was decoded. Problems carry form paths."""
+    """Where a posted value is being read: the plain value that stood there, its form path, the problems so far."""
 
+    old: Any = MISSING
+    at: Path = ()
     problems: list[FieldProblem] = field(default_factory=list)
+    """With form paths; one list for the whole form."""
 
-    def refuse(self, at: Path, message: Text) -> None:
-        """Note that the value at form path ``at`` cannot be taken."""
-        self.problems.append(FieldProblem(at, str(message)))
+    def enter(self, *keys: str, old: Any = MISSING) -> Reading:
+        """Return the place of a part of the value, which was ``old``."""
+        return Reading(old, (*self.at, *keys), self.problems)
+
+    def refuse(self, message: Text) -> Any:
+        """Note that the value cannot be taken; there is none then."""
+        self.problems.append(FieldProblem(self.at, str(message)))
+        return MISSING
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,19 @@ class Control:
 
     kind: ClassVar[str] = "string"
     """The JSON type of the form value."""
+    shown: ClassVar[tuple[type, ...]] = (str,)
+    """The types of form values that may be shown again as they were posted."""
 
+    is_secret: ClassVar[bool] = False
     is_recursive: ClassVar[bool] = False
     """Whether this control only stands for one further up."""
+    has_free_keys: ClassVar[bool] = False
+    """Whether operators choose the keys."""
 
     label: Label = field(default_factory=Label)
     nullable: bool = False
+
+    # What the browser gets
 
     def describe(self, seen: Seen) -> Schema:
         """Return the schema django-jsonform draws this control from."""
@@ -110,17 +124,13 @@ class Control:
         """Return the form value of the default, or MISSING."""
         return self.try_encode(self.label.default)
 
-    def try_encode(self, plain: Any) -> Any:
-        """Return the form value of ``plain``, or MISSING if there is none."""
-        if plain is MISSING:
-            return MISSING
-        try:
-            return self.encode(plain)
-        except UnfitError:
-            return MISSING
+    def get_headings(self) -> dict[int, str]:
+        """Return the headings between the controls inside this one, each by the position it stands above."""
+        return {}
 
-    def get_blank(self) -> Any:
-        """Return the form value of a control that was never filled."""
+    @property
+    def blank(self) -> Any:
+        """The form value of a control that was never filled."""
         return ""
 
     def encode(self, plain: Any) -> Any:
@@ -130,20 +140,12 @@ class Control:
         """
         raise NotImplementedError
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-        """Return the plain value for a posted one, or MISSING to leave the key out. Never raises.
-
-        ``old`` is the plain value that stood here, ``at`` the form path of this control. What pydantic would refuse is
-        passed on to it.
-        """
-        raise NotImplementedError
-
-    def conform(self, form: Any, known: Container[str]) -> Any:
-        """Return ``form``, a posted value, as it may be shown again: in the right shape, without a typed secret.
-
-        ``known`` are the placeholders of stored secrets.
-        """
-        raise NotImplementedError
+    def try_encode(self, plain: Any) -> Any:
+        """Return the form value of ``plain``, or MISSING if there is none."""
+        try:
+            return MISSING if plain is MISSING else self.encode(plain)
+        except UnfitError:
+            return MISSING
 
     def adapt(self, plain: Any) -> Control:
         """Return a control that shows ``plain`` without changing it: this one, if it can.
@@ -153,54 +155,97 @@ class Control:
         self.encode(plain)
         return self
 
-    def locate(self, path: Path, form: Any) -> Path:
-        """Return the form path of the value that is stored at ``path`` below this control; as far as it leads."""
-        del path, form
-        return ()
+    # What comes back
 
-    def get_headings(self) -> dict[int, str]:
-        """Return the headings between the controls inside this one, each by the position it stands above."""
-        return {}
+    def decode(self, form: Any, reading: Reading) -> Any:
+        """Return the plain value for a posted one, or MISSING to leave the key out. Never raises.
 
-    def get_child(self, key: str, plain: Any) -> Control | None:
-        """Return the control of the value at ``key`` of ``plain``, or None if this control has none for it."""
-        del key, plain
+        What was sent for the value that stood here leaves that exactly as it was, and so does any for a read-only one.
+        """
+        if self.label.read_only or (reading.old is not MISSING and is_same(self.try_encode(reading.old), form)):
+            return reading.old
+        return self.read(form, reading)
+
+    def read(self, form: Any, _reading: Reading) -> Any:
+        """Return the plain value for a posted one that is new. What pydantic would refuse is passed on to it."""
+        return self.empty if form in ("", None) else form
+
+    @property
+    def empty(self) -> Any:
+        """The plain value of a control that was left empty."""
+        return None if self.nullable else MISSING
+
+    def conform(self, form: Any, _known: Container[Any]) -> Any:
+        """Return ``form``, a posted value, as it may be shown again: in the right shape, without a typed secret.
+
+        ``known`` are the placeholders of stored secrets, and the values that are no secrets.
+        """
+        is_shown = isinstance(form, self.shown) and isinstance(form, bool) == (self.kind == "boolean")
+        return form if is_shown else self.blank
+
+    # What is inside
+
+    def may_hold_secret(self) -> bool:
+        """Say whether what is typed here, in this very control, may be a secret."""
+        return self.is_secret
+
+    def resolve(self, plain: Any) -> Control | None:  # noqa: ARG002 - what a choice decides by
+        """Return the control that shows the stored or plain value: of a choice, the option in use."""
+        return self
+
+    def get_child(self, key: str) -> Control | None:  # noqa: ARG002 - a single value has no parts
+        """Return the control of what is stored under ``key`` in this one's value, if it has one."""
         return None
 
-    def iter_children(self) -> Iterable[tuple[str, Control]]:
-        """Yield the controls inside this one with their form keys; ``*`` stands for every item of a list."""
+    def find(self, key: str, part: Any) -> Control | None:
+        """Return the control that shows ``part``, the stored or plain value under ``key``, if there is one."""
+        child = self.get_child(key)
+        return child and child.resolve(part)
+
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:  # noqa: ARG002 - as above
+        """Return where in ``form`` the value stands that is stored under ``key``: its path, control and form value."""
+        return None
+
+    def iter_children(self) -> Iterable[tuple[Path, Control]]:
+        """Yield the controls inside this one with their form paths; ``*`` stands for every item of a list."""
         return ()
 
 
 def collect(seen: Seen, key: str) -> list[Any] | None:
     """Return the values under ``key`` of those in ``seen``."""
-    if seen is None:
-        return None
-    return [form[key] for form in seen if isinstance(form, dict) and key in form]
+    return None if seen is None else [form[key] for form in seen if isinstance(form, dict) and key in form]
+
+
+def iter_controls(control: Control, path: Path = (), above: tuple[Control, ...] = ()) -> Iterator[tuple[Path, Control]]:
+    """Yield ``control`` and every control inside it, each with its form path.
+
+    A model inside itself is entered once; ``**`` then stands for any way to it.
+    """
+    path = ("**",) if control.is_recursive else path
+    yield path, control
+    if not any(control is outer for outer in above):
+        for keys, child in control.iter_children():
+            yield from iter_controls(child, (*path, *keys), (*above, control))
+
+
+def holds_secret(control: Control) -> bool:
+    """Say whether a secret may be typed into ``control`` or a control inside it."""
+    return any(inner.may_hold_secret() for _path, inner in iter_controls(control))
+
+
+# JSON
+
+
+def freeze(value: Any) -> Any:
+    """Return what has an equal hash for equal JSON: ``1`` and ``1.0`` are equal, ``1`` and ``true`` are not."""
+    if isinstance(value, dict):
+        return frozenset((key, freeze(item)) for key, item in value.items())
+    return tuple(map(freeze, value)) if isinstance(value, list) else (isinstance(value, bool), value)
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Say whether two JSON values are equal: ``1`` and ``1.0`` are, ``1`` and ``true`` are not."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    return bool(one == other)
-
-
-def decode_or_keep(control: Control, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-    """Decode ``form``, unless it is what was sent for ``old``: then ``old`` stays exactly as it was."""
-    if old is not MISSING:
-        if control.label.read_only:
-            return old
-        sent = control.try_encode(old)
-        if sent is not MISSING and is_same(sent, form):
-            return old
-    elif control.label.read_only:
-        return MISSING
-    return control.decode(form, old, reading, at)
+    """Say whether two JSON values are equal."""
+    return bool(freeze(one) == freeze(other))
 
 
 def parse_json(text: str) -> Any:
@@ -236,6 +281,9 @@ def show_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
+# References, which are typed and shown as the JSON that is stored: {"$env": "NAME"}
+
+
 def is_reference(plain: Any) -> bool:
     """Say whether a stored or plain value is a reference; it is no secret itself."""
     return read_reference(plain) is not None
@@ -255,30 +303,3 @@ def read_typed(text: Any) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return plain if claims_reference(plain) else None
-
-
-def describe_references(text_url: str = "") -> SafeString:
-    """Return what the settings allow, in words for operators; nothing where they allow none.
-
-    ``text_url`` leads to the same configuration as one JSON text.
-    """
-    settings = get_settings()
-    parts = [
-        _describe(ENV, "NAME", _("an environment variable (%(listed)s)"), settings.ENV_REFERENCES),
-        _describe(FILE, "/path/to/file", _("a file (below %(listed)s)"), settings.FILE_REFERENCES),
-    ]
-    ways = [part for part in parts if part]
-    if not ways:
-        return mark_safe("")
-    said = _("A value may also stand on the server, in the place of a text, a secret or any part of JSON:")
-    text = format_html("{} {}.", said, mark_safe(" / ".join(ways)))  # noqa: S308 - escaped above
-    if not text_url:
-        return text
-    link = _("Edit the configuration as JSON to refer to the server from any other field.")
-    return format_html('{} <a href="{}">{}</a>', text, text_url, link)
-
-
-def _describe(kind: str, example: str, words: str, allowed: Sequence[str]) -> str:
-    if not allowed:
-        return ""
-    return format_html("<code>{}</code> {}", json.dumps({kind: example}), words % {"listed": ", ".join(allowed)})

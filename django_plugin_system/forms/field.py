@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django_jsonform.widgets import JSONFormWidget
 
+from django_plugin_system.conf import get_settings
+from django_plugin_system.config.references import ENV, FILE
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.binding import make_error_map
 from django_plugin_system.forms.messages import localize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from django_plugin_system.forms.binding import ConfigBinding, Submission
 
@@ -37,7 +41,7 @@ class ConfigFormField(forms.Field):
             "label": _("Configuration"),
             "required": False,
             "initial": binding.get_text(),
-            "help_text": binding.get_help(),
+            "help_text": _describe_references(binding),
             **kwargs,
         }
         super().__init__(widget=widget, **kwargs)
@@ -81,7 +85,30 @@ class ConfigFormField(forms.Field):
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Say whether anything but the layout of the JSON differs."""
         del initial
-        return self.binding.read(data).changed
+        return self.binding.has_changed(data)
+
+
+def _describe_references(binding: ConfigBinding) -> SafeString:
+    """Return what operators may refer to by the settings, in words; nothing where that is nothing."""
+    settings = get_settings()
+    ways = [
+        _describe_way(ENV, "NAME", _("an environment variable (%(listed)s)"), settings.ENV_REFERENCES),
+        _describe_way(FILE, "/path/to/file", _("a file (below %(listed)s)"), settings.FILE_REFERENCES),
+    ]
+    if not any(ways):
+        return mark_safe("")
+    said = _("A value may also stand on the server, in the place of a text, a secret or any part of JSON:")
+    text = format_html("{} {}.", said, mark_safe(" / ".join(filter(None, ways))))  # noqa: S308 - escaped above
+    if not binding.text_url or not binding.generated:
+        return text
+    link = _("Edit the configuration as JSON to refer to the server from any other field.")
+    return format_html('{} <a href="{}">{}</a>', text, binding.text_url, link)
+
+
+def _describe_way(kind: str, example: str, words: str, allowed: Sequence[str]) -> str:
+    if not allowed:
+        return ""
+    return format_html("<code>{}</code> {}", json.dumps({kind: example}), words % {"listed": ", ".join(allowed)})
 
 
 def is_jsonform_installed() -> bool:

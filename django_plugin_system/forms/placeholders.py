@@ -1,4 +1,4 @@
-"""Stored secrets as placeholders: what the browser gets in their place, and what comes back for it.
+"""What stands for a stored secret in the browser, and what comes back for it.
 
 A placeholder's id is an HMAC of the row, the place and the secret. Whoever sees it learns nothing, and it opens nothing
 in another field or row. Positions in a list and free keys of a dict are no part of the place, so that items may be
@@ -9,27 +9,58 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from django_plugin_system.config.opening import Kept as KeptSecret
+from django_plugin_system.config.opening import Kept
 from django_plugin_system.config.parts import map_json
-from django_plugin_system.config.tokens import MARKER
+from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, Path
-from django_plugin_system.forms.containers import PairsControl
 from django_plugin_system.forms.controls import MISSING, Control, is_reference
-from django_plugin_system.forms.scalars import PLACEHOLDER, SecretControl, find_marker_problem, read_placeholder
-from django_plugin_system.forms.variants import VariantsControl
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
+PLACEHOLDER = "[stored secret {}]"
+"""What stands for a stored secret on its way to the browser and back; the id is opaque."""
+
+RETYPE = "[type this secret again]"
+"""What stands for a secret that was typed into a form that was refused; the server never accepts it."""
+
+MASK_PROBLEM = gettext_lazy("This is a mask, not a secret. Type the secret itself.")
 
 ANY_KEY = "\x00any key"
 """Stands in a place for a key that operators choose, so that an entry can be renamed; no stored key holds a NUL."""
+
+_ID = re.compile(r"\[stored secret ([0-9a-f]{16})\]\Z")
+_OPENING = PLACEHOLDER.partition("{}")[0]
+_MASK = re.compile(r"[\s*\u2022\u25cf\u2219\u00b7\u2024\u2027\uff0a\u30fb]+\Z")
+
+
+def is_placeholder(text: Any) -> bool:
+    """Say whether ``text`` is a placeholder and nothing else."""
+    return isinstance(text, str) and _ID.match(text) is not None
+
+
+def find_marker_problem(text: Any) -> str | None:
+    """Say why ``text`` cannot be taken as it is, wherever it was typed: it holds a marker of ours and is not one."""
+    if not isinstance(text, str) or is_placeholder(text):
+        return None
+    if RETYPE in text:
+        return _("The form was refused, so what you typed here was not kept. Type the secret again.")
+    if _OPENING in text:
+        return _("Text was added to the stored secret. Empty the field, then type the whole new secret.")
+    return None
+
+
+def is_mask(text: str) -> bool:
+    """Say whether ``text`` consists of the dots or stars that other programs show in the place of a secret."""
+    return bool(_MASK.match(text))
 
 
 @dataclass(frozen=True)
@@ -40,6 +71,9 @@ class StoredSecret:
     place: Path
     """``path`` without list positions, and with ``ANY_KEY`` for the free keys of a dict."""
 
+    titles: tuple[str, ...]
+    """How people know each part of ``path``."""
+
     stored: Any = field(repr=False)
     opened: Any = field(repr=False)
     """The secret itself, or MISSING if it cannot be read."""
@@ -47,7 +81,7 @@ class StoredSecret:
 
 @dataclass
 class Placeholders:
-    """The stored secrets of one row, by the id of their placeholder.
+    """The stored secrets of one row, by their placeholder.
 
     ``opened`` holds the secrets that can be read, by path; ``row`` keeps equal secrets of two rows apart.
     """
@@ -57,44 +91,46 @@ class Placeholders:
     exposed: Container[str] = field(default=(), repr=False)
     """Texts that stand, not encrypted, where the schema declares a secret; hidden where no control says so."""
 
-    kept: dict[str, list[StoredSecret]] = field(default_factory=dict, repr=False)
+    secrets: dict[str, dict[Path, StoredSecret]] = field(default_factory=dict, repr=False)
+    """Equal secrets of one place have the same placeholder."""
+
     lookalikes: list[tuple[Path, str]] = field(default_factory=list, repr=False)
     """Stored texts that are no secrets and only read like a marker of the form, each with its place."""
 
-    def get_placeholders(self) -> set[str]:
-        """Return the text of every placeholder that was handed out."""
-        return {PLACEHOLDER.format(identifier) for identifier in self.kept}
-
-    def hide(self, control: Control | None, stored: Any, path: Path = (), place: Path = ()) -> Any:
+    def hide(self, control: Control | None, stored: Any) -> Any:
         """Return stored JSON with each secret replaced by its placeholder.
 
         A secret is what is stored as one, or stands where ``control`` has one.
         """
+        return self._hide(control and control.resolve(stored), stored, (), (), ())
+
+    def _hide(self, control: Control | None, stored: Any, path: Path, place: Path, titles: tuple[str, ...]) -> Any:
         if is_reference(stored):
             return stored
-        resolved = control.pick_plain(stored) if isinstance(control, VariantsControl) else control
-        if _is_marker(stored) or (isinstance(resolved, SecretControl) and stored is not None):
-            return self._keep(StoredSecret(path, place, stored, self._open(stored, path)))
-        if resolved is None and isinstance(stored, str) and stored in self.exposed:
-            return self._keep(StoredSecret(path, place, stored, stored))
-        if read_placeholder(stored) or find_marker_problem(stored):
+        if is_marker(stored) or (control and control.is_secret and stored is not None):
+            opened = self.opened.get(path, MISSING if is_marker(stored) else stored)
+            return self._keep(StoredSecret(path, place, titles, stored, opened))
+        if control is None and isinstance(stored, str) and stored in self.exposed:
+            return self._keep(StoredSecret(path, place, titles, stored, stored))
+        if is_placeholder(stored) or find_marker_problem(stored):
             self.lookalikes.append((place, stored))
-        free_keys = isinstance(resolved, PairsControl)
+        free_keys = control is not None and control.has_free_keys
 
         def hide_part(key: str, part: Any) -> Any:
-            child = resolved and resolved.get_child(key, stored)
-            return self.hide(child, part, (*path, key), _go_down(stored, place, ANY_KEY if free_keys else key))
+            child = control and control.find(key, part)
+            if isinstance(stored, list):
+                return self._hide(child, part, (*path, key), place, (*titles, str(int(key) + 1)))
+            title = str(child.label.title) if child and not free_keys else ""
+            inner = (*place, ANY_KEY if free_keys else key)
+            return self._hide(child, part, (*path, key), inner, (*titles, title or key))
 
         return map_json(stored, hide_part)
 
-    def _open(self, stored: Any, path: Path) -> Any:
-        return self.opened.get(path, MISSING if _is_marker(stored) else stored)
-
-    def _keep(self, kept: StoredSecret) -> str:
-        secret = kept.stored if kept.opened is MISSING else kept.opened
-        identifier = _identify(self.row, kept.place, secret)
-        self.kept.setdefault(identifier, []).append(kept)
-        return PLACEHOLDER.format(identifier)
+    def _keep(self, secret: StoredSecret) -> str:
+        value = secret.stored if secret.opened is MISSING else secret.opened
+        placeholder = PLACEHOLDER.format(_identify(self.row, secret.place, value))
+        self.secrets.setdefault(placeholder, {})[secret.path] = secret
+        return placeholder
 
     def reveal(self, plain: Any, problems: list[FieldProblem], path: Path = (), place: Path = ()) -> Any:
         """Return posted JSON with each placeholder replaced by what it stands for; note those that are out of place.
@@ -102,47 +138,41 @@ class Placeholders:
         A secret that did not move stands in the result as it is stored, so that it need not be readable. One that did
         is handed on as one that was kept, not typed.
         """
-        if isinstance(plain, (dict, list)):
-            return map_json(
-                plain, lambda key, part: self.reveal(part, problems, (*path, key), _go_down(plain, place, key))
-            )
-        identifier = read_placeholder(plain)
-        found = self.kept.get(identifier, []) if identifier else []
-        problem = _find_problem(found, path, place) if identifier else find_marker_problem(plain)
+        if isinstance(plain, dict):
+            return map_json(plain, lambda key, part: self.reveal(part, problems, (*path, key), (*place, key)))
+        if isinstance(plain, list):
+            return map_json(plain, lambda key, part: self.reveal(part, problems, (*path, key), place))
+        if is_placeholder(plain) or find_marker_problem(plain):
+            return self._reveal_text(plain, problems, path, place)
+        return plain
+
+    def _reveal_text(self, plain: str, problems: list[FieldProblem], path: Path, place: Path) -> Any:
+        found = self.secrets.get(plain, {})
+        problem = _find_problem(found, path, place) if is_placeholder(plain) else find_marker_problem(plain)
         if problem and not found and any(text == plain and _is_at(at, place) for at, text in self.lookalikes):
             return plain
         if problem:
             problems.append(FieldProblem(path, problem))
             return None
-        if not found:
-            return plain
-        here = next((kept for kept in found if kept.path == path), None)
-        if here and _is_marker(here.stored):
-            return here.stored
-        return KeptSecret(found[0].opened, was_encrypted=_is_marker(found[0].stored))
+        secret = found.get(path) or next(iter(found.values()))
+        if secret.path == path and is_marker(secret.stored):
+            return secret.stored
+        return Kept(secret.opened, was_encrypted=is_marker(secret.stored))
 
 
-def _go_down(outer: Any, place: Path, key: str) -> Path:
-    """Return the place of a part of ``outer``: a list's parts share the place of the list."""
-    return place if isinstance(outer, list) else (*place, key)
-
-
-def _find_problem(found: list[StoredSecret], path: Path, place: Path) -> str | None:
+def _find_problem(found: dict[Path, StoredSecret], path: Path, place: Path) -> str | None:
     if not found:
         return _("The secret that was stored here is gone. Type it again.")
-    if not _is_at(found[0].place, place):
+    first = next(iter(found.values()))
+    if not _is_at(first.place, place):
         return _("This secret was stored in another field. Type it again.")
-    if found[0].opened is MISSING and all(kept.path != path for kept in found):
+    if first.opened is MISSING and path not in found:
         return _("This secret cannot be read, so it cannot be moved. Type it again.")
     return None
 
 
 def _is_at(kept: Path, place: Path) -> bool:
     return len(kept) == len(place) and all(one in (ANY_KEY, other) for one, other in zip(kept, place, strict=True))
-
-
-def _is_marker(stored: Any) -> bool:
-    return isinstance(stored, dict) and MARKER in stored
 
 
 def _identify(row: str, place: Path, secret: Any) -> str:

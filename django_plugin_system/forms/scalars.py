@@ -1,4 +1,4 @@
-"""Controls of single values: text, numbers, yes/no, choices, constants, secrets."""
+"""Controls of single values: text, numbers, yes/no, choices, constants, secrets, and any JSON as text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from django_plugin_system.config.tokens import MARKER
+from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.forms.controls import (
     MISSING,
     Control,
@@ -19,17 +18,23 @@ from django_plugin_system.forms.controls import (
     Seen,
     Text,
     UnfitError,
+    holds_secret,
     is_reference,
     parse_json,
     read_typed,
+    show_json,
     show_reference,
+)
+from django_plugin_system.forms.placeholders import (
+    MASK_PROBLEM,
+    RETYPE,
+    find_marker_problem,
+    is_mask,
+    is_placeholder,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from django_plugin_system.exceptions import Path
-
+    from collections.abc import Container, Iterator
 
 MAX_EXACT = 2**53 - 1
 """The largest whole number that a browser does not round."""
@@ -40,6 +45,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,1000}\Z")
 @dataclass(frozen=True)
 class TextControl(Control):
     """A text that is stored as a JSON string: str, Decimal, dates and times, URLs, UUIDs, ..."""
+
+    may_be_empty: bool = False
+    """An empty text is a value, as that of a str is and that of a date is not."""
 
     def describe(self, seen: Seen) -> Schema:
         """Draw an area of text where a line would lose line breaks."""
@@ -58,30 +66,15 @@ class TextControl(Control):
             raise UnfitError
         return plain
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-        """Read an empty text as None, or as missing where something must be filled in."""
-        del old, reading, at
-        if form in ("", None):
-            return self._decode_empty()
-        return read_typed(form) or form
+    def read(self, form: Any, _reading: Reading) -> Any:
+        """Read a reference or a text."""
+        return self.empty if form in ("", None) else read_typed(form) or form
 
-    def _decode_empty(self) -> Any:
-        if self.nullable:
-            return None
-        return MISSING if self.label.required else ""
-
-    def conform(self, form: Any, known: Container[str]) -> str:
-        """Show any text as it was typed."""
-        del known
-        return form if isinstance(form, str) else ""
-
-
-@dataclass(frozen=True)
-class FormattedControl(TextControl):
-    """A text that cannot be empty: a date, a Decimal, a URL. An empty one counts as not filled in."""
-
-    def _decode_empty(self) -> Any:
-        return None if self.nullable else MISSING
+    @property
+    def empty(self) -> Any:
+        """None, or missing where something must be filled in."""
+        is_text = self.may_be_empty and not self.nullable and not self.label.required
+        return "" if is_text else super().empty
 
 
 @dataclass(frozen=True)
@@ -98,14 +91,13 @@ class NumberTextControl(TextControl):
             raise UnfitError
         return json.dumps(plain)
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, _reading: Reading) -> Any:
         """Read the digits as a number, and leave anything else for pydantic to refuse."""
-        del old, reading, at
         if not isinstance(form, str):
             return form
         text = form.strip()
         if not text:
-            return None if self.nullable else MISSING
+            return self.empty
         if _INTEGER.match(text):
             return int(text)
         return read_typed(text) or (text if self.whole else _read_float(text))
@@ -123,6 +115,8 @@ class NumberControl(Control):
     """A number input: floats, and whole numbers that are known to be small enough."""
 
     kind: ClassVar[str] = "number"
+    shown: ClassVar[tuple[type, ...]] = (int, float)
+    blank: ClassVar[Any] = None
 
     whole: bool = False
     minimum: float | None = None
@@ -133,12 +127,7 @@ class NumberControl(Control):
         schema = super().describe(seen)
         schema["type"] = "integer" if self.whole else "number"
         bounds = {"minimum": self.minimum, "maximum": self.maximum}
-        schema.update({key: bound for key, bound in bounds.items() if bound is not None})
-        return schema
-
-    def get_blank(self) -> Any:
-        """Show nothing."""
-        return None
+        return schema | {key: bound for key, bound in bounds.items() if bound is not None}
 
     def encode(self, plain: Any) -> Any:
         """Show a number as a number."""
@@ -149,19 +138,11 @@ class NumberControl(Control):
             raise UnfitError
         return plain
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-        """Read nothing as None, or as missing; refuse a number that the browser has rounded."""
-        del old
-        if form in ("", None):
-            return None if self.nullable else MISSING
+    def read(self, form: Any, reading: Reading) -> Any:
+        """Refuse a number that the browser has rounded."""
         if _is_rounded(form):
-            reading.refuse(at, _("This number has too many digits for the browser to keep."))
-        return form
-
-    def conform(self, form: Any, known: Container[str]) -> Any:
-        """Show any number as it was typed."""
-        del known
-        return form if isinstance(form, (int, float)) and not isinstance(form, bool) else None
+            return reading.refuse(_("This number has too many digits for the browser to keep."))
+        return super().read(form, reading)
 
 
 def _is_rounded(number: Any) -> bool:
@@ -170,29 +151,18 @@ def _is_rounded(number: Any) -> bool:
 
 @dataclass(frozen=True)
 class BooleanControl(Control):
-    """A check box."""
+    """A check box. Nothing is no."""
 
     kind: ClassVar[str] = "boolean"
-
-    def get_blank(self) -> bool:
-        """Show no tick."""
-        return False
+    shown: ClassVar[tuple[type, ...]] = (bool,)
+    blank: ClassVar[Any] = False
+    empty: ClassVar[Any] = False
 
     def encode(self, plain: Any) -> bool:
         """Show True as a tick."""
         if not isinstance(plain, bool):
             raise UnfitError
         return plain
-
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
-        """Read nothing as no."""
-        del old, reading, at
-        return False if form in ("", None) else form
-
-    def conform(self, form: Any, known: Container[str]) -> bool:
-        """Show the tick."""
-        del known
-        return form is True
 
 
 @dataclass(frozen=True)
@@ -204,9 +174,8 @@ class ChoiceControl(Control):
 
     def describe(self, seen: Seen) -> Schema:
         """List the choices, with one for None where the value is optional."""
-        schema = super().describe(seen)
-        schema["choices"] = [{"title": str(title), "value": text} for title, text in self._get_all()]
-        return schema
+        choices = [{"title": str(title), "value": text} for title, text in self._get_all()]
+        return {**super().describe(seen), "choices": choices}
 
     def _get_all(self) -> tuple[tuple[Text, str], ...]:
         return ((_("Not set"), "null"), *self.choices) if self.nullable else self.choices
@@ -214,8 +183,9 @@ class ChoiceControl(Control):
     def _is_choice(self, form: Any) -> bool:
         return any(form == text for _title, text in self._get_all())
 
-    def get_blank(self) -> str:
-        """Show that nothing is set, or nothing at all."""
+    @property
+    def blank(self) -> str:
+        """That nothing is set, or nothing at all."""
         return "null" if self.nullable else ""
 
     def encode(self, plain: Any) -> str:
@@ -233,41 +203,38 @@ class ChoiceControl(Control):
         title = _("%(value)s (not a choice any more)") % {"value": plain}
         return replace(self, choices=(*self.choices, (title, text)))
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Read the JSON text of a choice."""
-        del old
         if form in ("", None):
-            return None if self.nullable else MISSING
+            return self.empty
         text = self._find_text(form)
-        if text is None:
-            reading.refuse(at, _("Choose one of the values offered."))
-            return MISSING
-        return json.loads(text)
+        return reading.refuse(_("Choose one of the values offered.")) if text is None else json.loads(text)
 
     def _find_text(self, form: Any) -> str | None:
         """Return the JSON text of the choice that was sent; a person without JavaScript may have typed the value."""
         texts = (form, json.dumps(form))
         return next((text for text in texts if isinstance(text, str) and self._is_choice(text)), None)
 
-    def conform(self, form: Any, known: Container[str]) -> str:
+    def conform(self, form: Any, _known: Container[Any]) -> str:
         """Show the choice again if it is one."""
-        del known
-        return self._find_text(form) or self.get_blank()
+        return self._find_text(form) or self.blank
 
 
 @dataclass(frozen=True)
 class ConstantControl(Control):
     """The one value a field can have; drawn as a hidden input."""
 
+    shown: ClassVar[tuple[type, ...]] = ()
+
     value: Any = None
 
-    def describe(self, seen: Seen) -> Schema:
+    def describe(self, _seen: Seen) -> Schema:
         """Let the browser fill the constant in."""
-        del seen
         return {"const": self.value, "widget": "hidden", "title": str(self.label.title)}
 
-    def get_blank(self) -> Any:
-        """Start with the constant."""
+    @property
+    def blank(self) -> Any:
+        """The constant."""
         return self.value
 
     def encode(self, plain: Any) -> Any:
@@ -282,111 +249,139 @@ class ConstantControl(Control):
             return super().adapt(plain)
         return ChoiceControl(self.label, choices=((str(self.value), json.dumps(self.value)),)).adapt(plain)
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Read the constant, also where nothing was posted; a person without JavaScript may have typed another."""
-        del old
         if form not in (None, "") and str(form) != str(self.value):
-            reading.refuse(at, _("The form sent a value of no type that is possible here."))
+            return reading.refuse(_("The form sent a value of no type that is possible here."))
         return self.value
-
-    def conform(self, form: Any, known: Container[str]) -> Any:
-        """Show the constant."""
-        del form, known
-        return self.value
-
-
-PLACEHOLDER = "[stored secret {}]"
-"""What stands for a stored secret on its way to the browser and back; the id is opaque."""
-
-RETYPE = "[type this secret again]"
-"""What stands for a secret that was typed into a form that was refused; the server never accepts it."""
-
-MASK_PROBLEM = gettext_lazy("This is a mask, not a secret. Type the secret itself.")
-
-_ID = re.compile(r"\[stored secret ([0-9a-f]{16})\]\Z")
-_OPENING = PLACEHOLDER.partition("{}")[0]
-_MASK = re.compile(r"[\s*\u2022\u25cf\u2219\u00b7\u2024\u2027\uff0a\u30fb]+\Z")
-
-
-def read_placeholder(text: Any) -> str | None:
-    """Return the id in ``text`` if it is a placeholder and nothing else."""
-    found = _ID.match(text) if isinstance(text, str) else None
-    return found.group(1) if found else None
-
-
-def find_marker_problem(text: Any) -> str | None:
-    """Say why ``text`` cannot be taken as it is, wherever it was typed: it holds a marker of ours and is not one."""
-    if not isinstance(text, str) or read_placeholder(text):
-        return None
-    if RETYPE in text:
-        return _("The form was refused, so what you typed here was not kept. Type the secret again.")
-    if _OPENING in text:
-        return _("Text was added to the stored secret. Empty the field, then type the whole new secret.")
-    return None
-
-
-def is_mask(text: str) -> bool:
-    """Say whether ``text`` consists of the dots or stars that other programs show in the place of a secret."""
-    return bool(_MASK.match(text))
 
 
 @dataclass(frozen=True)
 class SecretControl(Control):
-    """A secret. Drawn as a masked area of text, since a password input would drop the line breaks of a PEM key."""
+    """A secret: write-only. It shows a placeholder, and takes it back as "keep".
+
+    Drawn as a masked area of text, since a password input would drop the line breaks of a PEM key.
+    """
+
+    is_secret: ClassVar[bool] = True
 
     structured: bool = False
     """The secret is no text (``Secret[int]``, ``Secret[Model]``): it is typed as JSON."""
 
-    def describe(self, seen: Seen) -> Schema:
+    def describe(self, _seen: Seen) -> Schema:
         """Say what can be done with a stored secret. Limits of length are left out: they would cut the placeholder."""
-        del seen
         hint = _(
             "Write-only. Leave a stored secret as it is to keep it, type over it to replace it, empty it to clear it."
         )
-        text = self.label.help_text
-        return {
-            **self.describe_label(),
-            "type": "string",
-            "widget": "textarea",
-            "help_text": f"{text} {hint}" if text else hint,
-        }
+        help_text = join_texts(self.label.help_text, hint)
+        return {**self.describe_label(), "type": "string", "widget": "textarea", "help_text": help_text}
 
     def encode(self, plain: Any) -> str:
         """Show a placeholder or a reference, or nothing where nothing is stored. Anything else would be a secret."""
         if is_reference(plain):
             return show_reference(plain)
-        if isinstance(plain, list) or (isinstance(plain, dict) and MARKER not in plain):
+        if isinstance(plain, list) or (isinstance(plain, dict) and not is_marker(plain)):
             raise UnfitError
-        return plain if read_placeholder(plain) else ""
+        return plain if is_placeholder(plain) else ""
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Pass on placeholders (keep) and text (replace); read an empty text as clear."""
-        del old
         if form in ("", None):
-            return None if self.nullable else MISSING
+            return self.empty
         if not isinstance(form, str):
-            reading.refuse(at, _("A secret must be typed as text."))
-            return MISSING
-        if read_placeholder(form):
-            return form
-        if reference := read_typed(form):
-            return reference
+            return reading.refuse(_("A secret must be typed as text."))
+        if kept := form if is_placeholder(form) else read_typed(form):
+            return kept
         if problem := find_marker_problem(form) or (MASK_PROBLEM if is_mask(form) else None):
-            reading.refuse(at, problem)
-            return MISSING
-        return self._read_structure(form, reading, at) if self.structured else form
-
-    def _read_structure(self, text: str, reading: Reading, at: Path) -> Any:
+            return reading.refuse(problem)
         try:
-            return parse_json(text)
+            return parse_json(form) if self.structured else form
         except ValueError:
-            reading.refuse(at, _("This secret is not a plain text: type it as JSON."))
-            return MISSING
+            return reading.refuse(_("This secret is not a plain text: type it as JSON."))
 
-    def conform(self, form: Any, known: Container[str]) -> str:
+    def conform(self, form: Any, known: Container[Any]) -> str:
         """Show a placeholder or a reference again; ask for anything else to be typed again."""
         if form in ("", None):
             return ""
-        if is_reference(read_typed(form)):
-            return str(form)
-        return form if read_placeholder(form) and form in known else RETYPE
+        is_kept = is_placeholder(form) and form in known
+        return str(form) if is_kept or is_reference(read_typed(form)) else RETYPE
+
+
+@dataclass(frozen=True)
+class JsonTextControl(Control):
+    """Any JSON value as text: the last resort, for types that no other control can show without changing them."""
+
+    secret_inside: bool = False
+    """What is typed here may be a secret, so it is not shown again after a refusal."""
+
+    def may_hold_secret(self) -> bool:
+        """Say whether its type holds a secret."""
+        return self.secret_inside
+
+    def describe(self, seen: Seen) -> Schema:
+        """Say that JSON is expected."""
+        help_text = join_texts(self.label.help_text, _("JSON."))
+        return {**super().describe(seen), "widget": "textarea", "help_text": help_text}
+
+    def get_default_form(self) -> Any:
+        """Show no default that may hold a secret."""
+        return MISSING if self.secret_inside else super().get_default_form()
+
+    def encode(self, plain: Any) -> str:
+        """Show any value."""
+        return show_json(plain)
+
+    def read(self, form: Any, reading: Reading) -> Any:
+        """Read the text, or refuse it saying where it stops being JSON. No text at all is no value."""
+        if form is None or (isinstance(form, str) and not form.strip()):
+            return self.empty
+        try:
+            plain = parse_json(form) if isinstance(form, str) else form
+        except ValueError as error:
+            return reading.refuse(_("This is not valid JSON: %(reason)s.") % {"reason": error})
+        if self.secret_inside and any(map(is_mask, iter_texts(plain))):
+            return reading.refuse(MASK_PROBLEM)
+        return plain
+
+    def conform(self, form: Any, known: Container[Any]) -> str:
+        """Show the text again; where it may hold a secret, without anything that is not a known placeholder."""
+        text = form if isinstance(form, str) else show_json(form)
+        if not self.secret_inside:
+            return text
+        try:
+            return show_json(hide_texts(parse_json(text), known))
+        except ValueError:
+            return ""
+
+
+def join_texts(text: Text, hint: str) -> str:
+    """Return a help text with a hint behind it."""
+    return f"{text} {hint}" if text else hint
+
+
+def hide_texts(value: Any, known: Container[Any]) -> Any:
+    """Return JSON with every text and number that is not in ``known`` replaced by a request to type it again."""
+    if is_reference(value):
+        return value
+    if isinstance(value, dict):
+        return {key: hide_texts(item, known) for key, item in value.items()}
+    if isinstance(value, list):
+        return [hide_texts(item, known) for item in value]
+    return value if value is None or isinstance(value, bool) or value in known else RETYPE
+
+
+def iter_texts(value: Any) -> Iterator[str]:
+    """Yield every text in the JSON ``value``."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from iter_texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def adapt_or_fall_back(control: Control, plain: Any) -> Control:
+    """Return a control that shows ``plain`` without changing it: ``control`` adapted to it, or JSON text."""
+    try:
+        return control.adapt(plain)
+    except UnfitError:
+        return JsonTextControl(control.label, control.nullable, secret_inside=holds_secret(control))

@@ -12,7 +12,7 @@ from django_plugin_system.forms.controls import MISSING, Control, Reading, Schem
 from django_plugin_system.forms.scalars import ConstantControl
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from django_plugin_system.exceptions import Path
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class NothingControl(Control):
     """None, as one of several possibilities: nothing to fill in."""
 
-    def describe(self, seen: Seen) -> Schema:
+    shown: ClassVar[tuple[type, ...]] = ()
+
+    def describe(self, _seen: Seen) -> Schema:
         """Draw a hidden input."""
-        del seen
         return {"type": "string", "widget": "hidden", "title": _("Not set")}
 
     def encode(self, plain: Any) -> str:
@@ -32,13 +33,8 @@ class NothingControl(Control):
             raise UnfitError
         return ""
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> None:
-        """Read nothing as None."""
-
-    def conform(self, form: Any, known: Container[str]) -> str:
-        """Show nothing."""
-        del form, known
-        return ""
+    def read(self, _form: Any, _reading: Reading) -> None:
+        """Read anything as None."""
 
 
 @dataclass(frozen=True)
@@ -55,36 +51,34 @@ class RecursiveControl(Control):
 
     @property
     def target(self) -> GroupControl:
-        """Return the control that this one stands for."""
+        """The control that this one stands for."""
         return self.models[self.name]
 
-    def describe(self, seen: Seen) -> Schema:
+    def describe(self, _seen: Seen) -> Schema:
         """Refer to the definition."""
-        del seen
-        title = self.label.title or self.own_title
-        return {"$ref": f"#/$defs/{self.name}", "title": str(title)}
+        return {"$ref": f"#/$defs/{self.name}", "title": str(self.label.title or self.own_title)}
 
     def encode(self, plain: Any) -> Any:
         """Show what the target shows."""
         return self.target.encode(plain)
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Read what the target reads."""
-        return self.target.decode(form, old, reading, at)
+        return self.target.read(form, reading)
 
-    def conform(self, form: Any, known: Container[str]) -> Any:
+    def conform(self, form: Any, known: Container[Any]) -> Any:
         """Show what the target shows again."""
         return self.target.conform(form, known)
 
-    def locate(self, path: Path, form: Any) -> Path:
-        """Follow the path in the target."""
-        return self.target.locate(path, form)
+    def resolve(self, _plain: Any) -> Control:
+        """Return the target."""
+        return self.target
 
-    def get_child(self, key: str, plain: Any) -> Control | None:
-        """Return the target's control."""
-        return self.target.get_child(key, plain)
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+        """Follow the key in the target."""
+        return self.target.locate(key, form)
 
-    def iter_children(self) -> Iterable[tuple[str, Control]]:
+    def iter_children(self) -> Iterable[tuple[Path, Control]]:
         """Yield the target's controls."""
         return self.target.iter_children()
 
@@ -105,45 +99,66 @@ class VariantsControl(Control):
         ]
         return {"title": str(self.label.title), "oneOf": drawn}
 
-    def get_blank(self) -> Any:
-        """Start with the first option."""
-        return self.options[0].get_blank()
+    @property
+    def blank(self) -> Any:
+        """That of the first option."""
+        return self.options[0].blank
 
     def pick_form(self, form: Any) -> Control | None:
         """Return the option that the form value ``form`` belongs to, or None."""
         if isinstance(form, dict):
             options = [option for option in self.options if option.kind == "object"]
             if VARIANT in form:
-                marked = [option for option in options if _get_variant(option) == form[VARIANT]]
+                likely = [option for option in options if _get_variant(option) == form[VARIANT]]
             else:  # typed by a person without JavaScript
-                fitting = [option for option in options if _has_no_other_constant(option, form)]
-                marked = sorted(fitting, key=lambda option: -_count_agreeing(option, form))
-            return next(iter(marked or options), None)
+                likely = [option for option in self._list_likely(form) if option.kind == "object"]
+            return next(iter(likely or options), None)
         kind = _get_kind(form)
         found = next((option for option in self.options if option.kind == kind), None)
-        return self.pick_plain(None) if found is None and form is None else found
+        return self._pick_plain(None) if found is None and form is None else found
 
-    def pick_plain(self, plain: Any) -> Control | None:
-        """Return the option that a stored or plain value belongs to, or None."""
+    def _list_likely(self, given: dict[str, Any]) -> list[Control]:
+        """Return the options for ``given``, a plain or form value; not those of which it contradicts a constant.
+
+        First comes the one with the most constants in it, such as a discriminator; then the one whose fields say most
+        of its keys.
+        """
+
+        def rank(option: Control) -> tuple[int, int]:
+            fields = _get_fields(option)
+            constants = [name for name in given if isinstance(fields.get(name), ConstantControl)]
+            known = sum(name in fields for name in given)
+            return len(constants), known - (len(given) - known)
+
+        possible = [option for option in self.options if not _contradicts(option, given)]
+        return sorted(possible, key=rank, reverse=True)
+
+    def _iter_fitting(self, plain: Any) -> Iterator[tuple[Control, Any]]:
+        """Yield each option that can show ``plain``, likely ones first, and the form value that does."""
+        options: Iterable[Control] = self.options
         if plain is None:
-            nothing = [option for option in self.options if isinstance(option, NothingControl) or option.nullable]
-            return next(iter(nothing), None)
-        fitting = [option for option in self.options if option.try_encode(plain) is not MISSING]
-        if isinstance(plain, dict):
-            fitting.sort(key=lambda option: -_count_agreeing(option, plain))
-        return next(iter(fitting), None)
+            options = [option for option in options if isinstance(option, NothingControl) or option.nullable]
+        elif isinstance(plain, dict):
+            options = self._list_likely(plain)
+        for option in options:
+            form = option.try_encode(plain)
+            if form is not MISSING:
+                yield option, form
+
+    def _pick_plain(self, plain: Any) -> Control | None:
+        return next((option for option, _form in self._iter_fitting(plain)), None)
 
     def encode(self, plain: Any) -> Any:
         """Show the value in the option it belongs to."""
-        option = self.pick_plain(plain)
-        if option is None:
-            raise UnfitError
-        return option.encode(plain)
+        for _option, form in self._iter_fitting(plain):
+            return form
+        raise UnfitError
 
-    def adapt(self, plain: Any) -> VariantsControl:
-        """Adapt the option that the value belongs to."""
-        chosen = next((option for option in self.options if _fits_adapted(option, plain)), None)
-        chosen = self.pick_plain(plain) or chosen
+    def adapt(self, plain: Any) -> Control:
+        """Adapt the option that the value belongs to; a model with an odd value is told by its keys."""
+        chosen = self._pick_plain(plain)
+        if chosen is None and isinstance(plain, dict):
+            chosen = next((option for option in self._list_likely(plain) if isinstance(option, GroupControl)), None)
         if chosen is None:
             raise UnfitError
         adapted = chosen.adapt(plain)
@@ -151,61 +166,51 @@ class VariantsControl(Control):
         result.encode(plain)
         return result
 
-    def decode(self, form: Any, old: Any, reading: Reading, at: Path) -> Any:
+    def read(self, form: Any, reading: Reading) -> Any:
         """Read the option that was chosen."""
         option = self.pick_form(form)
         if option is None:
-            reading.refuse(at, _("The form sent a value of no type that is possible here."))
-            return MISSING
-        value = option.decode(form, old, reading, at)
+            return reading.refuse(_("The form sent a value of no type that is possible here."))
+        value = option.read(form, reading)
         return None if value is MISSING and self.nullable else value
 
-    def conform(self, form: Any, known: Container[str]) -> Any:
+    def conform(self, form: Any, known: Container[Any]) -> Any:
         """Show the chosen option again."""
-        option = self.pick_form(form) or self.options[0]
-        return option.conform(form, known)
+        return (self.pick_form(form) or self.options[0]).conform(form, known)
 
-    def locate(self, path: Path, form: Any) -> Path:
-        """Follow the path in the chosen option."""
+    def resolve(self, plain: Any) -> Control | None:
+        """Return the option in use."""
+        option = self._pick_plain(plain)
+        return option and option.resolve(plain)
+
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+        """Follow the key in the chosen option."""
         option = self.pick_form(form)
-        return option.locate(path, form) if option else ()
+        return option.locate(key, form) if option else None
 
-    def iter_children(self) -> Iterable[tuple[str, Control]]:
+    def iter_children(self) -> Iterable[tuple[Path, Control]]:
         """Yield each option, without a key: an option has no place of its own in the form."""
-        return [("", option) for option in self.options]
+        return [((), option) for option in self.options]
 
 
 def _get_kind(form: Any) -> str:
     """Return the JSON type of a form value; nothing counts as a number, as it does in the browser."""
-    if form is None:
-        return "number"
-    if isinstance(form, bool):
-        return "boolean"
-    return {str: "string", int: "number", float: "number", list: "array"}.get(type(form), "")
+    kinds = {type(None): "number", bool: "boolean", str: "string", int: "number", float: "number", list: "array"}
+    return kinds.get(type(form), "")
 
 
 def _get_variant(option: Control) -> str | None:
     return option.variant if isinstance(option, GroupControl) else None
 
 
-def _fits_adapted(option: Control, plain: Any) -> bool:
-    if not isinstance(option, GroupControl) or not isinstance(plain, dict):
-        return False
-    return all(plain.get(name) == value for name, value in _get_constants(option).items())
+def _get_fields(option: Control) -> Mapping[str, Control]:
+    group = option.target if isinstance(option, RecursiveControl) else option
+    return group.children if isinstance(group, GroupControl) else {}
 
 
-def _get_constants(option: Control) -> dict[str, Any]:
-    """Return the values that the fields of a model can only have, by name."""
-    children = option.children if isinstance(option, GroupControl) else {}
-    return {name: child.value for name, child in children.items() if isinstance(child, ConstantControl)}
-
-
-def _has_no_other_constant(option: Control, form: dict[str, Any]) -> bool:
-    return all(form[name] == value for name, value in _get_constants(option).items() if name in form)
-
-
-def _count_agreeing(option: Control, plain: dict[str, Any]) -> int:
-    """Say how well a model's fields agree with the stored keys; a constant that agrees outweighs them all."""
-    children = option.children if isinstance(option, GroupControl) else {}
-    constants = _get_constants(option).keys() & plain.keys()
-    return 1000 * len(constants) + len(children.keys() & plain.keys()) - len(plain.keys() - children.keys())
+def _contradicts(option: Control, given: dict[str, Any]) -> bool:
+    """Say whether a field of ``option`` that can only have one value has another one."""
+    return any(
+        isinstance(control, ConstantControl) and given.get(name, control.value) != control.value
+        for name, control in _get_fields(option).items()
+    )

@@ -35,7 +35,7 @@ PLACES: list[tuple[str, Any, str, str, str]] = [
     ("headers", {"X": "1", "7": "2"}, "value.7", "value.1.value", "Value > 2"),
     ("headers", {"X": "1"}, "value.Y", "value", "Value"),
     ("dict_of_models", {"main": ACCOUNT}, "value.main.user", "value.0.value.user", "Value > 1 > User"),
-    ("fixed_tuple", ["a", 1, True], "value.1", "value.item_1", "Value > item_1"),
+    ("fixed_tuple", ["a", 1, True], "value.1", "value.item_1", "Value > Item 2"),
     ("fixed_tuple", ["a", 1, True], "value.9", "value", "Value"),
     ("fixed_tuple", ["a", 1, True], "value.x", "value", "Value"),
     ("model_optional", {"host": "h", "port": 1, "password": None}, "value.port", "value.port", "Value > Port"),
@@ -72,7 +72,7 @@ def test_places_in_a_form_of_another_shape() -> None:
 def test_titles_of_unknown_parts() -> None:
     """A path that leads nowhere is shown as it is."""
     binding = bind_value("headers", {"a": "1"})
-    assert binding.get_title(("value", "0", "key")) == "Value > 1 > key"
+    assert binding.get_title(("value", "0", "key")) == "Value > 1"
     assert bind_value("union_optional", {"radius": 1.0}).get_title(("value", "gone")) == "Value > gone"
 
 

@@ -35,8 +35,8 @@ def test_unchanged_post_changes_nothing(shape: Shape, value: Any) -> None:
 def test_value_survives_an_edit_elsewhere(shape: Shape, value: Any) -> None:
     """A value that nobody touched is stored as it was, although another field changed."""
     binding = bind_shape(shape, value)
-    reading = Reading()
-    plain = binding.control.decode(get_form(binding), binding.plain, reading, ())
+    reading = Reading(binding.plain)
+    plain = binding.control.read(get_form(binding), reading)
     assert json.dumps(plain) == json.dumps(binding.plain)
     assert reading.problems == []
 

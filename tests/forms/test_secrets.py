@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretSt
 
 from django_plugin_system.config.opening import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
-from django_plugin_system.forms.scalars import RETYPE
+from django_plugin_system.forms.placeholders import RETYPE
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
 from tests.forms.shapes import MARKER, Account, Typed
 
