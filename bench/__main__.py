@@ -1,4 +1,4 @@
-"""``python -m bench compare|load|writes|rotation [--on sqlite|postgres]``: measure in databases that are removed again.
+"""``python -m bench [bars|compare|load|writes|rotation] [--on sqlite|postgres]``: measure, each in a new database.
 
 Without ``--on`` it measures on both. ``--quick`` only shows that a measurement works: what it prints means nothing.
 """
@@ -13,11 +13,11 @@ from importlib import import_module
 import django
 from django.core.management import call_command
 
-from bench import compare
+from bench import bars, compare
 from bench.databases import VENDORS, chosen_by_settings
 from bench.machine import describe_machine, say
 
-MEASUREMENTS = ("compare", "load", "writes", "rotation")
+MEASUREMENTS = ("bars", "compare", "load", "writes", "rotation")
 SIZES = {"load": (240, 12), "writes": (300, 5), "rotation": (100_000, 50)}
 """Changes of the operator, rounds, and rows: in earnest, and quick."""
 
@@ -25,13 +25,15 @@ SIZES = {"load": (240, 12), "writes": (300, 5), "rotation": (100_000, 50)}
 def main() -> None:
     """Set databases up, and measure in them."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("measurement", choices=MEASUREMENTS)
+    parser.add_argument("measurement", choices=MEASUREMENTS, nargs="?", default="bars")
     parser.add_argument("--on", choices=VENDORS, action="append", help="the database; may be given again")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     say(describe_machine())
     vendors = options.on or list(VENDORS)
-    if options.measurement == "compare" and options.quick:
+    if options.measurement == "bars":
+        bars.measure(vendors, quick=options.quick)
+    elif options.measurement == "compare" and options.quick:
         compare.measure(vendors, rounds=1, many=20, with_peers=False)
     elif options.measurement == "compare":
         compare.measure(vendors, rounds=40)

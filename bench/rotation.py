@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import connection
 from django.test import override_settings
 from pydantic import BaseModel, SecretStr
 
@@ -20,7 +20,6 @@ from django_plugin_system import ConfigurablePlugin, plugin_item, plugin_type
 from django_plugin_system.config.keyring import make_key
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
-from django_plugin_system.rows.bulk import insert_rows
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ def fill(count: int) -> None:
                     "signing_key": f"{row.name:y<40}",
                 }
             )
-        with transaction.atomic():
-            insert_rows(rows, "default")
+        PluginInstance.objects.bulk_create(rows)
 
 
 def take_time(name: str, run: Callable[..., RotationReport], *, written: int) -> None:

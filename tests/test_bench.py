@@ -14,6 +14,7 @@ from bench.claims import Claim
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = {
+    "bars": "120 instances, item's delete page",
     "compare": "1.2, 10 instances, first call, no name",
     "load": "stale: 0; errors: 0",
     "writes": "bulk_update() of 1,000 rows",

@@ -10,6 +10,7 @@ It is started by its path, so that the environment's own django_plugin_system is
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import timeit
 from contextlib import contextmanager
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
 
 CONFIG = {"account": "AC1", "endpoint": "https://api.example.com", "sender": "shop", "retries": 3, "timeout": 5.0}
 SECRET = {"token": "hush" * 8}
+APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
+ADMIN_APPS = ["django.contrib.sessions", "django.contrib.messages", "django.contrib.admin", "django_jsonform"]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
 
 
 class Measured(NamedTuple):
@@ -34,6 +50,8 @@ class Measured(NamedTuple):
     statement: str
     names: dict[str, Any]
     switched: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to it
+    share: int = 1
+    """Of so many calls that the statement makes, the time of one counts."""
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -45,7 +63,7 @@ class Measured(NamedTuple):
     def take_time(self, calls: int) -> float:
         """Return the seconds of so many calls."""
         with self.ready():
-            return timeit.timeit(self.statement, globals=self.names, number=calls)
+            return timeit.timeit(self.statement, globals=self.names, number=calls) / self.share
 
     def count_queries(self) -> int:
         """Return how many queries one call takes."""
@@ -57,7 +75,15 @@ class Measured(NamedTuple):
 def set_up(database: dict[str, Any], module: str, rows: int) -> dict[str, Measured]:
     """Set Django up, and return what ``module`` offers to be measured, by name."""
     settings.configure(
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "django_plugin_system"],
+        INSTALLED_APPS=[*APPS, *(ADMIN_APPS if module == "pages" else ()), "django_plugin_system"],
+        ALLOWED_HOSTS=["testserver"],
+        MIDDLEWARE=[
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+        ],
+        ROOT_URLCONF=module,
+        TEMPLATES=TEMPLATES,
         DATABASES={"default": database},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=True,
@@ -66,6 +92,7 @@ def set_up(database: dict[str, Any], module: str, rows: int) -> dict[str, Measur
         SALT_KEY="only for this measurement",
     )
     django.setup()
+    logging.disable()
     offered: dict[str, Measured] = import_module(module).prepare(rows)
     return offered
 

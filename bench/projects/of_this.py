@@ -1,17 +1,16 @@
-"""The project as written for this version."""
+"""The project as written for this version, and for the commits before it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 from pydantic import BaseModel, SecretStr
 
 from caller import CONFIG, SECRET, Measured
 from django_plugin_system import ConfigurablePlugin, get_plugin, plugin_item, plugin_type
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.rows.bulk import insert_rows
 from django_plugin_system.selection import forget_selections
 
 BATCH = 1_000
@@ -51,7 +50,7 @@ def prepare(rows: int) -> dict[str, Measured]:
     store(rows)
     config = PluginInstance.objects.get(name="row-0").load_config()
     names = {"get": get_plugin, "AbstractSms": AbstractSms, "forget": forget_selections}
-    title = f"1.2, {rows:,} instances"
+    title = f"{rows:,} instances"
     bounded = {"PLUGIN_SYSTEM": {"MAX_STALENESS": 3600}}
     by_name, by_type = "get(AbstractSms, name='row-0')", "get(AbstractSms)"
     return {
@@ -73,12 +72,11 @@ def store(count: int) -> None:
         rows = [PluginInstance(item=item, name=f"row-{number}", priority=min(number, 100)) for number in numbers]
         for row in rows:
             row.set_config({**CONFIG, **SECRET})
-        with transaction.atomic():
-            insert_rows(rows, "default")
+        PluginInstance.objects.bulk_create(rows)
 
 
 def select() -> object:
     """Read one row through Django's cursor."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT sum(nonce) FROM django_plugin_system_change")
+        cursor.execute("SELECT app, name FROM django_migrations WHERE id = 1")
         return cursor.fetchone()
