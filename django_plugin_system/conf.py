@@ -7,11 +7,14 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 
 from django_plugin_system.exceptions import InvalidSetting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME = "PLUGIN_SYSTEM"
 
@@ -23,7 +26,7 @@ class PluginSystemSettings:
     ENCRYPTION_KEYS: tuple[str, ...] = field(default=(), repr=False)
     """Base64 keys of 32 bytes: the first encrypts, all decrypt. Empty: derived from ``SECRET_KEY``."""
     MAX_STALENESS: float = 0
-    """How old a selection may be before the table of changes is read again; 0 reads it at every call."""
+    """How old a selection may be before the changes are read again; 0 reads them at every call."""
     AUTODISCOVER: bool = True
     """Import ``plugins.py`` of every installed app at start-up."""
     BLOCK_IN_TESTS: bool = False
@@ -38,59 +41,51 @@ class PluginSystemSettings:
     """Where ``pluginschema`` keeps its snapshots; beside the code of each app if it is not set."""
 
 
-def _keys_problem(value: object) -> str | None:
-    if isinstance(value, (list, tuple)) and all(isinstance(key, str) for key in value):
-        return None
-    return "must be a list of strings, as manage.py pluginkey prints them"
+class _Rule(NamedTuple):
+    """Which values of a setting can be used, and what to write instead of others."""
+
+    accepts: Callable[[Any], bool]
+    wanted: str
 
 
-def _staleness_problem(value: object) -> str | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-        return None
-    return "must be a number of seconds, 0 or more"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?\Z", re.ASCII)
 
 
-def _flag_problem(value: object) -> str | None:
-    return None if isinstance(value, bool) else "must be True or False"
+def _is_list_of(is_fit: Callable[[Any], object]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, (list, tuple)) and all(map(is_fit, value))
 
 
-_VARIABLES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?\Z", re.ASCII)
+def _is_number_of_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
-def _variables_problem(value: object) -> str | None:
-    if isinstance(value, (list, tuple)) and all(isinstance(name, str) and _VARIABLES.match(name) for name in value):
-        return None
-    return "must be a list of names of environment variables; a name may end in *, as TWILIO_*, but * alone is too much"
-
-
-def _directories_problem(value: object) -> str | None:
-    if isinstance(value, (list, tuple)) and all(map(_is_directory, value)):
-        return None
-    return "must be a list of absolute directories, and none of them the root"
-
-
-def _is_directory(value: object) -> bool:
+def _is_directory(value: Any) -> bool:
     if not isinstance(value, (str, PurePath)) or "\x00" in str(value):
         return False
     normal = Path(os.path.normpath(value))
     return normal.is_absolute() and normal != normal.parent  # only the root is its own parent
 
 
-def _directory_problem(value: object) -> str | None:
-    if value is None or (isinstance(value, (str, os.PathLike)) and PurePath(value).is_absolute()):
-        return None
-    return "must be the absolute path of a directory, or None"
-
-
-_PROBLEM_OF = {
-    "ENCRYPTION_KEYS": _keys_problem,
-    "MAX_STALENESS": _staleness_problem,
-    "AUTODISCOVER": _flag_problem,
-    "BLOCK_IN_TESTS": _flag_problem,
-    "WARN_LEGACY": _flag_problem,  # RemovedInPluginSystem30Warning
-    "ENV_REFERENCES": _variables_problem,
-    "FILE_REFERENCES": _directories_problem,
-    "SCHEMA_DIRECTORY": _directory_problem,
+_FLAG = _Rule(lambda value: isinstance(value, bool), "must be True or False")
+_RULES = {
+    "ENCRYPTION_KEYS": _Rule(
+        _is_list_of(lambda key: isinstance(key, str)), "must be a list of strings, as manage.py pluginkey prints them"
+    ),
+    "MAX_STALENESS": _Rule(_is_number_of_seconds, "must be a number of seconds, 0 or more"),
+    "AUTODISCOVER": _FLAG,
+    "BLOCK_IN_TESTS": _FLAG,
+    "WARN_LEGACY": _FLAG,  # RemovedInPluginSystem30Warning
+    "ENV_REFERENCES": _Rule(
+        _is_list_of(lambda name: isinstance(name, str) and _VARIABLE.match(name)),
+        "must be a list of names of environment variables; a name may end in *, as TWILIO_*, but * alone is too much",
+    ),
+    "FILE_REFERENCES": _Rule(
+        _is_list_of(_is_directory), "must be a list of absolute directories, and none of them the root"
+    ),
+    "SCHEMA_DIRECTORY": _Rule(
+        lambda path: path is None or (isinstance(path, (str, os.PathLike)) and PurePath(path).is_absolute()),
+        "must be the absolute path of a directory, or None",
+    ),
 }
 
 
@@ -99,14 +94,16 @@ def find_setting_problems() -> list[InvalidSetting]:
     raw = getattr(settings, NAME, {})
     if not isinstance(raw, dict):
         return [InvalidSetting(NAME, "must be a dict")]
-    unknown = [key for key in raw if key not in _PROBLEM_OF]
-    reason = f"no such setting; there are {', '.join(_PROBLEM_OF)}"
-    return [InvalidSetting(f"{NAME}[{key!r}]", reason) for key in unknown] + _find_unusable(raw)
+    known = f"no such setting; there are {', '.join(_RULES)}"
+    return [InvalidSetting(f"{NAME}[{key!r}]", known) for key in raw if key not in _RULES] + _find_unusable(raw)
 
 
 def _find_unusable(raw: dict[str, Any]) -> list[InvalidSetting]:
-    found = ((key, find(raw[key])) for key, find in _PROBLEM_OF.items() if key in raw)
-    return [InvalidSetting(f"{NAME}[{key!r}]", reason) for key, reason in found if reason]
+    return [
+        InvalidSetting(f"{NAME}[{key!r}]", rule.wanted)
+        for key, rule in _RULES.items()
+        if key in raw and not rule.accepts(raw[key])
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +117,7 @@ def get_settings() -> PluginSystemSettings:
         raise InvalidSetting(NAME, "must be a dict")
     for problem in _find_unusable(raw):
         raise problem
-    values = {key: value for key, value in raw.items() if key in _PROBLEM_OF}
+    values = {key: value for key, value in raw.items() if key in _RULES}
     lists = ("ENCRYPTION_KEYS", "ENV_REFERENCES", "FILE_REFERENCES")
     values |= {key: tuple(map(str, values.get(key, ()))) for key in lists}
     return PluginSystemSettings(**values)
