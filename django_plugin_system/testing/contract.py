@@ -121,8 +121,8 @@ def _check_check(cls: type) -> Problems:
     check: Any = getattr(cls, "check", None)
     if check is None:
         return
-    if not callable(check) or inspect.iscoroutinefunction(check):
-        yield "check must be an ordinary method, neither async nor a value."
+    if not callable(check):
+        yield "check must be a method, not a value."
         return
     try:
         inspect.signature(check).bind(cls)

@@ -201,12 +201,17 @@ async def _wait(self: Any) -> None:
 
 @pytest.mark.parametrize(
     ("check", "text"),
-    [(_wait, "neither async nor a value"), (True, "neither async nor a value"), (_take_one, "without arguments")],
+    [(True, "must be a method, not a value"), (_take_one, "without arguments")],
 )
-def test_check_is_an_ordinary_method(check: Any, text: str) -> None:
-    """The connection test calls check() with nothing, and does not wait for a coroutine."""
+def test_check_is_a_method_without_arguments(check: Any, text: str) -> None:
+    """The connection test calls check() with nothing."""
     (problem,) = find(vary(Good, check=check))
     assert text in problem
+
+
+def test_check_may_be_async() -> None:
+    """The connection test waits for what check() returns, if it can be waited for."""
+    check_contract(vary(Good, check=_wait))
 
 
 def test_versions_have_steps() -> None:
