@@ -82,9 +82,14 @@ class Resolver:
         return self._values[reference]
 
 
-def _read_variable(name: str) -> Given:
+def is_listed(name: str) -> bool:
+    """Say whether the settings let a reference name this environment variable."""
     allowed = get_settings().ENV_REFERENCES
-    if not any(name.startswith(entry[:-1]) if entry.endswith("*") else name == entry for entry in allowed):
+    return any(name.startswith(entry[:-1]) if entry.endswith("*") else name == entry for entry in allowed)
+
+
+def _read_variable(name: str) -> Given:
+    if not is_listed(name):
         return Unavailable(f"the environment variable {name} is not listed in PLUGIN_SYSTEM['ENV_REFERENCES']")
     value = os.environ.get(name)
     if value is None:

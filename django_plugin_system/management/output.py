@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.core.management.base import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
     from django.core.management.base import OutputWrapper
 
 STANDARD = "-"
@@ -46,36 +49,31 @@ def read_text(name: str) -> str:
     raise CommandError("The document is not UTF-8.")
 
 
-def write_text(path: Path, text: str, *, force: bool) -> None:
-    """Write a file that only its owner may read; ``force`` puts it in the place of one that is there.
+@contextmanager
+def open_new(path: Path, *, force: bool) -> Iterator[TextIO]:
+    """Open a file that only its owner may read; it has its content once the block is done, or it is not there.
+
+    ``force`` puts it in the place of one that is there, in one step; a link is replaced, not followed.
 
     :raises CommandError: if there is a file and ``force`` is not given, or it cannot be written.
     """
+    reserved, written = None, None
     try:
-        if force:
-            _replace(path, text)
-        else:
-            _write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), text)
+        if not force:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            reserved = path
+        descriptor, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+        os.replace(written, path)  # noqa: PTH105 - as Path.replace
+        reserved = written = None
     except FileExistsError:
         raise CommandError(f"{path} exists. Choose another name, or --force to replace it.") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a new file and put it in the place of the old one in one step; a link is replaced, not followed."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        _write(descriptor, text)
-        os.replace(name, path)  # noqa: PTH105 - as Path.replace
-    except OSError:
-        os.unlink(name)  # noqa: PTH108 - as Path.unlink
-        raise
-
-
-def _write(descriptor: int, text: str) -> None:
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    finally:
+        for name in filter(None, (reserved, written)):
+            Path(name).unlink()
 
 
 def make_printable(text: str) -> str:

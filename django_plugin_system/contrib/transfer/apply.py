@@ -1,25 +1,31 @@
-"""Import a document: check all of it, then write all of it, in one transaction in which nobody else writes."""
+"""Import a document: check and prepare all of it, then write all of it, in one short transaction."""
 
 from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db import router, transaction
+from django.db import IntegrityError, router, transaction
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.changes import changing
-from django_plugin_system.contrib.transfer.document import read_document
-from django_plugin_system.contrib.transfer.planning import Plan, make_plan
+from django_plugin_system.contrib.transfer.document import Problem, read_document
+from django_plugin_system.contrib.transfer.planning import BATCH, WRITTEN, Plan, make_plan
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.rows.fields import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django_plugin_system.contrib.transfer.document import Entry
+    from django.db.models import QuerySet
+
     from django_plugin_system.contrib.transfer.planning import Change, Existing
+
+ATTEMPTS = 3
+"""How often a plan is made anew because somebody wrote meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,29 +43,56 @@ def import_document(
     """
     alias = using or router.db_for_write(PluginInstance)
     entries, problems = read_document(text, kind)
-    plan = make_plan(entries, alias, existing) if dry_run or problems else _carry_out(entries, alias, existing)
-    plan.problems[:0] = problems
-    if plan.problems and not dry_run:
-        raise ImportRefused(plan.problems)
-    return plan
+    for _attempt in range(ATTEMPTS):
+        plan = make_plan(entries, alias, existing)
+        plan.problems[:0] = problems
+        if dry_run:
+            return plan
+        if plan.problems:
+            raise ImportRefused(plan.problems)
+        if _write(plan, alias):
+            return plan
+    raise ImportRefused([Problem("all entries", "somebody else keeps changing these instances: try again")])
 
 
 @sensitive_variables()
-def _carry_out(entries: Sequence[Entry], alias: str, existing: Existing) -> Plan:
-    with changing(alias):  # from here on no other writer can come between the look and the write
-        plan = make_plan(entries, alias, existing, lock=True)
-        if not plan.problems:
-            for change in plan.changes:
-                _write(change, alias)
+def _write(plan: Plan, alias: str) -> bool:
+    """Write what changes, and say whether it was still possible: nobody may have changed these rows since the plan.
+
+    Whoever writes them at the same time waits, or makes this wait, in the order of the keys: so nobody waits in a
+    circle. Nothing is validated or encrypted in here, so that it does not take long.
+    """
+    rows = PluginInstance.objects.using(alias)
+    new = [change.row for change in plan.changes if change.action == "create"]
+    changed = sorted((one for one in plan.changes if one.action == "update"), key=lambda change: change.row.pk)
+    if not new and not changed:
+        return True
+    for change in changed:
+        change.row.updated_at = timezone.now()
+    try:
+        with transaction.atomic(using=alias), changing(alias):
+            if not _lock_as_seen(changed, rows):
+                return False
+            for in_config in (False, True):
+                group = [change.row for change in changed if change.in_config is in_config]
+                columns = WRITTEN if in_config else WRITTEN[:-2]
+                rows.bulk_update(group, [*columns, "updated_at"], BATCH)
+            rows.bulk_create(new, BATCH)
             transaction.on_commit(partial(_log, plan), using=alias)
-    return plan
+    except IntegrityError:  # an instance of that name was made, or its item removed
+        return False
+    return True
 
 
-def _write(change: Change, alias: str) -> None:
-    if change.action == "create":
-        change.row.save(force_insert=True, using=alias)
-    elif change.action == "update":
-        change.row.save(update_fields=[*change.columns, "updated_at"], using=alias)
+def _lock_as_seen(changes: Sequence[Change], rows: QuerySet[PluginInstance]) -> bool:
+    """Lock the rows of ``changes``; say whether they hold what the plan was made for."""
+    for start in range(0, len(changes), BATCH):
+        batch = changes[start : start + BATCH]
+        locked = rows.filter(pk__in=[change.row.pk for change in batch]).order_by("pk").select_for_update()
+        found: dict[Any, tuple[Any, ...]] = {row[0]: row[1:] for row in locked.values_list("pk", *WRITTEN)}
+        if any(to_text(found.get(change.row.pk)) != to_text(change.seen) for change in batch):
+            return False
+    return True
 
 
 def _log(plan: Plan) -> None:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NoReturn
 
-from django_plugin_system.contrib.transfer.yaml import read_yaml, write_yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from django_plugin_system.contrib.transfer.yaml import iter_yaml, read_yaml
 from django_plugin_system.exceptions import InvalidDocument
-from django_plugin_system.rows.fields import PluginStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
 FORMAT = "django-plugin-system"
 VERSION = 1
 MAX_DEPTH = 120
 """How many containers may stand inside one another: those of a configuration, and those around it."""
-_LONGEST_NAME = 100
-_SMALLINT = 2**15
-_LARGEST_VERSION = 2**31 - 1
-_UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")
+VALUES = ("status", "priority", "description")
+"""The columns that an entry gives as they are."""
 
 
 class Problem(NamedTuple):
@@ -60,18 +58,39 @@ def show_name(name: str, owner: str | None) -> str:
 # Writing
 
 
-def write_document(entries: Sequence[Entry], kind: str) -> str:
+def write_document(entries: Iterable[Entry], kind: str) -> str:
     """Return ``entries`` as the text of a document; ``kind`` is ``json`` or ``yaml``.
 
     :raises InvalidDocument: if it cannot be written, since PyYAML is missing.
     """
-    instances = [_to_data(entry) for entry in entries]
-    return WRITERS[kind]({"format": FORMAT, "version": VERSION, "instances": instances})
+    return "".join(iter_document(entries, kind))
+
+
+def iter_document(entries: Iterable[Entry], kind: str) -> Iterator[str]:
+    """Yield the text of ``write_document`` piece by piece, an entry each, so that no more than one is in memory.
+
+    :raises InvalidDocument: before the first piece, if it cannot be written.
+    """
+    return WRITERS[kind]({"format": FORMAT, "version": VERSION}, "instances", map(_to_data, entries))
 
 
 def _to_data(entry: Entry) -> dict[str, Any]:
     key = {"type": entry.type, "manager": entry.manager, "item": entry.item, "module": entry.module, "name": entry.name}
     return {**key, **entry.values, "config_version": entry.config_version, "config": entry.config}
+
+
+def iter_json(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
+    """Yield ``{**head, name: [*items]}`` as JSON text, one value a line."""
+    yield f"{_to_json(head)[:-2]},\n  {json.dumps(name)}: ["
+    count = 0
+    for count, item in enumerate(items, 1):
+        text = _to_json(item).replace("\n", "\n    ")  # inside of a value, a line end is an escape
+        yield f"{',' if count > 1 else ''}\n    {text}"
+    yield "\n  ]\n}\n" if count else "]\n}\n"
+
+
+def _to_json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 # Reading
@@ -88,11 +107,11 @@ def read_document(text: str, kind: str) -> tuple[list[Entry], list[Problem]]:
     entries: list[Entry] = []
     problems: list[Problem] = []
     for number, given in enumerate(_find_instances(data), 1):
-        found = _check_entry(given)
-        subject = _name_entry(number, given)
-        problems += [Problem(subject, message) for message in found]
-        if not found:
-            entries.append(_make_entry(given))
+        found = _read_entry(given)
+        if isinstance(found, Entry):
+            entries.append(found)
+        else:
+            problems += [Problem(_name_entry(number, given), message) for message in found]
     return entries, problems
 
 
@@ -126,88 +145,51 @@ def _find_instances(data: Any) -> list[Any]:
     return instances
 
 
-def _name_entry(number: int, given: Any) -> str:
-    name = given.get("name") if isinstance(given, dict) else None
-    return f"entry {number} ({name})" if name and _find_name_problem(name) is None else f"entry {number}"
+_NAME = r"^[-0-9A-Za-z_]{1,100}$"
+_Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 
 
-def _check_entry(given: Any) -> list[str]:
+class _Given(BaseModel):
+    """What an entry may say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: _Name
+    item: _Name
+    name: Annotated[str, Field(pattern=_NAME)]
+    manager: _Name = Field(default="")
+    module: _Name = Field(default="")
+    status: Literal["active", "reserve", "disable"] = "active"
+    priority: Annotated[int, Field(ge=-(2**15), lt=2**15)] | None = None
+    description: Annotated[str, Field(pattern=r"^[^\x00]*$")] = ""
+    config_version: Annotated[int, Field(ge=1, lt=2**31)] = 1
+    config: dict[str, Any] = {}
+
+
+def _read_entry(given: Any) -> Entry | list[str]:
+    """Return the entry, or what is wrong with it, without quoting a value."""
     if not isinstance(given, dict):
         return ["must be an object with a key for each value"]
-    missing = [f"{key} is missing" for key in _REQUIRED if key not in given]
-    unknown = [_describe_unknown(key) for key in given if key not in _PROBLEM_OF]
-    wrong = ((key, find(given[key])) for key, find in _PROBLEM_OF.items() if key in given)
-    return [*missing, *unknown, *(f"{key} {reason}" for key, reason in wrong if reason)]
+    try:
+        read = _Given.model_validate(given)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return [f"{one['loc'][0]}: {one['msg']}" for one in found]
+    told = {name: value for name, value in read if name in read.model_fields_set}
+    return Entry(values={name: told.pop(name) for name in VALUES if name in told}, **told)
 
 
-def _describe_unknown(key: str) -> str:
-    close = get_close_matches(key, _PROBLEM_OF, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_PROBLEM_OF)}"
-    return f"unknown key {json.dumps(key)}; {hint}"
-
-
-def _make_entry(given: dict[str, Any]) -> Entry:
-    values = {key: given[key] for key in VALUES if key in given}
-    return Entry(values=values, **{key: value for key, value in given.items() if key not in VALUES})
-
-
-def _find_text_problem(value: Any) -> str | None:
-    if not isinstance(value, str) or _UNPRINTABLE.search(value):
-        return "must be text, without NUL characters or halves of surrogate pairs"
-    return None
-
-
-def _find_key_problem(value: Any) -> str | None:
-    short = isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME
-    return _find_text_problem(value) if short else f"must be text of 1 to {_LONGEST_NAME} characters"
-
-
-def _find_name_problem(value: Any) -> str | None:
-    fits = _find_key_problem(value) is None and re.fullmatch(r"[-\w]+", value, re.ASCII)
-    return None if fits else f"must be 1 to {_LONGEST_NAME} letters, digits, hyphens and underscores"
-
-
-def _find_status_problem(value: Any) -> str | None:
-    known = isinstance(value, str) and value in PluginStatus.values
-    return None if known else f"must be one of {', '.join(PluginStatus.values)}"
-
-
-def _find_priority_problem(value: Any) -> str | None:
-    fits = value is None or (type(value) is int and -_SMALLINT <= value < _SMALLINT)
-    return None if fits else f"must be null, or a whole number from {-_SMALLINT} to {_SMALLINT - 1}"
-
-
-def _find_version_problem(value: Any) -> str | None:
-    fits = type(value) is int and 0 < value <= _LARGEST_VERSION
-    return None if fits else "must be a whole number, 1 or more"
-
-
-def _find_config_problem(value: Any) -> str | None:
-    return None if isinstance(value, dict) else "must be an object with a key for each field"
-
-
-_PROBLEM_OF: dict[str, Callable[[Any], str | None]] = {
-    "type": _find_key_problem,
-    "manager": _find_key_problem,
-    "item": _find_key_problem,
-    "module": _find_key_problem,
-    "name": _find_name_problem,
-    "status": _find_status_problem,
-    "priority": _find_priority_problem,
-    "description": _find_text_problem,
-    "config_version": _find_version_problem,
-    "config": _find_config_problem,
-}
-_REQUIRED = ("type", "item", "name")
-VALUES = ("status", "priority", "description")
-"""The columns that an entry gives as they are."""
+def _name_entry(number: int, given: Any) -> str:
+    name = given.get("name") if isinstance(given, dict) else None
+    fits = isinstance(name, str) and re.fullmatch(_NAME[1:-1], name)
+    return f"entry {number} ({name})" if fits else f"entry {number}"
 
 
 # JSON
 
 
 def read_json(text: str) -> Any:
-    """Return the data that ``text`` holds.
+    """Return the data that ``text`` holds, without what JSON parsers let pass in silence.
 
     :raises InvalidDocument: if it is no JSON; the message quotes nothing of it but names of keys.
     """
@@ -237,10 +219,5 @@ def _refuse_constant(name: str) -> NoReturn:
     raise InvalidDocument(f"{name} is no JSON number")
 
 
-def write_json(data: Any) -> str:
-    """Return ``data`` as JSON text, one value a line."""
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 READERS = {"json": read_json, "yaml": read_yaml}
-WRITERS = {"json": write_json, "yaml": write_yaml}
+WRITERS = {"json": iter_json, "yaml": iter_yaml}

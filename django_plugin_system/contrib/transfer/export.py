@@ -8,31 +8,39 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
-from django.db import router
+from django.db import connections, router
+from django.db.models.functions import Collate
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.declared import Inner, Step, holds_secret, is_secret_type, iter_inner
 from django_plugin_system.config.parts import map_json
-from django_plugin_system.config.references import ENV, is_deep, read_reference
+from django_plugin_system.config.references import ENV, is_deep, is_listed, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem
 from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import make_current
 from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from django.db.models import QuerySet
 
 
 Secrets = Literal["redacted", "env"]
 """What stands for a secret: that it was left out, or a reference to an environment variable."""
+PAGE = 500
+"""How many rows are read at once."""
+_TOLD_APART = re.compile("_[0-9A-F]{32}$")
+_BY_BYTES = {"postgresql": "C", "sqlite": "BINARY"}
+"""The collation that compares text by its bytes; by default, databases have rules of their own."""
 
 
 @dataclass(frozen=True)
@@ -46,72 +54,130 @@ class Selection:
 
 @dataclass
 class Export:
-    """What was exported, in the order of the names. ``problems`` are rows whose config could not be read."""
+    """What is exported. ``entries`` are read as they are iterated over, once; the rest is complete after that."""
 
-    entries: list[Entry] = field(default_factory=list)
+    total: int
+    """How many instances there were at the start."""
+    entries: Iterator[Entry] = field(default_factory=lambda: iter(()))
+    """In the order of the names."""
+    written: int = 0
     problems: list[Problem] = field(default_factory=list)
-    variables: list[str] = field(default_factory=list)
-    """The environment variables that the references of the export name, sorted."""
+    """The rows whose config could not be read."""
+    variables: set[str] = field(default_factory=set)
+    """The environment variables that the references of the export name."""
 
 
-@sensitive_variables()
 def export_instances(
     using: str | None = None, *, selection: Selection | None = None, secrets: Secrets = "redacted"
 ) -> Export:
-    """Return the instances of a database as entries of a document. No secret is in them, whatever is asked for."""
-    export = Export()
-    found: list[tuple[Entry, Redacted]] = []
-    for row in _find_rows(using or router.db_for_read(PluginInstance), selection or Selection()):
-        redacted = take_snapshot(row).redacted
-        found.append((make_entry(row, redacted), redacted))
-    found.sort(key=lambda pair: _get_key(pair[0]))  # databases sort text by rules of their own
-    reasons = ((entry, redacted.reason) for entry, redacted in found)
-    export.problems = [Problem(str(entry), reason) for entry, reason in reasons if reason is not None]
-    export.entries = [entry for entry, _redacted in found] if secrets == "redacted" else _refer(found, export)
+    """Return the instances of a database as entries of a document. No secret is in them, whatever is asked for.
+
+    They are read a page at a time. Whoever renames a row meanwhile may find it under both names.
+    """
+    using, selection = using or router.db_for_read(PluginInstance), selection or Selection()
+    rows = PluginInstance.objects.using(using)
+    if selection.names:
+        rows = rows.filter(name__in=selection.names)
+    items = _find_items(using, selection)
+    export = Export(rows.filter(item__in=items).count())
+    if secrets == "redacted":
+        export.entries = (entry for entry, _paths in _iter_entries(rows, items, export))
+    else:
+        export.entries = _iter_referring(rows, items, export)
     return export
 
 
-def _find_rows(using: str, selection: Selection) -> QuerySet[PluginInstance]:
-    wanted = {
-        "item__plugin_type__name__in": selection.types,
-        "item__name__in": selection.items,
-        "name__in": selection.names,
-    }
-    rows = PluginInstance.objects.using(using).select_related("item__plugin_type")
-    return rows.filter(**{column: names for column, names in wanted.items() if names})
+def _find_items(using: str, selection: Selection) -> list[PluginItem]:
+    items = PluginItem.objects.using(using).select_related("plugin_type")
+    if selection.types:
+        items = items.filter(plugin_type__name__in=selection.types)
+    if selection.items:
+        items = items.filter(name__in=selection.items)
+    return sorted(items, key=lambda item: (*item.plugin_type.key, item.name, item.module))
 
 
-def _get_key(entry: Entry) -> tuple[str, ...]:
-    return (entry.type, entry.manager or "", entry.item, entry.module or "", entry.name)
+def _iter_entries(
+    rows: QuerySet[PluginInstance], items: Iterable[PluginItem], export: Export
+) -> Iterator[tuple[Entry, frozenset[Path]]]:
+    """Yield an entry for each row, with the places of its secrets; note which cannot be read."""
+    for item in items:
+        for row in _iter_rows(rows, item):
+            snapshot = take_snapshot(row)
+            entry = make_entry(row, snapshot)
+            if snapshot.reason is not None:
+                export.problems.append(Problem(str(entry), snapshot.reason))
+            export.written += 1
+            yield entry, snapshot.secret_paths
 
 
-def make_entry(row: PluginInstance, redacted: Redacted) -> Entry:
-    """Return the entry of ``row``, whose configuration was ``redacted``."""
-    plugin_type = row.item.plugin_type
+def _iter_rows(rows: QuerySet[PluginInstance], item: PluginItem) -> Iterator[PluginInstance]:
+    """Yield the rows of an item by name, a page at a time: no statement stays open, so no writer has to wait."""
+    collation = _BY_BYTES[connections[rows.db].vendor]
+    ordered = rows.filter(item=item).alias(_name=Collate("name", collation)).order_by("_name")
+    page = list(ordered[:PAGE])
+    while page:
+        for row in page:
+            row.item = item
+            yield row
+        page = list(ordered.filter(_name__gt=page[-1].name)[:PAGE]) if len(page) == PAGE else []
+
+
+def make_entry(row: PluginInstance, snapshot: Snapshot) -> Entry:
+    """Return the entry of ``row``, of which ``snapshot`` was taken."""
     return Entry(
-        type=plugin_type.name,
-        manager=plugin_type.manager,
+        type=row.item.plugin_type.name,
+        manager=row.item.plugin_type.manager,
         item=row.item.name,
         module=row.item.module,
         name=row.name,
         values={name: getattr(row, name) for name in VALUES},
-        config=redacted.config,
-        config_version=redacted.version,
+        config=snapshot.config,
+        config_version=snapshot.version,
     )
 
 
-def _refer(found: list[tuple[Entry, Redacted]], export: Export) -> list[Entry]:
-    names = name_variables((entry, path) for entry, redacted in found for path in sorted(redacted.secret_paths))
-    export.variables = sorted(names.values())
+# References in the place of secrets
 
-    def put(entry: Entry) -> Entry:
-        def refer(path: Path) -> Any:
-            name = names.get((str(entry), path))
-            return keep(path) if name is None else {ENV: name}
 
-        return replace(entry, config=substitute(entry.config, refer))
+def _iter_referring(rows: QuerySet[PluginInstance], items: list[PluginItem], export: Export) -> Iterator[Entry]:
+    """Yield the entries with a reference for each secret, after a look at all of them: no two may be the same."""
+    used = Counter(make_name(entry, path) for entry, paths in _iter_entries(rows, items, Export(0)) for path in paths)
+    for entry, paths in _iter_entries(rows, items, export):
+        names = {path: make_name(entry, path, used) for path in paths}
+        export.variables.update(names.values())
+        yield replace(entry, config=substitute(entry.config, partial(_refer, names)))
 
-    return [put(entry) for entry, _redacted in found]
+
+def _refer(names: Mapping[Path, str], path: Path) -> dict[str, Any]:
+    return {ENV: names[path]} if path in names else keep(path)
+
+
+def make_name(entry: Entry, path: Path, used: Mapping[str, int] = MappingProxyType({})) -> str:
+    """Return the variable for a secret: ``SMS_TWILIO_TRANSACTIONAL_AUTH_TOKEN``, the same at every export.
+
+    A name that is ``used`` more than once, or looks so, is followed by a digest of the place alone.
+    """
+    words = filter(None, map(_to_word, (entry.type, entry.item, entry.name, *path)))
+    name = _make_listed("_".join(words))
+    if used.get(name, 1) == 1 and not _TOLD_APART.search(name):
+        return name
+    place = json.dumps([entry.type, entry.manager, entry.item, entry.module, entry.name, *path])
+    return f"{name}_{sha256(place.encode()).hexdigest()[:32].upper()}"
+
+
+def _to_word(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Z0-9]+", "_", plain.upper()).strip("_")
+
+
+def _make_listed(name: str) -> str:
+    """Return ``name``, behind the first prefix that references may have unless the settings list it as it is."""
+    name = f"_{name}" if not name or name[0].isdigit() else name
+    prefixes = [entry[:-1] for entry in get_settings().ENV_REFERENCES if entry.endswith("*")]
+    return name if is_listed(name) or not prefixes else f"{prefixes[0]}{name}"
+
+
+# A configuration without its secrets
 
 
 REDACTED = "$redacted"
@@ -121,13 +187,17 @@ Redact = Callable[[Path], Any]
 """Returns what stands in a document for the value at a path."""
 
 
-class Redacted(NamedTuple):
-    """A configuration without its secrets. ``reason`` says why it is only what was stored, if it cannot be read."""
+@dataclass(frozen=True)
+class Snapshot:
+    """A row's configuration at one moment, without its secrets."""
 
     config: dict[str, Any]
     version: int
-    secret_paths: frozenset[Path]
+    secret_paths: frozenset[Path] = frozenset()
     reason: str | None = None
+    """Why it is only what was stored, if it cannot be read."""
+    stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """With its secrets, as the class stores it today; as the row holds it where that cannot be read."""
 
 
 def keep(_path: Path) -> dict[str, bool]:
@@ -153,15 +223,6 @@ class _Found:
         return f"{places}: {REDACTED} is a key of documents, so what stands there is left out" if places else None
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """What a row holds at one moment: without its secrets, and as its class stores it today."""
-
-    redacted: Redacted
-    stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """In today's form; as the row holds it where that cannot be read."""
-
-
 @sensitive_variables()
 def take_snapshot(row: PluginInstance) -> Snapshot:
     """Return what ``row`` holds now.
@@ -171,7 +232,7 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
     reason: str | None = None
     if not isinstance(row.config, dict) or is_deep(row.config):
         reason = "what is stored is no object, or nested too deeply: left out"
-        return Snapshot(Redacted({}, row.config_version, frozenset(), reason))
+        return Snapshot({}, row.config_version, reason=reason)
     found = _Found()
     stored, version = row.config, row.config_version
     schema = row.item.config_schema
@@ -187,7 +248,7 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
     else:
         config = _replace(stored, (), found)
         reason = "its class takes no configuration any more" if schema is None and stored else None
-    return Snapshot(Redacted(config, version, frozenset(found.secrets), reason or found.get_reason()), dict(stored))
+    return Snapshot(config, version, frozenset(found.secrets), reason or found.get_reason(), dict(stored))
 
 
 def _replace(value: Any, path: Path, found: _Found) -> Any:
@@ -242,51 +303,3 @@ def substitute(value: Any, make: Redact, path: Path = ()) -> Any:
     if claims_kept(value):
         return make(path)
     return map_json(value, lambda key, item: substitute(item, make, (*path, key)))
-
-
-Place = tuple["Entry", "Path"]
-"""A secret of an instance."""
-_DIGEST_LENGTHS = (0, 8, 64)
-"""How much of its digest a name gets: more, the longer another one is the same."""
-
-
-def name_variables(places: Iterable[Place]) -> dict[tuple[str, Path], str]:
-    """Return a variable for each secret, by ``str()`` of its entry and its path; no two have the same.
-
-    Names that would be the same get a digest each, which does not depend on the others.
-    """
-    names: dict[tuple[str, Path], str] = {}
-    open_places = {(str(entry), path): (entry, path) for entry, path in places}
-    for length in _DIGEST_LENGTHS:
-        names |= {key: _make_name(*place, length) for key, place in open_places.items()}
-        used = Counter(names.values())
-        open_places = {key: place for key, place in open_places.items() if used[names[key]] > 1}
-    return names
-
-
-def _make_name(entry: Entry, path: Path, length: int) -> str:
-    words = [*map(_to_word, (entry.type, entry.item, entry.name, *path)), _make_digest(entry, path)[:length]]
-    name = "_".join(filter(None, words))
-    return _make_listed(f"_{name}" if not name or name[0].isdigit() else name)
-
-
-def _to_word(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Z0-9]+", "_", plain.upper()).strip("_")
-
-
-def _make_digest(entry: Entry, path: Path) -> str:
-    key = [entry.type, entry.manager, entry.item, entry.module, entry.name, *path]
-    return sha256(json.dumps(key).encode()).hexdigest().upper()
-
-
-def _make_listed(name: str) -> str:
-    """Return ``name``, behind the first prefix that references may have unless the settings list it as it is."""
-    prefixes = [entry[:-1] for entry in get_settings().ENV_REFERENCES if entry.endswith("*")]
-    return name if is_listed(name) or not prefixes else f"{prefixes[0]}{name}"
-
-
-def is_listed(name: str) -> bool:
-    """Say whether the settings let a reference name this variable."""
-    allowed = get_settings().ENV_REFERENCES
-    return any(name.startswith(entry[:-1]) if entry.endswith("*") else name == entry for entry in allowed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
@@ -34,14 +33,14 @@ from django_plugin_system.exceptions import (
     UnresolvedReference,
     show_path,
 )
-from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.registry import registry
 from django_plugin_system.rows.config import open_row_secrets, require_declared
 from django_plugin_system.rows.fields import to_text
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from django_plugin_system.contrib.transfer.document import Entry
     from django_plugin_system.contrib.transfer.export import Snapshot
@@ -49,6 +48,24 @@ if TYPE_CHECKING:
 Existing = Literal["fail", "skip", "update"]
 """What is done with an instance that is there already, and differs from its entry."""
 Action = Literal["create", "update", "skip", "refuse", "unchanged"]
+_ACTIONS: dict[Existing, Action] = {"fail": "refuse", "skip": "skip", "update": "update"}
+BATCH = 500
+"""How many entries are looked up at once."""
+WRITTEN = (*VALUES, "config", "config_version")
+"""The columns that an import may change."""
+GIVE_IT = "give the value, or a reference to it"
+KEPT = "kept"
+"""What happens to a secret that stays."""
+
+
+class Difference(NamedTuple):
+    """One value: what it is, and what it was and will be, as text. Of a secret it only says what happens to it."""
+
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.text}"
 
 
 @dataclass
@@ -59,8 +76,13 @@ class Change:
     row: PluginInstance = field(repr=False)
     action: Action
     differences: list[Difference]
-    columns: list[str] = field(default_factory=list)
-    """What is written of a row that is there."""
+    seen: tuple[Any, ...] = field(default=(), repr=False)
+    """What the ``WRITTEN`` columns of a row held that is there."""
+
+    @property
+    def in_config(self) -> bool:
+        """Whether the configuration changes."""
+        return any(difference.name.startswith("config") for difference in self.differences)
 
 
 @dataclass
@@ -76,182 +98,122 @@ class Plan:
         """Return how many entries there are by what is done with them."""
         return Counter(change.action for change in self.changes)
 
+    def add(self, entry: Entry, row: PluginInstance, existing: Existing) -> None:
+        """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
+        is_new = row._state.adding  # noqa: SLF001 - Django documents _state
+        before = None if is_new else take_snapshot(row)
+        seen = tuple(getattr(row, name) for name in WRITTEN)
+        stored = dict(zip(VALUES, seen, strict=False))
+        differences = _compare_columns({}, stored) if is_new else _compare_columns(stored, entry.values)
+        if before is None or (entry.config is not None and not _says_the_same(entry, before)):
+            if problems := _fit_config(row, entry, before):
+                places = (".".join(("config", *problem.path)) for problem in problems)
+                texts = (f"{place}: {problem.message}" for place, problem in zip(places, problems, strict=True))
+                self.problems += [Problem(str(entry), text) for text in texts]
+                return
+            differences += _compare_configs(row, before, take_snapshot(row))
+        action: Action = "create" if is_new else "unchanged" if not differences else _ACTIONS[existing]
+        if action == "refuse":
+            names = ", ".join(difference.name for difference in differences if difference.text != KEPT)
+            reason = f"is there already and differs in {names}: choose --existing update or --existing skip"
+            self.problems.append(Problem(str(entry), reason))
+        if action == "update":
+            for name, value in entry.values.items():
+                setattr(row, name, value)
+        self.changes.append(Change(entry, row, action, differences, seen))
+
 
 @sensitive_variables()
-def make_plan(entries: Sequence[Entry], using: str, existing: Existing, *, lock: bool = False) -> Plan:
-    """Return what an import of ``entries`` into the database ``using`` would do. Nothing is written.
-
-    ``lock`` keeps the rows from being changed until the transaction ends.
-    """
+def make_plan(entries: Sequence[Entry], using: str, existing: Existing) -> Plan:
+    """Return what an import of ``entries`` into the database ``using`` would do. Nothing is written, nothing locked."""
     plan = Plan()
-    placed = _place(entries, Items(using), plan)
-    rows = _find_rows([item for _entry, item in placed], using, lock=lock)
+    items = _read_items(using)
     seen: set[tuple[uuid.UUID, str]] = set()
-    for entry, item in placed:
-        key = (item.pk, entry.name)
-        if key in seen:
-            plan.problems.append(Problem(str(entry), "stands twice in the document"))
-            continue
-        seen.add(key)
-        plan.plain_secrets += len(find_plain(item.config_schema, entry.config))
-        _plan_entry(plan, entry, rows.get(key), item, existing)
+    for start in range(0, len(entries), BATCH):
+        placed = [(entry, _find_item(items, entry)) for entry in entries[start : start + BATCH]]
+        rows = _find_rows([(item, entry.name) for entry, item in placed if not isinstance(item, str)], using)
+        for entry, item in placed:
+            if isinstance(item, str):
+                plan.problems.append(Problem(str(entry), item))
+            elif (item.pk, entry.name) in seen:
+                plan.problems.append(Problem(str(entry), "stands twice in the document"))
+            else:
+                seen.add((item.pk, entry.name))
+                plan.plain_secrets += len(find_plain(item.config_schema, entry.config))
+                row = rows.get((item.pk, entry.name)) or PluginInstance(name=entry.name, **entry.values)
+                row.item = item
+                plan.add(entry, row, existing)
     return plan
 
 
-def _place(entries: Sequence[Entry], items: Items, plan: Plan) -> list[tuple[Entry, PluginItem]]:
-    placed = []
-    for entry in entries:
-        found = items.find(entry)
-        if isinstance(found, str):
-            plan.problems.append(Problem(str(entry), found))
-        else:
-            placed.append((entry, found))
-    return placed
+def _find_rows(keys: Sequence[tuple[PluginItem, str]], using: str) -> dict[tuple[uuid.UUID, str], PluginInstance]:
+    items, names = {item for item, _name in keys}, {name for _item, name in keys}
+    rows = PluginInstance.objects.using(using).filter(item__in=items, name__in=names)
+    return {(row.item_id, row.name): row for row in rows}
 
 
-def _find_rows(items: Sequence[PluginItem], using: str, *, lock: bool) -> dict[tuple[uuid.UUID, str], PluginInstance]:
-    known = {item.pk: item for item in items}
-    rows = PluginInstance.objects.using(using).filter(item__in=known)
-    found = {(row.item_id, row.name): row for row in (rows.select_for_update() if lock else rows)}
-    for row in found.values():
-        row.item = known[row.item_id]
+# The item of an entry
+
+
+def _read_items(using: str) -> dict[tuple[str, str], list[PluginItem]]:
+    """Return the items of a database by the names of their types and their own."""
+    found: dict[tuple[str, str], list[PluginItem]] = {}
+    for item in PluginItem.objects.using(using).select_related("plugin_type"):
+        found.setdefault((item.plugin_type.name, item.name), []).append(item)
     return found
 
 
-def _plan_entry(plan: Plan, entry: Entry, row: PluginInstance | None, item: PluginItem, existing: Existing) -> None:
-    if row is None:
-        _plan_creation(plan, entry, PluginInstance(item=item, name=entry.name, **entry.values))
-        return
-    before = take_snapshot(row)
-    in_columns = compare_columns(_get_values(row), entry.values)
-    in_config: list[Difference] = []
-    if entry.config is not None and not _says_the_same(entry, before):
-        if not _fit(plan, entry, row, before):
-            return
-        in_config = compare_configs(row, before, take_snapshot(row))
-    change = Change(entry, row, "unchanged", [*in_columns, *in_config])
-    if change.differences:
-        _plan_difference(plan, change, existing)
-        change.columns = [*(name for name in VALUES if name in entry.values), *(["config"] if in_config else [])]
-    plan.changes.append(change)
+def _find_item(items: Mapping[tuple[str, str], list[PluginItem]], entry: Entry) -> PluginItem | str:
+    """Return the item of ``entry``, or why there is none, or no single one."""
+    same_names = items.get((entry.type, entry.item), [])
+    fitting = [item for item in same_names if _fits(entry, item.module, *item.plugin_type.key, item.name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(sorted(f"{item.plugin_type} / {item}" for item in fitting))
+        return f"several items have these names; give manager and module: {names}"
+    if any(_fits(entry, module, *type_key, name) for name, module, type_key in registry.items):
+        return "the item is in the code, but not in the database yet: run manage.py pluginsync"
+    wanted = f"{show_name(entry.item, entry.module)} of a plugin type {show_name(entry.type, entry.manager)}"
+    return f"there is no item {wanted}: is its app installed here?"
 
 
-def _plan_creation(plan: Plan, entry: Entry, row: PluginInstance) -> None:
-    if _fit(plan, entry, row, None):
-        in_config = compare_configs(row, None, take_snapshot(row))
-        plan.changes.append(Change(entry, row, "create", [*compare_columns(None, _get_values(row)), *in_config]))
+def _fits(entry: Entry, module: str, type_name: str, manager: str, name: str) -> bool:
+    wanted = (entry.type, entry.manager or manager, entry.item, entry.module or module)
+    return wanted == (type_name, manager, name, module)
 
 
-def _get_values(row: PluginInstance) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in VALUES}
-
-
-def _plan_difference(plan: Plan, change: Change, existing: Existing) -> None:
-    if existing == "update":
-        change.action = "update"
-        for name, value in change.entry.values.items():
-            setattr(change.row, name, value)
-    elif existing == "skip":
-        change.action = "skip"
-    else:
-        change.action = "refuse"
-        names = ", ".join(difference.name for difference in change.differences if difference.text != KEPT)
-        reason = f"is there already and differs in {names}: choose --existing update or --existing skip"
-        plan.problems.append(Problem(str(change.entry), reason))
-
-
-def _fit(plan: Plan, entry: Entry, row: PluginInstance, before: Snapshot | None) -> bool:
-    """Put the config of ``entry`` into ``row``; say whether that was possible."""
-    problems = fit_config(row, entry, before)
-    plan.problems += [Problem(str(entry), f"{'.'.join(('config', *path))}: {text}") for path, text in problems]
-    return not problems
+# The configuration of an entry
 
 
 def _says_the_same(entry: Entry, before: Snapshot) -> bool:
     """Say whether the entry gives the very config that is there, so that it stays as it is, even if unreadable."""
-    version = before.redacted.version if entry.config_version is None else entry.config_version
-    return version == before.redacted.version and to_text(entry.config) == to_text(before.redacted.config)
-
-
-Name = tuple[str, str]
-"""What a type or an item is called, and the app that owns it."""
-
-
-class Items:
-    """The items of a database by what entries call them."""
-
-    def __init__(self, using: str) -> None:
-        """Read them."""
-        self._found: dict[tuple[str, str], list[PluginItem]] = {}
-        self._types = {row.key for row in PluginType.objects.using(using)}
-        for item in PluginItem.objects.using(using).select_related("plugin_type"):
-            self._found.setdefault((item.plugin_type.name, item.name), []).append(item)
-
-    def find(self, entry: Entry) -> PluginItem | str:
-        """Return the item of ``entry``, or why there is none, or no single one."""
-        fitting = [
-            item
-            for item in self._found.get((entry.type, entry.item), [])
-            if _fits(item.plugin_type.key, (entry.type, entry.manager))
-            and _fits((item.name, item.module), (entry.item, entry.module))
-        ]
-        if len(fitting) == 1:
-            return fitting[0]
-        return _describe_several(fitting) if fitting else self._describe_missing(entry)
-
-    def _describe_missing(self, entry: Entry) -> str:
-        wanted = (entry.type, entry.manager), (entry.item, entry.module)
-        declared = {(key[2], key[:2]) for key in registry.items}
-        if any(_fits(key, wanted[0]) and _fits(name, wanted[1]) for key, name in declared):
-            return "the item is in the code, but not in the database yet: run manage.py pluginsync"
-        types = self._types | set(registry.types)
-        if not any(_fits(key, wanted[0]) for key in types):
-            return f"there is no plugin type {show_name(*wanted[0])}{_suggest(wanted[0], types)}"
-        stored = {(item.plugin_type.key, (item.name, item.module)) for items in self._found.values() for item in items}
-        names = {name for key, name in declared | stored if _fits(key, wanted[0])}
-        missing = f"plugin type {show_name(*wanted[0])} has no item {show_name(*wanted[1])}"
-        return f"{missing}{_suggest(wanted[1], names)}"
-
-
-def _fits(name: Name, wanted: tuple[str, str | None]) -> bool:
-    return name[0] == wanted[0] and wanted[1] in {None, name[1]}
-
-
-def _describe_several(items: list[PluginItem]) -> str:
-    names = ", ".join(sorted(f"{item.plugin_type} / {item}" for item in items))
-    return f"several items have these names; give manager and module: {names}"
-
-
-def _suggest(wanted: tuple[str, str | None], names: Collection[Name]) -> str:
-    """Return a question with the names that are near ``wanted``, or what to do where none is."""
-    shown = {name: show_name(*name) for name in names}
-    near = get_close_matches(show_name(*wanted), shown.values(), cutoff=0.5)
-    near += [text for name, text in sorted(shown.items()) if get_close_matches(wanted[0], [name[0]])]
-    near = list(dict.fromkeys(near))[:3]
-    return f"; did you mean {' or '.join(near)}?" if near else ": is its app installed here?"
-
-
-GIVE_IT = "give the value, or a reference to it"
+    version = before.version if entry.config_version is None else entry.config_version
+    return version == before.version and to_text(entry.config) == to_text(before.config)
 
 
 @sensitive_variables()
-def fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> list[FieldProblem]:
+def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> list[FieldProblem]:
     """Put the config of ``entry`` into ``row``; return what is wrong with it instead, without its values.
 
     ``before`` is what ``row`` holds, without its secrets; None for a new row.
     """
     given = dict(entry.config or {})
-    if misplaced := list(_find_misplaced(given, ())):
-        return misplaced
+    problems = list(_find_misplaced(given, ()))
+    if problems:
+        return problems
     try:
         config = _upgrade(row, entry, given)
-        source = _Source(before, config)
-        filled = substitute(config, source.take)
-        if not source.problems:
+        filled = substitute(config, lambda path: _take(before, config, path, problems))
+        if not problems:
             row.set_config(filled)
+    except (InvalidConfig, UnresolvedReference) as error:
+        problems = list(error.errors)
+    except SecretError as error:
+        problems = [FieldProblem(error.path, str(error).removeprefix(f"{show_path(error.path)}: "))]
     except ConfigError as error:
-        return _describe(error)
-    return source.problems
+        problems = [FieldProblem((), str(error))]
+    return problems
 
 
 def _find_misplaced(value: Any, path: Path) -> Iterator[FieldProblem]:
@@ -264,15 +226,26 @@ def _find_misplaced(value: Any, path: Path) -> Iterator[FieldProblem]:
             yield from _find_misplaced(item, (*path, key))
 
 
-def _describe(error: ConfigError) -> list[FieldProblem]:
-    if isinstance(error, (InvalidConfig, UnresolvedReference)):
-        return list(error.errors)
-    if isinstance(error, SecretError):
-        return [FieldProblem(error.path, str(error).removeprefix(f"{show_path(error.path)}: "))]
-    return [FieldProblem((), str(error))]
+def _take(before: Snapshot | None, config: Any, path: Path, problems: list[FieldProblem]) -> Any:
+    """Return what is stored where ``config`` says that something was left out; note why it cannot be meant."""
+    found = [] if before is None else look_up(before.stored, path)
+    if before is None or not found:
+        problems.append(FieldProblem(path, f"was left out, and there is nothing stored to keep: {GIVE_IT}"))
+        return None
+    if _is_elsewhere(before.config, config, path):
+        reason = "was left out, and its list was changed, so that it may belong to another item"
+        problems.append(FieldProblem(path, f"{reason}: {GIVE_IT}"))
+    return found[0]
 
 
-# Older documents
+def _is_elsewhere(before: Any, config: Any, path: Path) -> bool:
+    """Say whether the first list on the way to ``path`` lost items, or has another one there than is stored."""
+    for length in range(len(path)):
+        [ours], [theirs] = look_up(config, path[:length]), look_up(before, path[:length])
+        if isinstance(ours, list):
+            item = path[: length + 1]
+            return len(ours) < len(theirs) or look_up(config, item) != look_up(before, item)
+    return False
 
 
 class _LeftOut(SecretStr):
@@ -332,88 +305,39 @@ def _restore_left_out(value: Any, path: Path) -> Any:
     return map_json(value, lambda key, item: _restore_left_out(item, (*path, key)))
 
 
-# What was left out
+# What changes
 
 
-class _Source:
-    """What a row holds, to be put where a document says that it was left out."""
-
-    def __init__(self, before: Snapshot | None, config: Any) -> None:
-        """Take what the row held ``before``; ``config`` is what the document gives."""
-        self.problems: list[FieldProblem] = []
-        self._before = before
-        self._config = config
-        self._stored = None if before is None else before.stored
-
-    def take(self, path: Path) -> Any:
-        """Return what is stored at ``path``; note a problem if there is nothing, or something else may be meant."""
-        found = [] if self._before is None else look_up(self._stored, path)
-        if not found:
-            self.problems.append(FieldProblem(path, f"was left out, and there is nothing stored to keep: {GIVE_IT}"))
-            return None
-        if self._is_elsewhere(path):
-            reason = "was left out, and its list was changed, so that it may belong to another item"
-            self.problems.append(FieldProblem(path, f"{reason}: {GIVE_IT}"))
-        return found[0]
-
-    def _is_elsewhere(self, path: Path) -> bool:
-        """Say whether the first list on the way to ``path`` lost items, or has another one there than is stored."""
-        before = self._before.redacted.config if self._before is not None else None
-        for length in range(len(path)):
-            [ours], [theirs] = look_up(self._config, path[:length]), look_up(before, path[:length])
-            if isinstance(ours, list):
-                item = path[: length + 1]
-                return len(ours) < len(theirs) or look_up(self._config, item) != look_up(before, item)
-        return False
-
-
-KEPT, SET, CHANGED = "kept", "set", "changed"
-"""What happens to a secret."""
-NOTHING = "nothing"
-"""Stands where there is no value; one that is text stands in quotes."""
-HIDDEN = "a secret"
-"""Stands for a secret that goes."""
-
-
-class Difference(NamedTuple):
-    """One value: what it is, and what it was and will be, as text. Of a secret it only says what happens to it."""
-
-    name: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.text}"
-
-
-def compare_columns(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[Difference]:
-    """Return the columns in which a row changes; all of them for a new one."""
-    if before is None:
-        return [Difference(name, _show(value)) for name, value in after.items()]
-    changed = [name for name, value in after.items() if before[name] != value]
-    return [Difference(name, f"{_show(before[name])} -> {_show(after[name])}") for name in changed]
+def _compare_columns(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+    """Return the columns in which a row changes; all of them for a new one, which was nothing ``before``."""
+    return [
+        Difference(name, f"{_show(before[name])} -> {_show(value)}" if before else _show(value))
+        for name, value in after.items()
+        if not before or before[name] != value
+    ]
 
 
 @sensitive_variables()
-def compare_configs(row: PluginInstance, before: Snapshot | None, after: Snapshot) -> list[Difference]:
+def _compare_configs(row: PluginInstance, before: Snapshot | None, after: Snapshot) -> list[Difference]:
     """Return what changes in the configuration of ``row``; all of it for a new one.
 
     Secrets that stay are among it only where something else changes.
     """
-    old = {} if before is None else dict(_flatten(before.redacted.config, ()))
-    new = dict(_flatten(after.redacted.config, ()))
-    fates = _find_fates(row, before, after)
-    texts = {path: fates.get(path) or _show_change(old, new, path) for path in sorted({*old, *new})}
-    found = [Difference(".".join(("config", *path)), text) for path, text in texts.items() if text]
+    old, new = {} if before is None else dict(_flatten(before.config, ())), dict(_flatten(after.config, ()))
+    known, secrets = {} if before is None else _open(row, before), _open(row, after)
+    found = []
+    for path in sorted({*old, *new}):
+        was, will_be = (_show_at(values, path) for values in (old, new))
+        if path in after.secret_paths:
+            text = "changed" if before is not None and path in before.secret_paths else "set"
+            if path in known and is_same(known[path], secrets.get(path)):
+                text = KEPT
+        elif was == will_be:
+            continue
+        else:
+            text = will_be if path not in old else f"{was} -> {will_be}"
+        found.append(Difference(".".join(("config", *path)), text))
     return found if any(difference.text != KEPT for difference in found) else []
-
-
-def _find_fates(row: PluginInstance, before: Snapshot | None, after: Snapshot) -> dict[Path, str]:
-    """Return what happens to each secret that there will be."""
-    hidden = frozenset() if before is None else before.redacted.secret_paths
-    old = {} if before is None else _open(row, before)
-    new = _open(row, after)
-    fates = {path: CHANGED if path in hidden else SET for path in after.redacted.secret_paths}
-    return fates | {path: KEPT for path, secret in new.items() if path in old and is_same(old[path], secret)}
 
 
 @sensitive_variables()
@@ -424,21 +348,6 @@ def _open(row: PluginInstance, snapshot: Snapshot) -> dict[Path, Any]:
         return {}
 
 
-def _show_change(old: Mapping[Path, Any], new: Mapping[Path, Any], path: Path) -> str | None:
-    before, after = _show_at(old, path), _show_at(new, path)
-    return None if before == after else f"{before} -> {after}" if before != NOTHING else after
-
-
-def _show_at(values: Mapping[Path, Any], path: Path) -> str:
-    if path not in values:
-        return NOTHING
-    return HIDDEN if claims_kept(values[path]) else _show(values[path])
-
-
-def _show(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
 def _flatten(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """Yield each value that holds no other, with its path; an object of one key that starts with ``$`` is a value."""
     keys = [key for key, _item in iter_json(value)]
@@ -447,3 +356,14 @@ def _flatten(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         return
     for key, item in iter_json(value):
         yield from _flatten(item, (*path, key))
+
+
+def _show_at(values: Mapping[Path, Any], path: Path) -> str:
+    """Return a value for people; one that is text stands in quotes, unlike these words."""
+    if path not in values:
+        return "nothing"
+    return "a secret" if claims_kept(values[path]) else _show(values[path])
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

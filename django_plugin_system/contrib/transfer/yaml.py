@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.exceptions import InvalidDocument
@@ -17,9 +18,10 @@ except ImportError:  # a project may do without
     yaml = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 MISSING = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON"
+_TAG = "tag:yaml.org,2002:"
 _PATTERNS = {
     "null": re.compile(r"(?:null|~|)\Z"),
     "bool": re.compile(r"(?:true|false)\Z"),
@@ -38,7 +40,9 @@ def read_yaml(text: str) -> Any:
     """
     _require()
     try:
-        return _read_only_document(yaml.parse(text, Loader=yaml.SafeLoader))
+        return yaml.load(text, Loader=_make_loader())
+    except yaml.composer.ComposerError as error:  # aliases, which are its other errors, do not get so far
+        reason = f"{_show(error.problem_mark)}: a second document starts here; put all instances into one"
     except yaml.MarkedYAMLError as error:
         reason = f"{_show(error.problem_mark or error.context_mark)}: this is not YAML"
     except yaml.YAMLError:
@@ -57,85 +61,80 @@ def _show(mark: Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}"
 
 
-def _refuse(event: Any, reason: str) -> InvalidDocument:
-    return InvalidDocument(f"{_show(event.start_mark)}: {reason}")
+def _refuse(found: Any, reason: str) -> InvalidDocument:
+    return InvalidDocument(f"{_show(found.start_mark)}: {reason}")
 
 
-def _read_only_document(events: Iterator[Any]) -> Any:
-    next(events)  # the start of the stream
-    if isinstance(next(events), yaml.StreamEndEvent):
-        return None
-    data = _build(next(events), events)
-    next(events)  # the end of the document
-    extra = next(events)
-    if not isinstance(extra, yaml.StreamEndEvent):
-        raise _refuse(extra, "a second document starts here; put all instances into one")
-    return data
+@lru_cache(maxsize=1)
+def _make_loader() -> Any:
+    """Return a safe loader that knows no more types than JSON."""
+    loader: Any = type("Loader", (yaml.SafeLoader,), {"compose_node": _compose, "yaml_implicit_resolvers": {}})
+    for kind, pattern in _PATTERNS.items():
+        loader.add_implicit_resolver(_TAG + kind, pattern, None)
+    loader.add_constructor(f"{_TAG}int", _make_number)
+    loader.add_constructor(f"{_TAG}map", _make_object)
+    return loader
 
 
-def _build(event: Any, events: Iterator[Any]) -> Any:
+def _compose(loader: Any, parent: Any, index: Any) -> Any:
+    """Return the next node of the text, unless it has an anchor, is an alias, or has a tag."""
+    event = loader.peek_event()
     if event.anchor is not None:
         raise _refuse(event, "anchors (&) and aliases (*) are not allowed; quote a text that starts so")
     if event.tag is not None:
         raise _refuse(event, "tags (!) are not allowed; quote a text that starts so")
-    if isinstance(event, yaml.ScalarEvent):
-        return _build_scalar(event)
-    if isinstance(event, yaml.SequenceStartEvent):
-        return [_build(item, events) for item in _until(yaml.SequenceEndEvent, events)]
-    return _build_mapping(events)
+    return yaml.SafeLoader.compose_node(loader, parent, index)
 
 
-def _until(end: type, events: Iterator[Any]) -> Iterator[Any]:
-    event = next(events)
-    while not isinstance(event, end):
-        yield event
-        event = next(events)
+def _make_number(loader: Any, node: Any) -> int:
+    try:
+        return int(loader.construct_scalar(node))
+    except ValueError:
+        pass
+    raise _refuse(node, "a number of more than 4,300 digits")
 
 
-def _build_mapping(events: Iterator[Any]) -> dict[str, Any]:
+def _make_object(loader: Any, node: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    for event in _until(yaml.MappingEndEvent, events):
-        if not isinstance(event, yaml.ScalarEvent) or event.tag is not None or event.anchor is not None:
-            raise _refuse(event, "a key must be plain text")
-        if event.value in made:
-            raise _refuse(event, f"the key {json.dumps(event.value)} stands twice")
-        made[event.value] = _build(next(events), events)
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _refuse(key, "a key must be plain text")
+        if key.value in made:
+            raise _refuse(key, f"the key {json.dumps(key.value)} stands twice")
+        made[key.value] = loader.construct_object(value, deep=True)
     return made
 
 
-def _build_scalar(event: Any) -> Any:
-    kind = next((kind for kind, pattern in _PATTERNS.items() if pattern.match(event.value)), "str")
-    if event.style is not None or kind == "str":
-        return event.value
-    if kind == "null":
-        return None
-    try:
-        return json.loads(event.value) if kind != "float" else float(event.value)
-    except ValueError:
-        pass
-    raise _refuse(event, "a number of more than 4,300 digits")
-
-
-def write_yaml(data: Any) -> str:
-    """Return ``data`` as YAML text.
+def iter_yaml(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
+    """Yield ``{**head, name: [*items]}`` as YAML text.
 
     :raises InvalidDocument: if PyYAML is missing.
     """
     _require()
-    written: str = yaml.dump(data, Dumper=_make_dumper(), allow_unicode=True, sort_keys=False, width=2**16)
-    return written
+    yield _dump(head)
+    count = 0
+    for count, item in enumerate(items, 1):
+        yield f"{name}:\n{_dump([item])}" if count == 1 else _dump([item])
+    if not count:
+        yield _dump({name: []})
 
 
+def _dump(data: Any) -> str:
+    text: str = yaml.dump(data, Dumper=_make_dumper(), allow_unicode=True, sort_keys=False, width=2**16)
+    return text
+
+
+@lru_cache(maxsize=1)
 def _make_dumper() -> Any:
     """Return a dumper that quotes what readers of YAML 1.1, as it does anyway, or of 1.2 would take for no text."""
     dumper: Any = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda _self, _data: True})
     dumper.add_representer(str, _represent_text)
     for kind, pattern in _PATTERNS.items():
-        dumper.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", pattern, None)
+        dumper.add_implicit_resolver(_TAG + kind, pattern, None)
     return dumper
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
     """Put a text with odd line ends between double quotes, where they are escaped and so not folded into spaces."""
     style = '"' if _ODD_LINE_ENDS.search(text) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from django_plugin_system.contrib.transfer.document import WRITERS, write_document
+from django_plugin_system.contrib.transfer.document import WRITERS, iter_document
 from django_plugin_system.contrib.transfer.export import Export, Selection, export_instances, is_listed
 from django_plugin_system.exceptions import InvalidDocument
-from django_plugin_system.management.output import guess_format, make_printable, write_text
+from django_plugin_system.management.output import guess_format, make_printable, open_new
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -62,22 +62,24 @@ class Command(BaseCommand):
         del args
         selection = Selection(options["type"], options["item"], options["name"])
         export = export_instances(options["database"], selection=selection, secrets=options["secrets"])
-        if not export.entries and selection != Selection([], [], []):
+        if not export.total and selection != Selection([], [], []):
             raise CommandError("No instance has these names.")
+        pieces = iter_document(export.entries, options["format"] or guess_format(options["output"]))
         try:
-            text = write_document(export.entries, options["format"] or guess_format(options["output"]))
+            if options["output"]:
+                with open_new(Path(options["output"]), force=options["force"]) as file:
+                    file.writelines(pieces)
+            else:
+                for piece in pieces:
+                    self.stdout.write(piece, ending="")
         except InvalidDocument as error:
             raise CommandError(f"{error}.") from error
-        if options["output"]:
-            write_text(Path(options["output"]), text, force=options["force"])
-        else:
-            self.stdout.write(text, ending="")
         self._tell(export, options)
 
     def _tell(self, export: Export, options: dict[str, Any]) -> None:
         if options["verbosity"]:
-            self.stderr.write(f"Instances exported: {len(export.entries):,}.", self.style.SUCCESS)
-            self._list_variables(export.variables)
+            self.stderr.write(f"Instances exported: {export.written:,}.", self.style.SUCCESS)
+            self._list_variables(sorted(export.variables))
         for problem in export.problems:
             self.stderr.write(make_printable(f"- {problem}"))
         if export.problems:

@@ -1,7 +1,8 @@
-"""Somebody else writes while an import runs: nobody's change is overwritten unseen."""
+"""Somebody else writes while an import runs: nobody waits for long, nobody's change is overwritten unseen."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -48,14 +49,40 @@ def meanwhile(act: Callable[[], object]) -> Iterator[None]:
     started[0].join()
 
 
-def test_another_writer_waits_for_the_import(provider: PluginItem, folder: Path) -> None:
-    """Between the look at a row and its update nobody else writes: a change that comes meanwhile is made after it."""
+def test_what_changed_meanwhile_is_looked_at_again(provider: PluginItem, folder: Path) -> None:
+    """Nobody waits while an import is prepared; what is changed by then is not overwritten unseen."""
     row = add_instance("main", provider, priority=1)
     name = write(folder, make_entry(priority=2, config={**VALID, "account": "AC2"}))
     with meanwhile(lambda: PluginInstance.objects.filter(pk=row.pk).update(priority=3)):
         ran = run("pluginimport", name, "--existing", "update")
-    assert "    priority: 1 -> 2" in ran.out.splitlines()
-    assert (get().priority, get().config["account"]) == (3, "AC2")
+    assert "    priority: 3 -> 2" in ran.out.splitlines()
+    assert (get().priority, get().config["account"]) == (2, "AC2")
+
+
+def test_an_instance_that_was_made_meanwhile_is_looked_at_again(provider: PluginItem, folder: Path) -> None:
+    """What was not there when the import was prepared is there now, and is refused like any other."""
+    name = write(folder, make_entry("first", config=VALID), make_entry(config={**VALID, "account": "AC2"}))
+    with meanwhile(lambda: add_instance("main", provider)):
+        ran = run("pluginimport", name)
+    assert "is there already and differs in config.account" in ran.problems[0]
+    assert get().config["account"] == "AC1"
+
+
+def test_who_is_never_fast_enough_gives_up(provider: PluginItem, folder: Path) -> None:
+    """Where somebody changes the row again each time, the import ends, and has written nothing."""
+    row = add_instance("main", provider)
+    priorities = itertools.count(10)
+
+    def change(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        result = execute(sql, *args)
+        if sql.startswith('SELECT "django_plugin_system_plugininstance"') and not connection.in_atomic_block:
+            PluginInstance.objects.filter(pk=row.pk).update(priority=next(priorities))
+        return result
+
+    with connection.execute_wrapper(change):
+        ran = run("pluginimport", write(folder, make_entry(priority=2)), "--existing", "update")
+    assert ran.problems == ["all entries: somebody else keeps changing these instances: try again"]
+    assert get().priority == next(priorities) - 1
 
 
 def test_a_form_that_was_open_notices_the_import(provider: PluginItem, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_plugin_system.contrib.transfer.document import Entry
-from django_plugin_system.contrib.transfer.export import name_variables
+from django_plugin_system.contrib.transfer.export import make_name
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -27,8 +28,8 @@ def entry(name: str = "main", *, item: str = "twilio", manager: str = "apps.sms"
 
 def names(*places: tuple[Entry, Path]) -> list[str]:
     """Return the names for ``places``, in their order."""
-    named = name_variables(places)
-    return [named[str(one), path] for one, path in places]
+    used = Counter(make_name(*place) for place in places)
+    return [make_name(*place, used) for place in places]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_names_that_would_be_the_same_are_told_apart() -> None:
     same = [(entry("a-b"), ("c",)), (entry("a_b"), ("c",)), (entry("a"), ("b", "c")), (entry("a"), ("b-c",))]
     found = names(*same)
     assert len(set(found)) == 4
-    assert all(re.fullmatch("SMS_TWILIO_A_B_C_[0-9A-F]{8}", name) for name in found)
+    assert all(re.fullmatch("SMS_TWILIO_A_B_C_[0-9A-F]{32}", name) for name in found)
     assert names(*same[2:], same[0]) == [*found[2:], found[0]]
     assert names(same[0]) == ["SMS_TWILIO_A_B_C"]
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from django.db.models.signals import post_save
+from django.db import connection
 from pydantic import BaseModel, SecretStr, field_validator
 
 from django_plugin_system.config.bound import BoundTo
@@ -17,6 +17,7 @@ from tests.support.plugins import SECRET, VALID, ConsoleSms, declare_item
 from tests.support.rows import add_instance, get_item, read_raw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from django_plugin_system.registry import Registry
@@ -46,31 +47,19 @@ class TestNames:
     """Types, items and modules that are not there."""
 
     @pytest.mark.parametrize(
-        ("wrong", "message"),
+        ("wrong", "wanted"),
         [
-            ({"type": "smss"}, "there is no plugin type smss (apps.sms); did you mean sms (apps.sms)?"),
-            ({"manager": "apps.smss"}, "there is no plugin type sms (apps.smss); did you mean sms (apps.sms)?"),
-            ({"type": "fax"}, "there is no plugin type fax (apps.sms); did you mean sms (apps.sms)?"),
-            ({"type": "fax", "manager": "x"}, "there is no plugin type fax (x): is its app installed here?"),
-            (
-                {"item": "provder"},
-                "plugin type sms (apps.sms) has no item provder (apps.items); did you mean provider (apps.items)?",
-            ),
-            (
-                {"module": "other"},
-                "plugin type sms (apps.sms) has no item provider (other); did you mean provider (apps.items)?",
-            ),
-            (
-                {"item": "x", "module": "y"},
-                "plugin type sms (apps.sms) has no item x (y): is its app installed here?",
-            ),
+            ({"type": "smss"}, "provider (apps.items) of a plugin type smss (apps.sms)"),
+            ({"manager": "apps.smss"}, "provider (apps.items) of a plugin type sms (apps.smss)"),
+            ({"item": "provder"}, "provder (apps.items) of a plugin type sms (apps.sms)"),
+            ({"module": "other"}, "provider (other) of a plugin type sms (apps.sms)"),
         ],
     )
-    def test_a_wrong_name(self, provider: PluginItem, folder: Path, wrong: dict[str, str], message: str) -> None:
-        """What is not there is named, with what is near."""
+    def test_a_wrong_name(self, provider: PluginItem, folder: Path, wrong: dict[str, str], wanted: str) -> None:
+        """What is not there is named."""
         del provider
         (problem,) = refuse(folder, {**make_entry(config=VALID), **wrong})
-        assert problem.endswith(f" / main: {message}")
+        assert problem.endswith(f" / main: there is no item {wanted}: is its app installed here?")
 
     def test_an_item_that_was_not_synced(self, provider: PluginItem, folder: Path) -> None:
         """An item that code declares and the database does not know yet needs pluginsync, and that is said."""
@@ -103,42 +92,30 @@ class TestEntries:
     @pytest.mark.parametrize(
         ("wrong", "messages"),
         [
-            ({"prioritty": 1}, ['unknown key "prioritty"; did you mean priority?']),
-            (
-                {"zzz": 1},
-                [
-                    (
-                        'unknown key "zzz"; there are type, manager, item, module, name, status, priority, '
-                        "description, config_version, config"
-                    )
-                ],
-            ),
-            ({"status": "on"}, ["status must be one of active, reserve, disable"]),
-            ({"status": ["active"]}, ["status must be one of active, reserve, disable"]),
-            ({"priority": True}, ["priority must be null, or a whole number from -32768 to 32767"]),
-            ({"priority": 2**15}, ["priority must be null, or a whole number from -32768 to 32767"]),
-            ({"priority": 1.5}, ["priority must be null, or a whole number from -32768 to 32767"]),
-            ({"description": None}, ["description must be text, without NUL characters or halves of surrogate pairs"]),
-            (
-                {"description": "\x00"},
-                ["description must be text, without NUL characters or halves of surrogate pairs"],
-            ),
+            ({"prioritty": 1}, ["prioritty: Extra inputs are not permitted"]),
+            ({"status": "on"}, ["status: Input should be 'active', 'reserve' or 'disable'"]),
+            ({"status": ["active"]}, ["status: Input should be 'active', 'reserve' or 'disable'"]),
+            ({"priority": True}, ["priority: Input should be a valid integer"]),
+            ({"priority": 2**15}, ["priority: Input should be less than 32768"]),
+            ({"priority": 1.5}, ["priority: Input should be a valid integer"]),
+            ({"description": None}, ["description: Input should be a valid string"]),
+            ({"description": "\x00"}, ["description: String should match pattern '^[^\\x00]*$'"]),
             (
                 {"description": "\ud800"},
-                ["description must be text, without NUL characters or halves of surrogate pairs"],
+                ["description: Input should be a valid string, unable to parse raw data as a unicode string"],
             ),
-            ({"config": [SECRET]}, ["config must be an object with a key for each field"]),
-            ({"config": None}, ["config must be an object with a key for each field"]),
-            ({"config_version": 0}, ["config_version must be a whole number, 1 or more"]),
-            ({"config_version": True}, ["config_version must be a whole number, 1 or more"]),
-            ({"config_version": 2**31}, ["config_version must be a whole number, 1 or more"]),
-            ({"type": 5}, ["type must be text of 1 to 100 characters"]),
-            ({"type": ""}, ["type must be text of 1 to 100 characters"]),
-            ({"type": "\x00"}, ["type must be text, without NUL characters or halves of surrogate pairs"]),
-            ({"module": "x" * 101}, ["module must be text of 1 to 100 characters"]),
+            ({"config": [SECRET]}, ["config: Input should be a valid dictionary"]),
+            ({"config": None}, ["config: Input should be a valid dictionary"]),
+            ({"config_version": 0}, ["config_version: Input should be greater than or equal to 1"]),
+            ({"config_version": True}, ["config_version: Input should be a valid integer"]),
+            ({"config_version": 2**31}, ["config_version: Input should be less than 2147483648"]),
+            ({"type": 5}, ["type: Input should be a valid string"]),
+            ({"type": ""}, ["type: String should have at least 1 character"]),
+            ({"type": "\x00"}, ["type: String should match pattern '^[^\\x00]*$'"]),
+            ({"module": "x" * 101}, ["module: String should have at most 100 characters"]),
             (
                 {"manager": None, "status": "x"},
-                ["manager must be text of 1 to 100 characters", "status must be one of active, reserve, disable"],
+                ["manager: Input should be a valid string", "status: Input should be 'active', 'reserve' or 'disable'"],
             ),
         ],
     )
@@ -154,13 +131,13 @@ class TestEntries:
     def test_a_wrong_name(self, provider: PluginItem, folder: Path, name: Any) -> None:
         """A name that the admin would not take is not taken here, and not quoted."""
         del provider
-        reason = "must be 1 to 100 letters, digits, hyphens and underscores"
-        assert refuse(folder, make_entry(name, config=VALID)) == [f"entry 1: name {reason}"]
+        (problem,) = refuse(folder, make_entry(name, config=VALID))
+        assert problem.startswith("entry 1: name: ")
 
     def test_what_is_missing(self, provider: PluginItem, folder: Path) -> None:
         """An entry needs the names of its type, its item and itself."""
         del provider
-        reasons = [f"{key} is missing" for key in ("type", "item", "name")]
+        reasons = [f"{key}: Field required" for key in ("type", "item", "name")]
         assert refuse(folder, {}, "text") == [
             *(f"entry 1: {reason}" for reason in reasons),
             "entry 2: must be an object with a key for each value",
@@ -311,24 +288,19 @@ def test_no_message_quotes_a_secret(provider: PluginItem, folder: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_error_in_the_middle_undoes_what_came_before(provider: PluginItem, folder: Path) -> None:
-    """All is written in one transaction: a receiver of a signal that fails leaves nothing behind."""
-    del provider
-    saved: list[str] = []
+    """All is written in one transaction: where the last statement fails, nothing is left of the others."""
+    row = add_instance("one", provider)
 
-    def fail_at_the_second(instance: PluginInstance, **_others: Any) -> None:
-        saved.append(instance.name)
-        if len(saved) > 1:
+    def fail(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if sql.startswith('INSERT INTO "django_plugin_system_plugininstance"'):
+            assert PluginInstance.objects.filter(priority=7).exists()
             raise OSError
+        return execute(sql, *args)
 
-    name = write(folder, make_entry("one", config=VALID), make_entry("two", config=VALID))
-    post_save.connect(fail_at_the_second, sender=PluginInstance)
-    try:
-        with pytest.raises(OSError):  # noqa: PT011 - raised above
-            run("pluginimport", name)
-    finally:
-        post_save.disconnect(fail_at_the_second, sender=PluginInstance)
-    assert saved == ["one", "two"]
-    assert not PluginInstance.objects.exists()
+    name = write(folder, make_entry("one", priority=7), make_entry("two", config=VALID))
+    with connection.execute_wrapper(fail), pytest.raises(OSError):  # noqa: PT011 - raised above
+        run("pluginimport", name, *UPDATE)
+    assert list(PluginInstance.objects.values_list("pk", "priority")) == [(row.pk, None)]
 
 
 def test_a_terminal_gets_no_orders(provider: PluginItem, folder: Path) -> None:
@@ -336,7 +308,7 @@ def test_a_terminal_gets_no_orders(provider: PluginItem, folder: Path) -> None:
     ran = run_import(folder, make_entry(description="\x1b[2J\u202e\r", config=VALID))
     assert r'"\u001b[2J\u202e\r"' in ran.out
     wrong = run_import(folder, {**make_entry(), "type": "\x1b[2J\x9b"})
-    assert r"there is no plugin type \x1b[2J\x9b" in wrong.err
+    assert r"a plugin type \x1b[2J\x9b (apps.sms)" in wrong.err
     del provider
 
 
