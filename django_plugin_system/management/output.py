@@ -57,23 +57,24 @@ def open_new(path: Path, *, force: bool) -> Iterator[TextIO]:
 
     :raises CommandError: if there is a file and ``force`` is not given, or it cannot be written.
     """
-    reserved, written = None, None
+    unfinished: list[str] = []
     try:
         if not force:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            reserved = path
+            unfinished.append(str(path))  # the name is taken
         descriptor, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        unfinished.append(written)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             yield file
         os.replace(written, path)  # noqa: PTH105 - as Path.replace
-        reserved = written = None
+        unfinished.clear()
     except FileExistsError:
         raise CommandError(f"{path} exists. Choose another name, or --force to replace it.") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        for name in filter(None, (reserved, written)):
-            Path(name).unlink()
+        for name in unfinished:
+            os.unlink(name)  # noqa: PTH108 - as Path.unlink
 
 
 def make_printable(text: str) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from django_plugin_system.config.references import is_listed
 from django_plugin_system.contrib.transfer.document import WRITERS, iter_document
-from django_plugin_system.contrib.transfer.export import Export, Selection, export_instances, is_listed
+from django_plugin_system.contrib.transfer.export import Export, Selection, export_instances
 from django_plugin_system.exceptions import InvalidDocument
 from django_plugin_system.management.output import guess_format, make_printable, open_new
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
 
 from django_plugin_system.management.output import MOST_BYTES
 from tests.contrib.transfer.helpers import run
@@ -14,6 +16,7 @@ from tests.support.plugins import SECRET
 from tests.support.rows import add_instance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from django_plugin_system.models import PluginItem
@@ -92,3 +95,20 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
     with (folder / "long.json").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     assert run("pluginimport", "long.json").error == "The document is longer than 67,108,864 bytes: split it."
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["new", "force"])
+def test_a_file_is_written_whole_or_not_at_all(folder: Path, force: list[str]) -> None:
+    """An export that fails on the way leaves what was there, and nothing half written."""
+    path = folder / "out.json"
+    if force:
+        path.write_text("mine")
+
+    def fail(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if "COLLATE" in sql:
+            raise MemoryError
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(fail), pytest.raises(MemoryError):
+        call_command("pluginexport", "--output", str(path), *force)
+    assert [one.read_text() for one in folder.iterdir()] == (["mine"] if force else [])
