@@ -15,7 +15,7 @@ import secrets
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import Error, connections, transaction
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.db import models
+
+T = TypeVar("T")
 
 TABLE = "django_plugin_system_change"
 FOLD_EVERY = 16
@@ -48,10 +50,10 @@ INSERT INTO {TABLE} (nonce) SELECT sum(nonce)::bigint & {_LIMIT} FROM old HAVING
 
 _changing: set[tuple[int, str]] = set()
 """The threads, by identity, and databases, by alias, with a write of ours under way."""
-uncommitted: dict[tuple[int, str], _Commit] = {}
-"""What is done on the commit of the last transaction of each thread and database that held a change."""
+uncommitted: set[tuple[int, str]] = set()
+"""Those that have changed something in a transaction that may be open still."""
 commits = 0
-"""How many transactions with changes this process has committed; selections made under a smaller number look again."""
+"""How many commits of changes this process has seen; selections made under a smaller number look again."""
 
 
 def get_place(using: str) -> tuple[Hashable, ...]:
@@ -105,24 +107,46 @@ def note_change(using: str) -> None:
             else:
                 cursor.execute(_ADD, [nonce, nonce])
                 folds = False
-        if not has_uncommitted_changes(using):
-            uncommitted[threading.get_ident(), using] = commit = _Commit(using)
-            transaction.on_commit(commit, using=using)
-        uncommitted[threading.get_ident(), using].folds |= folds
+        get_commit(using).folds |= folds
 
 
 @dataclass(eq=False)
-class _Commit:
-    """What is done once a transaction with changes is committed."""
+class Commit:
+    """Stands for the commit of a transaction with changes, or of a savepoint in it that may be rolled back alone."""
 
     using: str
     folds: bool = False
+    is_done: bool = False
+
+    def is_awaited(self) -> bool:
+        """Say whether it may still come."""
+        return any(entry[1] is self for entry in connections[self.using].run_on_commit)
 
     def __call__(self) -> None:
+        """Note that it has come, and fold earlier changes if it is time."""
         global commits  # noqa: PLW0603 - one number for the process
         commits += 1
+        self.is_done = True
         if self.folds:
             fold_changes(self.using)
+
+
+def get_commit(using: str) -> Commit:
+    """Return the commit of the innermost savepoint that is open on ``using``, or of the transaction."""
+    savepoints = set(connections[using].savepoint_ids)
+    for held_by, commit in _iter_waiting(using, Commit):
+        if held_by == savepoints:
+            return commit
+    uncommitted.add((threading.get_ident(), using))
+    commit = Commit(using)
+    transaction.on_commit(commit, using=using)
+    return commit
+
+
+def _iter_waiting(using: str, kind: type[T]) -> Iterator[tuple[set[str], T]]:
+    """Yield what of a kind waits for the commit of the open transaction, with the savepoints that hold it."""
+    waiting: list[Any] = connections[using].run_on_commit
+    return ((savepoints, callback) for savepoints, callback, *_ in waiting if isinstance(callback, kind))
 
 
 def fold_changes(using: str) -> None:
@@ -147,12 +171,11 @@ def is_changing(using: str) -> bool:
 def has_uncommitted_changes(using: str) -> bool:
     """Say whether the open transaction on ``using`` holds a change that others must not see yet."""
     here = (threading.get_ident(), using)
-    commit = uncommitted.get(here)
-    if commit is None:
+    if here not in uncommitted:
         return False
-    pending = any(entry[1] is commit for entry in connections[using].run_on_commit)
+    pending = any(_iter_waiting(using, Commit))
     if not pending:
-        del uncommitted[here]
+        uncommitted.discard(here)
     return pending
 
 
@@ -161,7 +184,7 @@ TRACES = frozenset({"unavailable_until", "last_error", "last_tested_at", "last_t
 
 
 class _Announcement:
-    """What a transaction does on its commit: one signal for changes that follow each other."""
+    """What a transaction does on its commit: one signal for all its changes."""
 
     def __init__(self, sender: type[models.Model], using: str, ids: Iterable[UUID] | None) -> None:
         self.sender = sender
@@ -183,14 +206,9 @@ def announce_instances(
     """Send ``plugin_instance_changed`` after the commit, unless nobody listens or all ``columns`` are traces."""
     if not plugin_instance_changed.has_listeners(sender) or (columns is not None and TRACES.issuperset(columns)):
         return
-    waiting: list[Any] = connections[using].run_on_commit
-    if waiting and _belongs_to(waiting[-1], using):
-        waiting[-1][1].add(ids)
-    else:
-        transaction.on_commit(_Announcement(sender, using, ids), using=using, robust=True)
-
-
-def _belongs_to(entry: Any, using: str) -> bool:
-    """Say whether another change can join what waits: a savepoint that is rolled back takes its own along."""
-    savepoints, announcement = entry[:2]
-    return isinstance(announcement, _Announcement) and savepoints == set(connections[using].savepoint_ids)
+    savepoints = set(connections[using].savepoint_ids)  # one that is rolled back takes its own changes along
+    for held_by, announcement in _iter_waiting(using, _Announcement):
+        if held_by == savepoints:
+            announcement.add(ids)
+            return
+    transaction.on_commit(_Announcement(sender, using, ids), using=using, robust=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, router
-from django.db.models import Case, F, ProtectedError, Q, Value, When
+from django.db.models import Case, F, ProtectedError, Q, Value, When, prefetch_related_objects
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
 
-from django_plugin_system.changes import announce_instances, changing
+from django_plugin_system.changes import announce_instances, changing, get_commit
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
 from django_plugin_system.registry import registry
 from django_plugin_system.rows.fields import NOTES, PluginStatus
+from django_plugin_system.rows.rows import ChangeAnnouncingModel
 from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from django_plugin_system.models import PluginInstance
 
-ModelT = TypeVar("ModelT", bound=models.Model)
+ModelT = TypeVar("ModelT", bound=ChangeAnnouncingModel)
 
 
 class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
@@ -63,6 +64,9 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
         """Insert ``objs``, as Django does."""
         with changing(self._get_write_alias()):
             made = super().bulk_create(objs, *args, **kwargs)
+            commit = get_commit(self._get_write_alias())
+            for row in made:
+                row.note_stored(None, commit)
             self._tell(made)
             return made
 
@@ -73,7 +77,11 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
         batches._silent = True  # noqa: SLF001 - ours, or documented
         with changing(self._get_write_alias()):
             self._tell(rows, names)
-            return super(ChangeAnnouncingQuerySet, batches).bulk_update(rows, names, batch_size)
+            written = super(ChangeAnnouncingQuerySet, batches).bulk_update(rows, names, batch_size)
+            commit = get_commit(self._get_write_alias())
+            for row in rows:
+                row.note_stored(names, commit)
+            return written
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete the rows, as Django does."""
@@ -167,10 +175,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         _refuse_upsert(kwargs)
         for row in rows:
             row.seal_config()
-        made = super().bulk_create(rows, **kwargs)
-        for row in rows:
-            row.remember_stored()
-        return made
+        return super().bulk_create(rows, **kwargs)
 
     def bulk_update(self, objs: Iterable[PluginInstance], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Validate and encrypt each config if it is among ``fields``, then write.
@@ -178,27 +183,23 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         :raises ConfigError: if one of the configs is refused; then nothing is written.
         :raises StaleConfig: if one of them was changed by someone else meanwhile; then nothing is written, either.
         """
-        rows, names = list(objs), list(fields)
+        rows, names, using = list(objs), list(fields), self._get_write_alias()
         if not _SEALED_TOGETHER & set(names):
             return super().bulk_update(rows, names, batch_size)
+        prefetch_related_objects(rows, "item__plugin_type")
         for row in rows:
-            row.check_overwritten(self._get_write_alias())
-            row.seal_config()
+            row.check_overwritten(using)
+        renewed = {row.pk for row in rows if row.seal_config()}
         names = [*dict.fromkeys([*names, "config", "config_version", *NOTES])]
-        written = self._write_reconciled(rows, names, batch_size)
-        for row in rows:
-            row.remember_stored()
-        return written
-
-    def _write_reconciled(self, rows: list[PluginInstance], names: list[str], batch_size: int | None) -> int:
-        using = self._get_write_alias()
         writable = self._chain()  # type: ignore[attr-defined]
         writable._writes_sealed_configs = True  # noqa: SLF001 - ours, or documented
         written = 0
         with changing(using):
-            stale = [str(row) for row in rows if not row.reconcile(using)]
+            held = self.model.lock_configs(rows, using)
+            stale = [str(row) for row in rows if not row.reconcile(held.get(row.pk), is_renewed=row.pk in renewed)]
             if not stale:
-                written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, batch_size)
+                size = batch_size or WRITTEN_AT_ONCE
+                written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, size)
         if stale:  # raised out here, so that an outer transaction stays usable
             raise StaleConfig(", ".join(stale))
         return written
@@ -206,6 +207,8 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
 
 PluginInstanceManager = ConcealingManager.from_queryset(PluginInstanceQuerySet)
 
+WRITTEN_AT_ONCE = 200
+"""How many rows one statement updates: the database looks each of them up in a list of all."""
 _BULK_CREATE_OPTIONS = ("batch_size", "ignore_conflicts", "update_conflicts", "update_fields", "unique_fields")
 
 _SEALED_TOGETHER = {"config", "config_version", "item", "item_id", "id", "pk"}

@@ -5,43 +5,161 @@ from __future__ import annotations
 import json
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
 
-from django_plugin_system.changes import changing
+from django_plugin_system.changes import changing, get_commit
 from django_plugin_system.exceptions import ConfigError, StaleConfig
 from django_plugin_system.rows import config as configuration
 from django_plugin_system.rows import secret_dates
-from django_plugin_system.rows.fields import NOTES, StoredConfig, to_text
+from django_plugin_system.rows.fields import NOTES, ConfigField, StoredConfig, to_text
 from django_plugin_system.rows.traceback_safety import Concealed, conceal, leaving_frames_behind, reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
     from typing_extensions import Self
+
+    from django_plugin_system.changes import Commit
+
+
+LOCKED_AT_ONCE = 500
+"""How many rows one query locks."""
+COMPARED = ("config", "config_version", *NOTES)
+"""What is read and written together, and so compared together."""
+_SAVE_OPTIONS = ("force_insert", "force_update", "using", "update_fields")
+
+
+@dataclass
+class Loaded:
+    """What the database held of a row when an object read or wrote it last, so that a save knows what it changed."""
+
+    values: dict[str, Any] = field(default_factory=dict, repr=False)
+    """By column. A config is kept as text, as it may be changed in place."""
+    commit: Commit | None = None
+    """Until this has come, a rollback brings back what was known before."""
+    before: Loaded | None = field(default=None, repr=False)
+
+    def settle(self) -> Loaded:
+        """Return this, or what was known before if what wrote this was rolled back."""
+        known = self
+        while known.commit is not None and known.before is not None:
+            if known.commit.is_done:
+                known.commit = known.before = None
+            elif known.commit.is_awaited():
+                break
+            else:
+                known = known.before
+        return known
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: another process knows nothing of the transaction."""
+        return {"values": self.values, "commit": None, "before": None}
+
+
+def _remember(column: models.Field[Any, Any], value: Any) -> Any:
+    """Return ``value`` as it can be compared later."""
+    return to_text(value) if isinstance(column, ConfigField) else value
 
 
 class ChangeAnnouncingModel(models.Model):
     """A row whose every write is seen by the next selection, in every process."""
 
+    loaded = Loaded()
+    """Nothing, for a row that was made by hand."""
+
     class Meta:
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, as Django does."""
-        kwargs |= dict(zip(("force_insert", "force_update", "using", "update_fields"), args, strict=False))
-        self._save_announced(**kwargs)
+        """Save, as Django does; but of a row that was read earlier, only the columns that this object changed.
 
-    def _save_announced(self, **kwargs: Any) -> None:
-        with changing(kwargs.get("using") or router.db_for_write(type(self), instance=self)):
-            super().save(**kwargs)
+        So an older status is never written over a newer one. ``update_fields`` and ``force_update`` mean what they mean
+        to Django.
+        """
+        options = self._read_save_options(args, kwargs)
+        using, forced = options["using"], options.get("force_insert") or options.get("force_update")
+        if options["update_fields"] is None and self.get_deferred_fields() and using == self._state.db and not forced:
+            options["update_fields"] = self._find_changed()
+        with changing(using):
+            super().save(**options)
+            self.note_stored(options["update_fields"], get_commit(using))
 
     def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's
         """Delete, as Django does."""
         with changing(using or router.db_for_write(type(self), instance=self)):
             return super().delete(using=using, keep_parents=keep_parents)
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
+        """Build a row from the database, and remember what it is there."""
+        row: Self = super().from_db(db, field_names, values, **kwargs)
+        row.note_stored()
+        return row
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Reload, as Django does, and remember what is in the database."""
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using, names, *args, **kwargs)
+        self.note_stored(names)
+
+    def note_stored(self, names: Collection[str] | None = None, commit: Commit | None = None) -> None:
+        """Note that the database has the columns ``names``, by default all, as they are; or will, after ``commit``."""
+        known = self.loaded.settle()
+        values = {} if names is None else dict(known.values)
+        for column in self._meta.concrete_fields:
+            if column.attname in self.__dict__ and (
+                names is None or not {column.name, column.attname}.isdisjoint(names)
+            ):
+                values[column.attname] = _remember(column, self.__dict__[column.attname])
+        if commit is not None:
+            self.loaded = Loaded(values, commit, known)
+        else:
+            self.loaded = Loaded(values) if names is None else replace(known, values=values)
+
+    def is_changed(self, column: models.Field[Any, Any], value: Any) -> bool:
+        """Say whether ``value`` of a column is not what this object read or wrote last; an expression always counts."""
+        known = self.loaded.settle().values
+        return (
+            hasattr(value, "resolve_expression")
+            or column.attname not in known
+            or known[column.attname] != _remember(column, value)
+        )
+
+    def _read_save_options(self, args: Iterable[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of ``save()`` by name, with the database that is meant."""
+        options = {**kwargs, **dict(zip(_SAVE_OPTIONS, args, strict=False))}
+        options["using"] = options.get("using") or router.db_for_write(type(self), instance=self)
+        names = options.get("update_fields")
+        options["update_fields"] = None if names is None else set(names)
+        return options
+
+    def _find_changed(self) -> set[str]:
+        """Return the names of the columns to write where some are deferred: Django does not look at those, either."""
+        return {
+            column.name
+            for column in self._meta.concrete_fields
+            if column.attname in self.__dict__
+            and not column.primary_key
+            and (getattr(column, "auto_now", False) or self.is_changed(column, self.__dict__[column.attname]))
+        }
+
+    def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+        """Update the row: Django calls this with each column, its model and its value, unless it inserts the row."""
+        update_fields, is_forced = args[:2]
+        is_same_row = not self.is_changed(self._meta.pk, pk_val) and self._is_at_home(using)
+        if update_fields is None and not is_forced and is_same_row:
+            values = [entry for entry in values if self.is_changed(entry[0], entry[2])]
+        return super()._do_update(base_qs, using, pk_val, values, *args, **kwargs)
+
+    def _is_at_home(self, using: str) -> bool:
+        """Say whether ``using`` holds the row itself, which may have been read from a replica, and no copy of it."""
+        return using in {self._state.db, router.db_for_write(type(self), instance=self)}
 
 
 class ConfiguredModel(ChangeAnnouncingModel):
@@ -64,8 +182,6 @@ class ConfiguredModel(ChangeAnnouncingModel):
             self.config = reveal(self.config)
         self._sealed: tuple[Any, ...] | None = None
         self._says_version = "config_version" in kwargs
-        self._seen: dict[str, int] = {}  # each config that was seen in the database, as text, with its version
-        self.dates_as_stored: dict[str, str] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled; a config that is not encrypted yet is only copied."""
@@ -78,30 +194,47 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """Take over what ``__getstate__`` returned."""
         super().__setstate__({name: reveal(value) for name, value in state.items()})  # type: ignore[misc] # Django has it
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
-        """Build a row from the database, and remember its config as it is there."""
-        row: Self = super().from_db(db, field_names, values, **kwargs)
-        row.remember_stored()
-        return row
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, with the config in stored form if it is among what is written.
+
+        It is validated and encrypted before anything is locked, then compared with what the database has by now.
+
+        :raises ConfigError: if it cannot be stored.
+        :raises StaleConfig: if it was changed here and, meanwhile, elsewhere.
+        """
+        options = self._read_save_options(args, kwargs)
+        using, names = options["using"], options["update_fields"]
+        if names is not None and {"config", "config_version", "item", "item_id"}.isdisjoint(names):
+            super().save(**options)
+            return
+        if names is not None or options.get("force_update") or not self._state.adding:
+            self.check_overwritten(using)
+        is_renewed = self.seal_config()
+        if names is not None:
+            names |= {"config", "config_version", "updated_at", *NOTES}
+        is_compared = names is not None or options.get("force_update") or self.is_config_changed()
+        with changing(using):
+            held = self.lock_configs([self], using) if is_compared else {}
+            is_current = self.reconcile(held.get(self.pk), is_renewed=is_renewed)
+            if is_current:
+                super().save(**options)
+        if not is_current:  # raised out here, so that an outer transaction stays usable
+            raise StaleConfig(str(self))
 
     def refresh_from_db(
         self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **kwargs: Any
     ) -> None:
-        """Reload, as Django does, and remember the config as it is in the database."""
+        """Reload, as Django does; a config with the columns that make sense only with it."""
         names = None if fields is None else list(fields)
         if names is not None and "config" in names:
-            names = [*dict.fromkeys([*names, "config_version", *NOTES])]  # they make sense only with the config
+            names = [*dict.fromkeys([*names, "config_version", *NOTES])]
         super().refresh_from_db(using, names, *args, **kwargs)
-        if names is None or "config" in names:
-            self.remember_stored()
 
-    def remember_stored(self) -> None:
-        """Note that the config is in stored form now, for this id, item and version."""
-        if "config" not in self.get_deferred_fields():
+    def note_stored(self, names: Collection[str] | None = None, commit: Commit | None = None) -> None:
+        """Note what is stored; then the config is in stored form, for this id, item and version."""
+        super().note_stored(names, commit)
+        if "config" in self.__dict__ and (names is None or "config" in names):
             self._sealed = self._get_state()
-            self._seen[to_text(self.config)] = self.config_version
-            self.dates_as_stored = self.__dict__.get("secret_dates")
 
     def _get_state(self) -> tuple[Any, ...]:
         return (self.pk, self.item_id, self.config_version, to_text(self.config))
@@ -127,9 +260,9 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
     def _find_previous(self) -> configuration.Stored:
         """Return what the database held when it was last looked at."""
-        text = next(reversed(self._seen), None)
-        if text is not None:
-            return configuration.Stored(json.loads(text), self._seen[text])
+        known = self.loaded.settle().values
+        if "config" in known:
+            return configuration.Stored(json.loads(known["config"]), known["config_version"])
         if configuration.has_bound_secrets(self):  # a row made by hand may be about to overwrite one
             manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
             using = self._state.db or router.db_for_write(type(self), instance=self)
@@ -155,25 +288,30 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """
         return configuration.read_config(self)
 
-    def seal_config(self) -> None:
+    def seal_config(self) -> bool:
         """Bring the config into stored form before a write; one that is stored already stays as it is, byte by byte.
+
+        Returns whether it was brought up to date without having been touched.
 
         :raises ConfigError: if it cannot be stored.
         """
         deferred = self.get_deferred_fields()
         if {"config", "config_version"} <= deferred:
-            return
+            return False
         if "config" in deferred:  # a version is written with its config only
             self.refresh_from_db(fields=["config"])
         self.config = reveal(self.config)
         if self._sealed != self._get_state():
             self.set_config(self.config)
-            return
+            return False
+        is_untouched = not self.is_config_changed()
         if isinstance(self.config, dict):
             self.config = StoredConfig(self.config)
         with suppress(ConfigError):  # what cannot be upgraded stays as it was stored
             if configuration.is_outdated(self):
                 self.renew_config()
+                return is_untouched
+        return False
 
     def seal_fixture(self, using: str) -> None:
         """Bring the config of a fixture's row into stored form; one of an older version is brought up to date.
@@ -191,64 +329,49 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
         :raises NewerConfigVersion: if it would.
         """
-        if not self._seen and "config" not in self.get_deferred_fields():
+        if "config" not in self.loaded.settle().values and "config" in self.__dict__:
             manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
             for stored in manager.using(using).filter(pk=self.pk).values_list("config_version", flat=True):
                 configuration.check_overwritten(self, stored)
 
-    def _is_no_object(self) -> bool:
-        """Say whether the config is as it was read, and is none: raw SQL has left something else than an object."""
-        stored = self.__dict__.get("config", {})
-        return not isinstance(stored, (dict, Concealed)) and self._sealed == self._get_state()
+    def is_config_changed(self) -> bool:
+        """Say whether the config, or its version, is not what this object read or wrote last."""
+        columns: list[Any] = [self._meta.get_field(name) for name in ("config", "config_version")]
+        return any(self.is_changed(column, self.__dict__.get(column.name)) for column in columns)
 
-    def _choose_columns(self, asked: Iterable[str] | None) -> set[str] | None:
-        """Return the columns to write, None for all: a config that is none stays, byte by byte, beside the others."""
-        if asked is not None:
-            return set(asked)
-        if not self._is_no_object():
-            return None
-        columns = {field.name for field in self._meta.concrete_fields if not field.primary_key}
-        return columns - {"config", "config_version", "item", *NOTES}
+    @classmethod
+    def lock_configs(cls, rows: Sequence[Self], using: str) -> dict[Any, tuple[Any, ...]]:
+        """Lock ``rows`` in the database ``using``, in the order of their keys, and return what they hold there.
 
-    def _save_announced(self, **kwargs: Any) -> None:
-        kwargs["update_fields"] = names = self._choose_columns(kwargs.get("update_fields"))
-        if names is not None and {"config", "config_version", "item", "item_id"}.isdisjoint(names):
-            super()._save_announced(**kwargs)
-            return
-        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
-        if names is not None or kwargs.get("force_update") or not self._state.adding:
-            self.check_overwritten(using)
-        self.seal_config()
-        if names is not None:
-            names |= {"config", "config_version", "updated_at", *NOTES}
-        with changing(using):
-            up_to_date = self.reconcile(using)
-            if up_to_date:
-                super()._save_announced(**kwargs)
-        if not up_to_date:  # raised out here, so that an outer transaction stays usable
-            raise StaleConfig(str(self))
-        self.remember_stored()
-
-    def _is_at_home(self, using: str) -> bool:
-        """Say whether ``using`` holds the row itself, which may have been read from a replica, and no copy of it."""
-        return using in {self._state.db, router.db_for_write(type(self), instance=self)}
-
-    def reconcile(self, using: str) -> bool:
-        """Look at the config in the database, inside ``changing()``: no other writer of ours can change it meanwhile.
-
-        A config that this row did not touch is not written over a newer one; the newer one is taken over. Returns
-        False if it was changed here and, meanwhile, elsewhere.
+        Rows that refer to them can be written meanwhile. New rows, and those of another database, are left out.
         """
-        if self._state.adding or not self._is_at_home(using) or "config" in self.get_deferred_fields():
+        keys = sorted(row.pk for row in rows if row.is_overwriting(using))
+        manager: Any = cls._base_manager
+        found: dict[Any, tuple[Any, ...]] = {}
+        for start in range(0, len(keys), LOCKED_AT_ONCE):
+            locked = manager.using(using).filter(pk__in=keys[start : start + LOCKED_AT_ONCE]).order_by("pk")
+            for pk, *held in locked.select_for_update(no_key=True).values_list("pk", *COMPARED):
+                found[pk] = tuple(held)
+        return found
+
+    def is_overwriting(self, using: str) -> bool:
+        """Say whether saving the config to ``using`` writes it over the one that this row was read with."""
+        return not self._state.adding and self._is_at_home(using) and "config" in self.__dict__
+
+    def reconcile(self, held: tuple[Any, ...] | None, *, is_renewed: bool) -> bool:
+        """Say whether the config may be written where the locked row has ``held``; None if there is no such row.
+
+        A config that this object did not touch, or only brought up to date, gives way to a newer one, which it takes
+        over.
+        """
+        known = self.loaded.settle().values
+        if held is None or "config" not in known or held[:2] == (self.config, self.config_version):
             return True
-        manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
-        columns = ("config", "config_version", *NOTES)
-        for stored, *others in manager.using(using).filter(pk=self.pk).values_list(*columns):
-            if to_text(stored) in self._seen or stored == self.config or not self._seen:
-                continue
-            if to_text(self.config) in self._seen:
-                for name, value in zip(columns, (stored, *others), strict=True):
-                    setattr(self, name, value)
-            elif not any(configuration.says_the_same(self, stored, json.loads(seen)) for seen in self._seen):
-                return False
-        return True
+        is_same_version = held[1] == known["config_version"]
+        if is_same_version and to_text(held[0]) == known["config"]:
+            return True
+        if is_renewed or not self.is_config_changed():
+            for name, value in zip(COMPARED, held, strict=True):
+                setattr(self, name, value)
+            return True
+        return is_same_version and configuration.says_the_same(self, held[0], json.loads(known["config"]))

@@ -31,7 +31,7 @@ def note_change(row: Any, before: Any) -> None:
     last test is dropped if the config says something else than before.
     """
     old = before if isinstance(before, Mapping) else {}
-    known = row.secret_dates if row.dates_as_stored is None else row.dates_as_stored
+    known = row.loaded.settle().values.get("secret_dates", row.secret_dates)
     origins = _find_origins(_open_all(row, old), _open_all(row, row.config))
     now = timezone.now().astimezone(dt.timezone.utc).isoformat(timespec="seconds")
     dates = {join_path(path): now if origin is None else _get_date(known, origin) for path, origin in origins.items()}

@@ -207,6 +207,6 @@ def test_rows_name_themselves(row: PluginInstance, provider: PluginItem) -> None
     assert provider.plugin_type.is_registered
     assert not PluginType(name="other", manager="apps.sms").is_registered
     assert provider.config_schema is ProviderConfig
-    change = Change.objects.first()
+    change = Change.objects.all()[0]
     assert str(change) == str(change.nonce)
     del row

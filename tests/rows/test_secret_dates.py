@@ -250,7 +250,7 @@ def test_what_is_no_date_counts_as_none(provider: PluginItem, junk: Any) -> None
     row = add_old()
     row.secret_dates = junk
     assert get_dates(row) == {}
-    row.dates_as_stored = junk
+    row.loaded.values["secret_dates"] = junk
     row.set_config({**VALID, "retries": 9})
     row.save()
     assert get_dates(row) == {}

@@ -10,6 +10,7 @@ from django.db import transaction
 from django_plugin_system.config.keyring import make_key
 from django_plugin_system.exceptions import StaleConfig
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.rows.rows import Loaded
 from tests.support.plugins import VALID
 from tests.support.rows import add_instance, read_raw, reload
 
@@ -69,11 +70,13 @@ def test_a_refused_edit_leaves_the_transaction_usable(mine: PluginInstance) -> N
 
 
 def test_an_untouched_config_gives_way_to_a_newer_one(mine: PluginInstance) -> None:
-    """Who edits the status only keeps the other's configuration, and has it in hand afterwards."""
+    """Who edits the status only keeps the other's configuration; who names the old one takes over the other's."""
     edit(reload(mine))
     mine.status = "reserve"
     mine.save()
     assert (get_token(mine), reload(mine).status) == ("theirs", "reserve")
+    mine.save(update_fields=["config"])
+    assert get_token(mine) == "theirs"
     assert mine.open_secrets() == {("token",): "theirs"}
 
 
@@ -112,7 +115,7 @@ def test_an_edit_to_the_same_text_is_no_conflict(mine: PluginInstance) -> None:
     """If the other edit brought the values back, or only encrypted them anew, nothing was lost."""
     theirs = reload(mine)
     theirs.config = {**VALID}  # new tokens for the same values
-    theirs._seen.clear()  # noqa: SLF001 - so that the tokens are not taken over
+    theirs.loaded = Loaded()  # so that the tokens are not taken over
     theirs.save()
     assert read_raw(mine.pk) != str(mine.config)
     edit(mine, "mine")
