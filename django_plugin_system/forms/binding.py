@@ -135,18 +135,15 @@ class ConfigBinding:
     def read(self, text: str | None) -> Submission:
         """Return what was sent. Nothing at all, or no JSON, is a problem: never an empty configuration."""
         if not text or not text.strip():
-            problem = _("The form arrived empty, so nothing was changed. Is JavaScript switched off?")
-            return Submission(None, (FieldProblem((), problem),))
+            return _refuse(_("The form arrived empty, so nothing was changed. Is JavaScript switched off?"))
         try:
             form = parse_json(text)
         except ValueError as error:
-            message = _("This is not valid JSON: %(reason)s.") % {"reason": error}
-            return Submission(None, (FieldProblem((), message),))
+            return _refuse(_("This is not valid JSON: %(reason)s.") % {"reason": error})
         if not self.is_new and is_same(form, self._form):
             return Submission(None, changed=False, form=form)
         if not isinstance(form, dict):
-            problem = _("A configuration is a JSON object, in braces.")
-            return Submission(None, (FieldProblem((), problem),), form=form)
+            return _refuse(_("A configuration is a JSON object, in braces."), form)
         return self._read_changed(form)
 
     def _read_changed(self, form: dict[str, Any]) -> Submission:
@@ -161,8 +158,7 @@ class ConfigBinding:
     def _iter_changed_titles(self, plain: Any) -> Iterable[str]:
         for key in {**self.plain, **plain}:
             if not is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
-                child = self.control.get_child(key)
-                yield str(child.label.title) if child and child.label.title else key
+                yield from _find_titles(self.control, (key,)) or [key]
 
     def to_form_paths(self, problems: Iterable[FieldProblem], form: Any) -> list[FieldProblem]:
         """Return problems with stored paths, as pydantic finds them, with their paths in the posted form."""
@@ -178,15 +174,17 @@ class ConfigBinding:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
         form = _parse_or_none(text)
         known = {*self._placeholders.secrets, *_iter_values(self.plain)}
-        if self.generated and isinstance(
-            form, dict
-        ):  # what was left out stays as it is, so it must not come back empty
+        if self.generated and isinstance(form, dict):  # what was left out stays, so it must not come back empty
             return show_json(self.control.conform({**self._form, **form}, known))
         if self.generated or (form is None and (not text or holds_secret(self.control))):
             return self.get_text()
         if form is None:  # no JSON, and no secret can be in it
             return str(text)
         return show_json(_hide_typed(self.control, form, known) if holds_secret(self.control) else form)
+
+
+def _refuse(problem: str, form: Any = None) -> Submission:
+    return Submission(None, (FieldProblem((), problem),), form=form)
 
 
 def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:

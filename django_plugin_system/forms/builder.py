@@ -34,12 +34,13 @@ from django_plugin_system.forms.scalars import (
     SecretControl,
     TextControl,
     join_texts,
+    make_json_text,
 )
 from django_plugin_system.forms.variants import NothingControl, RecursiveControl, VariantsControl
 from django_plugin_system.schema.tree import Kind, Node, Part, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _TITLES = {
@@ -58,10 +59,10 @@ class Builder:
     models: dict[str, GroupControl] = field(default_factory=dict)
     """The control of every model that stands inside itself, by its name in the form's definitions."""
 
-    _open: list[Sequence[Part]] = field(default_factory=list)
-    """The parts of what is being built: nodes of the same type share them."""
-    _recursive: list[Sequence[Part]] = field(default_factory=list)
-    """The parts of what stands inside itself."""
+    _open: set[int] = field(default_factory=set)
+    """What is being built, by the identity of its parts: nodes of the same type share them."""
+    _recursive: set[int] = field(default_factory=set)
+    """What stands inside itself."""
 
     def build(self, node: Node, label: Label | None = None) -> Control:
         """Return the control of a node; JSON text where no other control is sure to be right."""
@@ -86,16 +87,17 @@ class Builder:
         else:
             found = self._build_container(node, label, metadata)
             found = _make_optional(found) if found is not None and nullable else found
-        return found or _build_json_text(node, label, nullable=nullable)
+        return found or make_json_text(label, nullable, node.holds_secret or node.kind is Kind.UNKNOWN)
 
     def _build_container(self, node: Node, label: Label, metadata: tuple[Any, ...]) -> Control | None:
         """Return the control of a model, list, dict or tuple; None where only JSON text can show it."""
         is_model = isinstance(node.annotation, type) and issubclass(node.annotation, BaseModel)
-        if _is_one_of(node.parts, self._open):
-            self._recursive.append(node.parts)
+        identity = id(node.parts)
+        if identity in self._open:
+            self._recursive.add(identity)
             name, title = _get_name(node.annotation), get_model_title(node.annotation) if is_model else ""
             return RecursiveControl(label, name=name, own_title=title, models=self.models) if is_model else None
-        self._open.append(node.parts)
+        self._open.add(identity)
         found: Control | None = None
         if is_model:
             found = self._build_model(node, label)
@@ -108,8 +110,8 @@ class Builder:
             found = None if isinstance(control, JsonTextControl) else PairsControl(label, value=control)
         elif node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
             found = TupleControl(label, children=dict(map(self._build_position, node.parts)))
-        self._open.pop()
-        return found if is_model or not _is_one_of(node.parts, self._recursive) else None
+        self._open.remove(identity)
+        return found if is_model or identity not in self._recursive else None
 
     def _build_position(self, part: Part) -> tuple[str, Control]:
         control = self.build(part.node)
@@ -125,7 +127,7 @@ class Builder:
             extras = PairsControl(Label(gettext_lazy("Further values")), value=value)
         label = replace(label, title=label.title or own_title)
         group = GroupControl(label, children=children, extras=extras, own_title=own_title)
-        if _is_one_of(node.parts, self._recursive):
+        if id(node.parts) in self._recursive:
             self.models[_get_name(model)] = replace(group, label=Label(own_title))
         return group
 
@@ -142,12 +144,6 @@ class Builder:
         if not _is_unambiguous(options):
             return None
         return VariantsControl(label, nullable, _add_nothing(options) if nullable else tuple(options))
-
-
-def _build_json_text(node: Node, label: Label, *, nullable: bool) -> JsonTextControl:
-    """Return JSON text; a default with secrets, which it would show as masks, is left out."""
-    secret_inside = node.holds_secret or node.kind is Kind.UNKNOWN
-    return JsonTextControl(replace(label, default=MISSING) if secret_inside else label, nullable, secret_inside)
 
 
 # Choices between types
@@ -175,10 +171,6 @@ def _add_nothing(options: list[Control]) -> tuple[Control, ...]:
     if any(option.kind == "string" for option in options):
         return tuple(replace(option, nullable=True) if option.kind == "string" else option for option in options)
     return (NothingControl(), *options)
-
-
-def _is_one_of(parts: Sequence[Part], others: Iterable[Sequence[Part]]) -> bool:
-    return any(parts is other for other in others)
 
 
 def _get_name(model: type[BaseModel]) -> str:

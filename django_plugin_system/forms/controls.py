@@ -106,7 +106,7 @@ class Control:
         """Return the schema django-jsonform draws this control from."""
         schema = self.describe_label()
         schema["type"] = self.kind
-        default = self.get_default_form()
+        default = self.try_encode(self.label.default)
         if seen is not None and "" not in seen and default is not MISSING:
             schema["default"] = default  # only ever used for items added in the browser
         return schema
@@ -119,10 +119,6 @@ class Control:
         if label.read_only:
             schema["readonly"] = True
         return schema
-
-    def get_default_form(self) -> Any:
-        """Return the form value of the default, or MISSING."""
-        return self.try_encode(self.label.default)
 
     def get_headings(self) -> dict[int, str]:
         """Return the headings between the controls inside this one, each by the position it stands above."""
@@ -299,7 +295,7 @@ def read_typed(text: Any) -> dict[str, Any] | None:
     if not isinstance(text, str) or not text.lstrip().startswith("{"):
         return None
     try:
-        plain = json.loads(text)
-    except (ValueError, RecursionError):
+        plain = parse_json(text)
+    except ValueError:
         return None
     return plain if claims_reference(plain) else None

@@ -33,18 +33,13 @@ class ConfigFormField(forms.Field):
 
     widget: GeneratedConfigWidget | TextConfigWidget
 
-    def __init__(self, binding: ConfigBinding, **kwargs: Any) -> None:
+    def __init__(self, binding: ConfigBinding) -> None:
         """Show and read the form of ``binding``."""
         self.binding = binding
         widget = GeneratedConfigWidget(binding) if binding.generated else TextConfigWidget()
-        kwargs = {
-            "label": _("Configuration"),
-            "required": False,
-            "initial": binding.get_text(),
-            "help_text": _describe_references(binding),
-            **kwargs,
-        }
-        super().__init__(widget=widget, **kwargs)
+        help_text = _describe_references(binding)
+        label, initial = _("Configuration"), binding.get_text()
+        super().__init__(widget=widget, label=label, required=False, initial=initial, help_text=help_text)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConfigFormField:
         """Return a copy for one form, without the problems of another."""

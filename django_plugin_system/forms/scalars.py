@@ -13,6 +13,7 @@ from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.forms.controls import (
     MISSING,
     Control,
+    Label,
     Reading,
     Schema,
     Seen,
@@ -323,10 +324,6 @@ class JsonTextControl(Control):
         help_text = join_texts(self.label.help_text, _("JSON."))
         return {**super().describe(seen), "widget": "textarea", "help_text": help_text}
 
-    def get_default_form(self) -> Any:
-        """Show no default that may hold a secret."""
-        return MISSING if self.secret_inside else super().get_default_form()
-
     def encode(self, plain: Any) -> str:
         """Show any value."""
         return show_json(plain)
@@ -352,6 +349,11 @@ class JsonTextControl(Control):
             return show_json(hide_texts(parse_json(text), known))
         except ValueError:
             return ""
+
+
+def make_json_text(label: Label, nullable: bool, secret_inside: bool) -> JsonTextControl:  # noqa: FBT001 - as the class
+    """Return JSON text; without the default where that would show secrets as masks."""
+    return JsonTextControl(replace(label, default=MISSING) if secret_inside else label, nullable, secret_inside)
 
 
 def join_texts(text: Text, hint: str) -> str:
@@ -384,4 +386,4 @@ def adapt_or_fall_back(control: Control, plain: Any) -> Control:
     try:
         return control.adapt(plain)
     except UnfitError:
-        return JsonTextControl(control.label, control.nullable, secret_inside=holds_secret(control))
+        return make_json_text(control.label, control.nullable, holds_secret(control))

@@ -279,6 +279,35 @@ def test_unions() -> None:
     assert get_form(bind(make_schema(list[int | list[str]]), {"value": ["x"]}))["value"] == '[\n  "x"\n]'
 
 
+def test_union_of_tuples() -> None:
+    """Tuples in a union are told apart as models are, and no position is lost."""
+    binding = bind(make_schema(tuple[int, int] | tuple[str, bool]), {"value": ["a", True]})
+    assert get_form(binding)["value"] == {"_variant": "1", "item_0": "a", "item_1": True}
+    assert edit(binding, value={"_variant": "0", "item_0": "1", "item_1": "2"}).config == {"value": [1, 2]}
+    single = bind(make_schema(tuple[int, int]), {"value": [1, 2]})
+    assert edit(single, value=[3, 4]).config == {"value": [3, 4]}
+    assert [problem.path for problem in edit(single, value=[3, 4, 5]).problems] == [("value", "item_2")]
+
+
+def test_a_model_may_stand_inside_itself_many_times() -> None:
+    """Each level costs as much as the one above it: sixty of them are shown, kept and read."""
+
+    class Chain(BaseModel):
+        name: str
+        token: SecretStr | None = None
+        after: Chain | int | None = None
+
+    chain: Any = None
+    for number in range(60):
+        chain = {"name": str(number), "token": MARKER, "after": chain}
+    binding = bind(make_schema(Chain), {"value": chain})
+    assert not post(binding, get_form(binding)).changed
+    form = get_form(binding)
+    form["value"]["name"] = "changed"
+    assert post(binding, form).config == {"value": {**chain, "name": "changed"}}
+    assert len(binding.get_stored_secrets()) == 60
+
+
 def test_model_that_must_hold_itself_or_a_number() -> None:
     """A new form of a model that must hold something starts with what ends there."""
 

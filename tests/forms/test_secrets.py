@@ -291,3 +291,52 @@ def test_secret_paths() -> None:
         "value§named§*§value§token",
         "value§token",
     ]
+
+
+def test_each_stored_secret_has_a_title_and_a_placeholder() -> None:
+    """By the path it is stored at: list positions count from 1, an entry of a dict is known by its key."""
+
+    class Named(BaseModel):
+        token: SecretStr
+        accounts: list[Account]
+        by_name: dict[str, Account]
+        typed: Typed
+
+    account = {"user": "u", "token": MARKER, "active": True}
+    stored = {
+        "token": MARKER,
+        "accounts": [account],
+        "by_name": {"main": account},
+        "typed": {"token": MARKER, "port": 1},
+    }
+    for generated in (True, False):
+        binding = bind(Named, stored, generated=generated)
+        found = binding.get_stored_secrets()
+        assert {path: title for path, (title, _placeholder) in found.items()} == {
+            ("token",): "Token",
+            ("accounts", "0", "token"): "Accounts > 1 > Token",
+            ("by_name", "main", "token"): "By name > main > Token",
+            ("typed", "token"): "Typed > token",
+        }
+        assert all(placeholder in binding.get_text() for _title, placeholder in found.values())
+
+
+def test_masks_in_json_text() -> None:
+    """In the whole configuration as JSON, too, a mask is refused wherever a secret may stand; a stored one may stay."""
+    schema = make_schema(Typed)
+    binding = bind(schema, {"value": {"token": MARKER, "port": "**"}}, generated=False)
+    value = get_form(binding)["value"]
+    assert [problem.path for problem in edit(binding, value={**value, "token": "****"}).problems] == [("value",)]
+    assert edit(binding, other=1).config == {"value": {"token": MARKER, "port": "**"}, "other": 1}
+
+
+def test_plain_json_beside_a_secret_is_shown_again() -> None:
+    """In the JSON text what is no secret by its type comes back as it was typed."""
+
+    class Mixed(BaseModel):
+        token: SecretStr
+        options: dict[str, Any] = {}
+
+    typed = {"token": SECRET, "options": {"a": [1, "b"]}}
+    shown = bind(Mixed, {"token": MARKER}, generated=False).get_again(json.dumps(typed))
+    assert json.loads(shown) == {**typed, "token": RETYPE}
