@@ -32,9 +32,8 @@ def register_checks() -> None:
     checks.register(check_needed_keys, Tags.database)
 
 
-def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[CheckMessage]:
+def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """E001: a setting is unknown or unusable; E002: an encryption key is."""
-    del app_configs
     problems = find_setting_problems()
     if problems:
         return [checks.Error(str(problem), id="django_plugin_system.E001") for problem in problems]
@@ -45,9 +44,8 @@ def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Ch
     return []
 
 
-def check_waiting_items(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[CheckMessage]:
+def check_waiting_items(**_kwargs: Any) -> list[CheckMessage]:
     """W001: an item's type never came."""
-    del app_configs
     return [
         checks.Warning(
             f"Plugin item {spec} waits for plugin type {spec.describe_type()}, which nobody registered.",
@@ -58,9 +56,8 @@ def check_waiting_items(app_configs: Sequence[Any] | None, **_kwargs: Any) -> li
     ]
 
 
-def check_form_renderer(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[CheckMessage]:
+def check_form_renderer(**_kwargs: Any) -> list[CheckMessage]:
     """W002: the admin cannot show generated forms."""
-    del app_configs
     configurable = any(spec.config.schema for spec in registry.items.values())
     if not configurable or not apps.is_installed("django.contrib.admin") or apps.is_installed("django_jsonform"):
         return []
@@ -73,9 +70,8 @@ def check_form_renderer(app_configs: Sequence[Any] | None, **_kwargs: Any) -> li
     ]
 
 
-def check_own_key(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[CheckMessage]:
+def check_own_key(**_kwargs: Any) -> list[CheckMessage]:
     """W003: secrets are encrypted with a key derived from SECRET_KEY."""
-    del app_configs
     try:
         derived = uses_derived_keys()
     except PluginSystemError:
@@ -93,11 +89,8 @@ def check_own_key(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Che
     ]
 
 
-def check_tables(
-    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_kwargs: Any
-) -> list[CheckMessage]:
+def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
     """E003: the tables are those of 2.0.x. Runs with ``check --database`` and with ``migrate``, which it stops."""
-    del app_configs
     return [
         checks.Error(
             f'The plugin tables in database "{alias}" were made by 2.0.x, another line with other columns.',
@@ -120,11 +113,8 @@ def _is_of_2x(alias: str) -> bool:
     return "configurable" in {column.name for column in columns}
 
 
-def check_needed_keys(
-    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_kwargs: Any
-) -> list[CheckMessage]:
+def check_needed_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
     """W004: rows hold secrets of a key that is not configured. Runs with ``check --database`` and with ``migrate``."""
-    del app_configs
     try:
         configured = get_keyring().key_ids
     except InvalidSetting:

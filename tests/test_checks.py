@@ -37,15 +37,15 @@ def test_the_checks_are_registered() -> None:
 def test_settings_in_order_are_silent(settings: Settings) -> None:
     """Without the setting, and with good keys, there is nothing to say."""
     settings.PLUGIN_SYSTEM = {}
-    assert checks.check_settings(None) == []
+    assert checks.check_settings() == []
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [make_key(), make_key()], "MAX_STALENESS": 2}
-    assert checks.check_settings(None) == []
+    assert checks.check_settings() == []
 
 
 def test_each_wrong_setting_is_an_error(settings: Settings) -> None:
     """An unknown key and a wrong value are one E001 each, by name."""
     settings.PLUGIN_SYSTEM = {"MAX_STALNESS": 5, "AUTODISCOVER": "no"}
-    messages = checks.check_settings(None)
+    messages = checks.check_settings()
     assert get_ids(messages) == ["E001", "E001"]
     assert ["MAX_STALNESS" in messages[0].msg, "AUTODISCOVER" in messages[1].msg] == [True, True]
 
@@ -54,23 +54,23 @@ def test_each_wrong_setting_is_an_error(settings: Settings) -> None:
 def test_a_bad_key_is_an_error(settings: Settings, keys: list[str]) -> None:
     """A key that is short, empty or listed twice is E002, with the command that prints a good one."""
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": keys}
-    (message,) = checks.check_settings(None)
+    (message,) = checks.check_settings()
     assert get_ids([message]) == ["E002"]
     assert "pluginkey" in str(message.hint)
     assert "short" not in message.msg.replace("too short", "")
-    assert checks.check_needed_keys(None, databases=["default"]) == []  # it is E002's to say
+    assert checks.check_needed_keys(databases=["default"]) == []  # it is E002's to say
 
 
 def test_an_item_whose_type_never_came_is_a_warning() -> None:
     """W001 names the item and the type it waits for, by name or by interface."""
     declare_item(Sms)
     plugin_item(AbstractSms, name="decorated", module="tests")(Sms)
-    first, second = checks.check_waiting_items(None)
+    first, second = checks.check_waiting_items()
     assert get_ids([first, second]) == ["W001", "W001"]
     assert "plain (tests) waits for plugin type sms (tests)" in first.msg
     assert "decorated (tests) waits for plugin type with the interface AbstractSms" in second.msg
     declare_type()
-    assert checks.check_waiting_items(None) == []
+    assert checks.check_waiting_items() == []
 
 
 def without(settings: Settings, name: str) -> None:
@@ -83,36 +83,36 @@ def test_generated_forms_need_their_app(settings: Settings) -> None:
     declare_type()
     declare_item(Sms)
     without(settings, "django_jsonform")
-    assert checks.check_form_renderer(None) == []
+    assert checks.check_form_renderer() == []
     declare_item(ConfigSms, "configurable")
-    (message,) = checks.check_form_renderer(None)
+    (message,) = checks.check_form_renderer()
     assert get_ids([message]) == ["W002"]
     assert '"django_jsonform"' in str(message.hint)
     without(settings, "django.contrib.admin")
-    assert checks.check_form_renderer(None) == []
+    assert checks.check_form_renderer() == []
 
 
 def test_generated_forms_with_their_app_are_fine() -> None:
     """With the app there is nothing to say."""
     declare_type()
     declare_item(ConfigSms)
-    assert checks.check_form_renderer(None) == []
+    assert checks.check_form_renderer() == []
 
 
 def test_a_derived_key_is_a_warning_when_deployed(settings: Settings) -> None:
     """W003 tells to set a key of one's own; settings that cannot be read are E001's to tell."""
     settings.PLUGIN_SYSTEM = {}
-    assert get_ids(checks.check_own_key(None)) == ["W003"]
+    assert get_ids(checks.check_own_key()) == ["W003"]
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [make_key()]}
-    assert checks.check_own_key(None) == []
+    assert checks.check_own_key() == []
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": "wrong"}
-    assert checks.check_own_key(None) == []
+    assert checks.check_own_key() == []
 
 
 @pytest.mark.parametrize("check", [checks.check_settings, checks.check_waiting_items, checks.check_form_renderer])
 def test_an_empty_project_is_silent(check: Callable[..., list[CheckMessage]]) -> None:
     """A project that registered nothing hears nothing."""
-    assert check(None) == []
+    assert check() == []
 
 
 class Nowhere:
@@ -126,5 +126,5 @@ class Nowhere:
 def test_a_database_without_the_tables_is_not_looked_at(settings: Settings) -> None:
     """Where the router keeps the tables out, no row can need a key."""
     settings.DATABASE_ROUTERS = [Nowhere()]
-    assert checks.check_needed_keys(None, databases=["default"]) == []
-    assert checks.check_needed_keys(None) == []
+    assert checks.check_needed_keys(databases=["default"]) == []
+    assert checks.check_needed_keys() == []
