@@ -70,7 +70,7 @@ def make_claims(sizes: Sizes) -> list[Claim]:
                 f"{sizes.secrets[0]:,} bound secrets, {call}",
                 at_most=1.5 * sizes.secrets[1] / sizes.secrets[0],
             )
-            for call in ("set_config", "load_config")
+            for call in ("set_config", "load_config", "change page", "save of the page")
         ),
         Claim("a transaction", "a transaction with a failover", at_least=0.9, vendors=storm.VENDORS),
         Claim("start-up with the package", "start-up with pydantic", at_most=1.5),

@@ -29,6 +29,7 @@ CONFIG = {"account": "AC1", "endpoint": "https://api.example.com", "sender": "sh
 SECRET = {"token": "hush" * 8}
 APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
 ADMIN_APPS = ["django.contrib.sessions", "django.contrib.messages", "django.contrib.admin", "django_jsonform"]
+WITH_ADMIN = ("many_secrets", "pages")
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -75,7 +76,7 @@ class Measured(NamedTuple):
 def set_up(database: dict[str, Any], module: str, rows: int) -> dict[str, Measured]:
     """Set Django up, and return what ``module`` offers to be measured, by name."""
     settings.configure(
-        INSTALLED_APPS=[*APPS, *(ADMIN_APPS if module == "pages" else ()), "django_plugin_system"],
+        INSTALLED_APPS=[*APPS, *(ADMIN_APPS if module in WITH_ADMIN else ()), "django_plugin_system"],
         ALLOWED_HOSTS=["testserver"],
         MIDDLEWARE=[
             "django.contrib.sessions.middleware.SessionMiddleware",
