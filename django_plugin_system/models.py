@@ -14,6 +14,7 @@ from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # 
 from django_plugin_system.exceptions import PluginItemNotFound
 from django_plugin_system.plugin import ItemConfig, build_plugin, get_item_config
 from django_plugin_system.querysets import (
+    DEFAULT_NAME,
     ChangeAnnouncingQuerySet,
     PluginInstanceManager,
     protect_configured,
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 __all__ = ["Change", "PluginInstance", "PluginItem", "PluginStatus", "PluginType"]
-
-DEFAULT_NAME = "default"
-"""The name of the instance that the sync gives to items that need no configuration."""
 
 
 class PluginType(

@@ -17,7 +17,7 @@ from django_plugin_system.rows.rows import ChangeAnnouncingModel
 from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from django.db.models.deletion import Collector
     from typing_extensions import Self
@@ -222,14 +222,26 @@ def _refuse_upsert(kwargs: dict[str, Any]) -> None:
         raise ConfigWriteRefused(method, refused)
 
 
-def protect_configured(collector: Collector, field: Any, instances: Sequence[PluginInstance], using: str) -> None:
+DEFAULT_NAME = "default"
+"""The name of the instance that the sync gives to items that need no configuration."""
+
+UNTOUCHED = Q(name=DEFAULT_NAME, config={})
+"""Such an instance, as long as nobody configured it."""
+
+MOST_NAMED = 20
+
+
+def protect_configured(collector: Collector, field: Any, instances: Any, using: str) -> None:
     """Let an item's deletion take along what nobody typed, and refuse it while there is anything else.
 
-    :raises ProtectedError: with the instances that stand in the way.
+    :raises ProtectedError: with the first instances that stand in the way.
     """
-    kept = [instance for instance in instances if not instance.is_untouched]
+    kept = list(instances.exclude(UNTOUCHED).defer(None).select_related("item")[:MOST_NAMED])
     if kept:
         names = ", ".join(sorted(instance.name for instance in kept)[:10])
         message = f"Plugin instances with a configuration of their own would be lost: {names}. Delete them first."
         raise ProtectedError(message, set(kept))
-    CASCADE(collector, field, instances, using)  # type: ignore[arg-type] # any sequence of rows will do
+    CASCADE(collector, field, instances, using)
+
+
+protect_configured.lazy_sub_objs = True  # type: ignore[attr-defined] # Django then loads them only if this does

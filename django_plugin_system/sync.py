@@ -13,7 +13,8 @@ from django.db.models import Exists, OuterRef, Q
 from django_plugin_system.changes import announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.models import DEFAULT_NAME, PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.querysets import DEFAULT_NAME
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
 from django_plugin_system.rows.bulk import insert_rows, update_rows
 from django_plugin_system.rows.config import is_outdated

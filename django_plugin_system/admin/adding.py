@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q
+from django.db import router, transaction
+from django.db.models import Q
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.admin.shared import count_instances
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opening import open_markers
 from django_plugin_system.exceptions import ConfigError
@@ -25,11 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.db.models import QuerySet
-    from django.http import HttpRequest
-
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
+    from django.http import HttpRequest, HttpResponse
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def find_item(item_id: str | UUID | None) -> PluginItem | None:
 
 def group_items(search: str = "") -> list[Group]:
     """Return the items whose code is there, grouped by type; those that ``search`` is found in. One query."""
-    items = PluginItem.objects.select_related("plugin_type").annotate(instance_count=Count("instances"))
+    items = PluginItem.objects.select_related("plugin_type").annotate(instance_count=count_instances("item"))
     for word in search.split():
         texts = ("name", "module", "description", "plugin_type__name", "plugin_type__description")
         found = Q()
@@ -76,6 +75,25 @@ def group_items(search: str = "") -> list[Group]:
             disabled = item.status == PluginStatus.DISABLED
             group.choices.append(Choice(item, item.config_schema is not None, disabled))
     return list(groups.values())
+
+
+def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Return the page on which the item is chosen."""
+    search = request.GET.get("q", "").replace("\0", "")  # which PostgreSQL refuses to look for
+    kept = {key: value for key, value in request.GET.items() if key not in {"q", "item"}}
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "add": True,
+        "has_view_permission": model_admin.has_view_permission(request),
+        "media": model_admin.media,
+        "title": _("Choose what to configure"),
+        "groups": group_items(search),
+        "search": search,
+        "kept": kept,
+        "kept_query": urlencode(kept),
+    }
+    return TemplateResponse(request, "admin/django_plugin_system/plugininstance/choose_item.html", context)
 
 
 COPIED = ("status", "priority", "description")
@@ -121,43 +139,39 @@ def copy_with_secrets(source: PluginInstance) -> PluginInstance:
 
 
 def _find_free_name(source: PluginInstance) -> str:
-    taken = set(PluginInstance.objects.filter(item=source.item).values_list("name", flat=True))
     stem = source.name[:80]
+    rows = PluginInstance.objects.filter(item=source.item, name__startswith=f"{stem}-copy")
+    taken = set(rows.values_list("name", flat=True))
     names = (f"{stem}-copy", *(f"{stem}-copy-{number}" for number in range(2, len(taken) + 3)))
     return next(name for name in names if name not in taken)
 
 
-class SecretCopies(ModelAdmin):
-    """Adds the action that copies instances with their secrets: for users who may add, and change the very row.
+@admin.action(permissions=["copy"], description=gettext_lazy("Duplicate with secrets, as disabled instances"))
+def duplicate_with_secrets(model_admin: Any, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> None:
+    """Store a disabled copy of each row, and say what became of it.
 
-    Those can already use the secrets of that row, but still read none.
+    It is for users who may add, and change the very row: those can use its secrets already, but still read none.
     """
+    made = [str(copied) for copied in (_copy(model_admin, request, row) for row in queryset) if copied]
+    text = ngettext(
+        "%(count)d copied with its secrets, and disabled: %(names)s.",
+        "%(count)d copied with their secrets, and disabled: %(names)s.",
+        len(made),
+    )
+    if made:
+        model_admin.message_user(request, text % {"count": len(made), "names": ", ".join(made[:10])}, messages.SUCCESS)
 
-    def has_copy_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
-        """Say whether the user may copy an instance with its secrets."""
-        return self.has_add_permission(request) and self.has_change_permission(request, obj)
 
-    @admin.action(permissions=["copy"], description=gettext_lazy("Duplicate with secrets, as disabled instances"))
-    def duplicate_with_secrets(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> None:
-        """Store a disabled copy of each row, and say what became of it."""
-        made = [str(copied) for copied in (self._copy(request, row) for row in queryset) if copied]
-        text = ngettext(
-            "%(count)d copied with its secrets, and disabled: %(names)s.",
-            "%(count)d copied with their secrets, and disabled: %(names)s.",
-            len(made),
-        )
-        if made:
-            self.message_user(request, text % {"count": len(made), "names": ", ".join(made[:10])}, messages.SUCCESS)
-
-    def _copy(self, request: HttpRequest, row: PluginInstance) -> PluginInstance | None:
-        if not self.has_copy_permission(request, row):
-            self.message_user(request, _("You may not copy %(name)s.") % {"name": row}, messages.ERROR)
-            return None
-        try:
+def _copy(model_admin: Any, request: HttpRequest, row: PluginInstance) -> PluginInstance | None:
+    if not model_admin.has_copy_permission(request, row):
+        model_admin.message_user(request, _("You may not copy %(name)s.") % {"name": row}, messages.ERROR)
+        return None
+    try:
+        with transaction.atomic(using=router.db_for_write(PluginInstance)):
             made = copy_with_secrets(row)
-        except ConfigError as error:
-            self.message_user(request, _("Not copied: %(reason)s") % {"reason": error}, messages.ERROR)
-            return None
-        self.log_addition(request, made, _("Copied from %(name)s, with its secrets.") % {"name": row})
-        self.log_change(request, row, _("Copied to %(name)s, with its secrets.") % {"name": made})
-        return made
+            model_admin.log_addition(request, made, _("Copied from %(name)s, with its secrets.") % {"name": row})
+            model_admin.log_change(request, row, _("Copied to %(name)s, with its secrets.") % {"name": made})
+    except ConfigError as error:
+        model_admin.message_user(request, _("Not copied: %(reason)s") % {"reason": error}, messages.ERROR)
+        return None
+    return made

@@ -12,9 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.http import HttpResponseRedirect, JsonResponse
@@ -35,14 +33,9 @@ from django_plugin_system.rows.reasons import describe_config_error
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
+    from django.forms import Form
     from django.http import HttpRequest, HttpResponse
     from pydantic import BaseModel
-
-    from django_plugin_system.models import PluginItem
-
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
 
 
 MAX_LENGTH = 500
@@ -187,8 +180,7 @@ async def _finish(result: Awaitable[object]) -> None:
 BUTTON = "_test"
 """The name of the submit button; whatever else is posted with it, nothing is saved."""
 
-PERMISSION = "django_plugin_system.test_plugininstance"
-_SCRIPT = forms.Media(js=["django_plugin_system/connection-test.js"])
+TEST_PERMISSION = "django_plugin_system.test_plugininstance"
 
 
 def is_test(request: HttpRequest) -> bool:
@@ -205,80 +197,59 @@ class TriedForm:
         return False
 
 
-class ConnectionTests(ModelAdmin):
-    """Adds the button that runs ``check()`` with the stored configuration and what is typed over it."""
+@sensitive_variables()
+def answer_test(
+    model_admin: Any, request: HttpRequest, stored: PluginInstance | None, show: Callable[[], HttpResponse]
+) -> HttpResponse:
+    """Test what is in the form, laid over what is ``stored``; what only may be looked at is tested as it is stored.
 
-    def has_test_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
-        """Say whether the user may run a test: it has a permission of its own, on what the user may view."""
-        return request.user.has_perm(PERMISSION) and self.has_view_permission(request, obj)
+    ``show`` draws the page, whose form is never saved: ``TriedForm`` sees to that.
+    """
+    if not model_admin.has_test_permission(request, stored):
+        raise PermissionDenied
+    if stored is not None and not model_admin.has_change_permission(request, stored):
+        page: HttpResponse = HttpResponseRedirect(request.get_full_path())
+        return _answer(model_admin, request, page, *_test(model_admin, request, stored, stored))
+    page = show()
+    shown = getattr(page, "context_data", {})
+    form = shown["adminform"].form if "adminform" in shown else None
+    if form is None or (form.errors and _wants_html(request)):
+        return page  # there is no such row, or the page says what is wrong
+    if form.errors:
+        text = _("Nothing was tested. Please correct this first:")
+        return JsonResponse({"passed": False, "message": text, "problems": list(_iter_problems(form))})
+    return _answer(model_admin, request, page, *_test(model_admin, request, form.instance, stored))
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
-        """Return the form class; for a test one that is never saved."""
-        made: Any = super().get_form(request, obj, change=change, **kwargs)
-        return type(made)(made.__name__, (TriedForm, made), {}) if is_test(request) else made
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Offer the test where there is one, to those who may run it."""
-        row: PluginInstance | None = kwargs.get("obj")
-        item: PluginItem | None = row.item if row else getattr(request, "plugin_item", None)
-        if item and has_check(item.plugin_class) and self.has_test_permission(request, row):
-            context["test_button"] = BUTTON
-            context["media"] += _SCRIPT
-        return super().render_change_form(request, context, *args, **kwargs)
+@sensitive_variables()
+def _test(
+    model_admin: Any, request: HttpRequest, row: PluginInstance, stored: PluginInstance | None
+) -> tuple[CheckResult, str]:
+    """Run the test; return what came of it, with a sentence that says so."""
+    if not has_check(row.item.plugin_class):
+        return CheckResult(_("This item has no test."), ran=False), _("This item has no test.")
+    outcome = run_check(row, stored)
+    if not outcome.ran:
+        return outcome, outcome.error
+    saved = stored is not None and says_the_same(row, row.config, stored.config)
+    if stored is not None:
+        if saved:
+            keep_result(stored, outcome)
+            row.last_tested_at, row.last_test_error = stored.last_tested_at, stored.last_test_error  # for the page
+        model_admin.log_change(request, stored, _describe_for_history(outcome, saved=saved))
+    result = _("The test passed.") if outcome.passed else _("The test failed: %(error)s") % {"error": outcome.error}
+    unsaved = _("What is in the form was tested and is not saved yet.")
+    return outcome, result if saved else f"{result} {unsaved}"
 
-    @sensitive_variables()
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Show, save or test one instance."""
-        if not is_test(request):
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        stored = self.get_object(request, unquote(object_id)) if object_id else None
-        if not self.has_test_permission(request, stored):
-            raise PermissionDenied
-        if stored is not None and not self.has_change_permission(request, stored):
-            return self._test_stored(request, stored)
-        page = super().changeform_view(request, object_id, form_url, extra_context)
-        shown = getattr(page, "context_data", {})
-        form = shown["adminform"].form if "adminform" in shown else None
-        if form is None or (form.errors and _wants_html(request)):
-            return page  # there is no such row, or the page says what is wrong
-        if form.errors:
-            text = _("Nothing was tested. Please correct this first:")
-            return JsonResponse({"passed": False, "message": text, "problems": list(_iter_problems(form))})
-        return self._answer(request, page, *self._test(request, form.instance, stored))
 
-    def _test_stored(self, request: HttpRequest, stored: PluginInstance) -> HttpResponse:
-        """Test what is stored for a user who may not change it; whatever was posted does not count."""
-        page = HttpResponseRedirect(request.get_full_path())
-        return self._answer(request, page, *self._test(request, stored, stored))
-
-    @sensitive_variables()
-    def _test(
-        self, request: HttpRequest, row: PluginInstance, stored: PluginInstance | None
-    ) -> tuple[CheckResult, str]:
-        """Run the test; return what came of it, with a sentence that says so."""
-        if not has_check(row.item.plugin_class):
-            return CheckResult(_("This item has no test."), ran=False), _("This item has no test.")
-        outcome = run_check(row, stored)
-        if not outcome.ran:
-            return outcome, outcome.error
-        saved = stored is not None and says_the_same(row, row.config, stored.config)
-        if stored is not None:
-            if saved:
-                keep_result(stored, outcome)
-                row.last_tested_at, row.last_test_error = stored.last_tested_at, stored.last_test_error  # for the page
-            self.log_change(request, stored, _describe_for_history(outcome, saved=saved))
-        result = _("The test passed.") if outcome.passed else _("The test failed: %(error)s") % {"error": outcome.error}
-        unsaved = _("What is in the form was tested and is not saved yet.")
-        return outcome, result if saved else f"{result} {unsaved}"
-
-    def _answer(self, request: HttpRequest, page: HttpResponse, outcome: CheckResult, text: str) -> HttpResponse:
-        """Return the result to the script of the page, or the page with the result above it."""
-        if not _wants_html(request):
-            return JsonResponse({"passed": outcome.passed, "message": text, "problems": []})
-        self.message_user(request, text, messages.SUCCESS if outcome.passed else messages.ERROR)
-        return page
+def _answer(
+    model_admin: Any, request: HttpRequest, page: HttpResponse, outcome: CheckResult, text: str
+) -> HttpResponse:
+    """Return the result to the script of the page, or the page with the result above it."""
+    if not _wants_html(request):
+        return JsonResponse({"passed": outcome.passed, "message": text, "problems": []})
+    model_admin.message_user(request, text, messages.SUCCESS if outcome.passed else messages.ERROR)
+    return page
 
 
 def keep_result(row: PluginInstance, outcome: CheckResult) -> None:
@@ -302,7 +273,7 @@ def _wants_html(request: HttpRequest) -> bool:
     return request.accepts("text/html")
 
 
-def _iter_problems(form: forms.Form) -> Iterator[str]:
+def _iter_problems(form: Form) -> Iterator[str]:
     """Yield what is wrong with the form, each with the title of its field."""
     for name, found in form.errors.items():
         field = form.fields.get(name)

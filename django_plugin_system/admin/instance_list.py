@@ -1,36 +1,45 @@
-"""The list of plugin instances: the state of each at a glance, filters, actions."""
+"""The list of plugin instances: the state of each at a glance, filters, actions. It costs what it shows.
+
+Nothing is joined and sorted as a whole: rows are sorted by their own columns, so that an index serves, and what belongs
+to them is read for the page that is shown.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.admin.adding import SecretCopies
+from django_plugin_system.admin.adding import duplicate_with_secrets
 from django_plugin_system.admin.shared import (
-    Links,
-    StatusAndPriorityActions,
-    find_positions,
+    STATUS_AND_PRIORITY,
+    NamedInputs,
+    PluginAdmin,
     show_last_error,
     show_last_test,
     show_priority,
     show_state,
 )
-from django_plugin_system.models import PluginStatus
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-    from django_plugin_system.models import PluginInstance
+MOST_LOOKED_AT = 1000
+"""Rows of which a page looks at each: to find the place of those that it shows, or whether they can be read."""
 
-
-_OFF = Q(status=PluginStatus.DISABLED) | Q(item__status=PluginStatus.DISABLED)
-_FIRST = Q(status=PluginStatus.ACTIVE, item__status=PluginStatus.ACTIVE)
+_OFF = Q(status=PluginStatus.DISABLED) | Q(item__in=PluginItem.objects.filter(status=PluginStatus.DISABLED))
+_FIRST = Q(status=PluginStatus.ACTIVE, item__in=PluginItem.objects.filter(status=PluginStatus.ACTIVE))
 
 
 class TierFilter(admin.SimpleListFilter):
@@ -53,7 +62,7 @@ class TierFilter(admin.SimpleListFilter):
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Whether selection can use the row now. Reads every configuration that is not switched off, in one query."""
+    """Whether selection can use the row now: by what the database knows, and among few rows by their configurations."""
 
     title = _("state")
     parameter_name = "state"
@@ -65,14 +74,28 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep the rows in the chosen state."""
-        del request
         if self.value() == "off":
             return queryset.filter(_OFF)
         if self.value() not in {"usable", "attention"}:
             return queryset
-        rows = queryset.exclude(_OFF).select_related("item__plugin_type").iterator()
-        wanted = self.value() == "usable"
-        return queryset.filter(pk__in=[row.pk for row in rows if (row.reason_unusable() is None) == wanted])
+        usable, on = self.value() == "usable", queryset.exclude(_OFF)
+        if on.order_by()[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
+            text = gettext("More than %(count)d instances: their configurations were not read to find these.")
+            messages.info(request, text % {"count": MOST_LOOKED_AT})
+            troubled = _find_troubled()
+            return on.exclude(troubled) if usable else on.filter(troubled)
+        return on.filter(pk__in=[row.pk for row in on if (row.reason_unusable() is None) == usable])
+
+
+def _find_troubled() -> Q:
+    """Return what makes a row unusable that no configuration has to be read for: cooling down, code gone or older."""
+    troubled = Q(unavailable_until__gt=timezone.now())
+    known: dict[int, list[PluginItem]] = {}
+    for item in PluginItem.objects.select_related("plugin_type"):
+        known.setdefault(item.declared.version if item.declared else 0, []).append(item)
+    for version, items in known.items():
+        troubled |= Q(item__in=items, config_version__gt=version)
+    return troubled
 
 
 class LastErrorFilter(admin.SimpleListFilter):
@@ -112,47 +135,82 @@ class LastTestFilter(admin.SimpleListFilter):
         return queryset.filter(wanted.get(self.value() or "", Q()))
 
 
-class InstanceList(SecretCopies, StatusAndPriorityActions):
+class InstanceChangeList(ChangeList):
+    """Gives each row that is shown its place in the order of selection, as an annotation would."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the rows of the page, and their places."""
+        super().get_results(request)
+        places = find_places({row.item.plugin_type_id for row in self.result_list})
+        for row in self.result_list:
+            row.place = places.get(row.pk, "")
+
+
+def find_places(type_ids: Iterable[Any]) -> dict[object, int]:
+    """Return each instance's place, from 1, in the order of selection of its type, by id; none of too many."""
+    rows = PluginInstance.objects.filter(item__in=PluginItem.objects.filter(plugin_type__in=type_ids))
+    if rows[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
+        return {}
+    places: dict[object, int] = {}
+    counts: dict[object, int] = {}
+    for pk, type_id in rows.in_order().values_list("pk", "item__plugin_type_id"):
+        places[pk] = counts[type_id] = counts.get(type_id, 0) + 1
+    return places
+
+
+class InstanceList(PluginAdmin):
     """The columns, filters and actions of the list."""
 
-    list_display = ("instance", "state_and_error", "position", "status", "priority", "last_test")
-    list_display_links = None  # the first column has links of its own
-    actions = (*StatusAndPriorityActions.actions, "duplicate_with_secrets")
+    list_display = ("name", "kind", "state_and_error", "position", "status", "priority", "last_test")
+    actions = (*STATUS_AND_PRIORITY, duplicate_with_secrets)
     list_editable = ("status", "priority")
     list_filter = (StateFilter, TierFilter, LastErrorFilter, LastTestFilter, "status", "item__plugin_type", "item")
-    list_select_related = ("item__plugin_type",)
-    search_fields = ("name", "description", "item__name", "item__plugin_type__name")
+    search_fields = ("name", "description")
+    search_help_text = _("Names and descriptions of instances, names of items and types.")
+    ordering = ("name", "item_id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
-        """Load items and types along."""
-        rows: QuerySet[PluginInstance] = super().get_queryset(request).select_related("item__plugin_type")
+        """Load items and types along, in queries of their own: a join would have the database sort all rows."""
+        rows: QuerySet[PluginInstance] = super().get_queryset(request).prefetch_related("item__plugin_type")
         return rows
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Keep the rows that have every word, themselves or in the name of their item or type."""
+        del request
+        for word in search_term.split():
+            named = Q(name__icontains=word) | Q(plugin_type__name__icontains=word)
+            items = PluginItem.objects.filter(named)
+            queryset = queryset.filter(
+                Q(name__icontains=word) | Q(description__icontains=word) | Q(item__in=items.values("pk"))
+            )
+        return queryset, False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the class of the list."""
+        del request, kwargs
+        return InstanceChangeList
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form of one row of the list."""
+        return super().get_changelist_form(request, **{"form": NamedInputs, **kwargs})
 
     def lookup_allowed(self, lookup: str, value: str, *request: Any) -> bool:
         """Refuse to filter by what is stored in a configuration: it may be a secret that is not encrypted yet."""
         return lookup.partition("__")[0] != "config" and super().lookup_allowed(lookup, value, *request)
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Sort by type and name, then as selection does among equal names."""
-        del request
-        return ("item__plugin_type__name", "item__plugin_type__manager", "name", "item__name", "item__module")
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Find each row's place in the order of selection, in one query for the page; let links lead back to it."""
-        changelist = super().get_changelist_instance(request)
-        positions = find_positions(row.item.plugin_type_id for row in changelist.result_list)
-        links, query = Links(self.admin_site, request), self.get_preserved_filters(request)
-        for row in changelist.result_list:
-            row.admin_position, row.admin_links, row.admin_query = positions.get(row.pk), links, query
-        return changelist
-
-    @admin.display(description=_("name"), ordering="name")
-    def instance(self, row: Any) -> SafeString:
-        """Return links to the row, to its type and to its item: three in one column, as the list has many."""
-        item, show = row.item, row.admin_links.show
-        links = show(item.plugin_type, item.plugin_type.name), show(item, item.name)
+    @admin.display(description=_("type and item"))
+    def kind(self, row: PluginInstance) -> SafeString:
+        """Return the type and the item, each with a link to the list of its instances."""
+        item = row.item
         return format_html(
-            '{}<div class="dps-quiet">{} &rsaquo; {}</div>', show(row, row.name, row.admin_query), *links
+            '<a href="?item__plugin_type__id__exact={}" title="{}">{}</a> &rsaquo; '
+            '<a href="?item__id__exact={}" title="{}">{}</a>',
+            item.plugin_type_id,
+            item.plugin_type,
+            item.plugin_type.name,
+            item.pk,
+            item,
+            item.name,
         )
 
     @admin.display(description=_("state"))
@@ -163,9 +221,9 @@ class InstanceList(SecretCopies, StatusAndPriorityActions):
     @admin.display(description=_("order"))
     def position(self, row: Any) -> SafeString:
         """Return the row's place in the order of selection of its type, with what puts it there."""
-        return format_html('{} <span class="dps-quiet">{}</span>', row.admin_position, show_priority(row))
+        return format_html('{} <span class="dps-quiet">{}</span>', row.place, show_priority(row))
 
-    @admin.display(description=_("last test"), ordering="last_tested_at")
+    @admin.display(description=_("last test"))
     def last_test(self, row: PluginInstance) -> str | SafeString:
         """Return when the row was tested and what came of it."""
         return show_last_test(row)

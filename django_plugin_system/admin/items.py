@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import Count
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.admin.shared import Links, StatusAndPriorityActions
+from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, FromCode, Links, NamedInputs, count_instances
 from django_plugin_system.models import PluginInstance, PluginItem
 
 if TYPE_CHECKING:
@@ -18,36 +17,32 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
+MOST_LINKS = 50
+
 
 @admin.register(PluginItem)
-class PluginItemAdmin(StatusAndPriorityActions):
+class PluginItemAdmin(FromCode):
     """Items come from code: their status, priority and description can be changed, and none can be added."""
 
+    instance_path = "item"
     list_display = ("name", "type_and_module", "status", "priority", "instance_count", "class_loads")
+    actions = STATUS_AND_PRIORITY
     list_editable = ("status", "priority")
     list_filter = ("status", "plugin_type", "module")
     list_select_related = ("plugin_type",)
     search_fields = ("name", "module", "plugin_type__name", "description")
-    fields = ("plugin_type", "module", "name", "status", "priority", "description", "class_loads", "instance_links")
-    readonly_fields = ("plugin_type", "module", "name", "class_loads", "instance_links")
-
-    class Media:
-        css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: an item is declared in code."""
-        del request
-        return False
+    ordering = ("plugin_type__name", "plugin_type__manager", "status", "priority", "name", "module")
+    fields = ("plugin_type", "module", "name", "status", "priority", "description", "class_loads")
+    readonly_fields = ("plugin_type", "module", "name", "class_loads")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginItem]:
         """Count in the same query."""
-        rows: QuerySet[PluginItem] = super().get_queryset(request).annotate(instance_count=Count("instances"))
+        rows: QuerySet[PluginItem] = super().get_queryset(request).annotate(instance_count=count_instances("item"))
         return rows
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Sort by type, then as selection does among its items."""
-        del request
-        return ("plugin_type__name", "plugin_type__manager", "status", "priority", "name", "module")
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form of one row of the list."""
+        return super().get_changelist_form(request, **{"form": NamedInputs, **kwargs})
 
     @admin.display(description=_("type and module"), ordering="plugin_type__name")
     def type_and_module(self, row: PluginItem) -> SafeString:
@@ -65,19 +60,13 @@ class PluginItemAdmin(StatusAndPriorityActions):
         """Return whether the item's code is there."""
         return row.is_registered
 
-    @admin.display(description=_("instances"))
-    def instance_links(self, row: Any) -> SafeString:
-        """Return a link to each of the first 50 instances, and to the page that adds one."""
-        links: Links = row.admin_links
-        instances = row.instances.select_related("item").in_order()[:50]
-        listed = format_html_join("", "<li>{}</li>", ((links.show(instance),) for instance in instances))
-        shown = format_html('<ul class="dps-links">{}</ul>', listed)
-        if not links.may("add", PluginInstance):
-            return shown
-        address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
-        return shown + format_html('<a class="addlink" href="{}?item={}">{}</a>', address, row.pk, _("Add instance"))
-
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the page, with links to what the user may open."""
-        context["adminform"].form.instance.admin_links = Links(self.admin_site, request)
+        """Link the first instances by name, and the page that adds one, as far as the user may open them."""
+        row: PluginItem = kwargs["obj"]
+        links = Links(self.admin_site, request)
+        shown = row.instances.select_related("item").order_by("name")[:MOST_LINKS]
+        context["instance_links"] = [links.show(instance) for instance in shown]
+        if links.may("add", PluginInstance):
+            address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
+            context["add_url"] = f"{address}?item={row.pk}"
         return super().render_change_form(request, context, *args, **kwargs)

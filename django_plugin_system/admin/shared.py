@@ -1,14 +1,18 @@
-"""What the pages of all three models share: links, columns, bulk actions on status and priority."""
+"""What the pages of all three models share: links, columns, bulk actions on status and priority, bounded deletion."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.db.models import QuerySet
+from django.db import router, transaction
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -19,14 +23,14 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from django_plugin_system.admin.connection_test import has_check
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.querysets import UNTOUCHED
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
 
     from django.contrib.admin import AdminSite
     from django.db.models import Model
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
     ModelAdmin = admin.ModelAdmin[Any]
@@ -35,10 +39,21 @@ else:
     ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
     ModelForm = forms.ModelForm  # not subscriptable at run time
 
+LOWEST, HIGHEST = -32768, 32767
+"""What the priority column holds."""
+
+MOST_AT_ONCE = 500
+"""Rows that an action takes: each is written, and noted in its history, while the operator waits."""
+
+Rows = QuerySet[PluginItem] | QuerySet[PluginInstance]
+
+
+# Links and columns
+
 
 @dataclass(frozen=True)
 class Links:
-    """Links for the user of ``request`` in the admin ``site``."""
+    """Links within one admin site, for the user of ``request``: only to what that user may open there."""
 
     site: AdminSite
     request: HttpRequest
@@ -48,15 +63,13 @@ class Links:
         found = self.site._registry.get(model)  # noqa: SLF001 - get_model_admin came with Django 5.0
         return found is not None and bool(getattr(found, f"has_{action}_permission")(self.request))
 
-    def show(self, row: Model, text: str = "", query: str = "") -> SafeString | str:
-        """Return a link to the page of ``row`` under ``text`` or its name; the text alone if there is no such page."""
+    def show(self, row: Model) -> SafeString | str:
+        """Return a link to the page of ``row``; its name alone if there is no such page."""
         if not self.may("view", type(row)):
-            return text or str(row)
+            return str(row)
         meta = row._meta  # noqa: SLF001 - public in all but name
         name = f"admin:{meta.app_label}_{meta.model_name}_change"
-        address = reverse(name, args=[row.pk], current_app=self.site.name)
-        address = f"{address}?{query}" if query else address
-        return format_html('<a href="{}" title="{}">{}</a>', address, row, text or row)
+        return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.site.name), row)
 
 
 def show_state(row: PluginInstance) -> SafeString:
@@ -68,6 +81,11 @@ def show_state(row: PluginInstance) -> SafeString:
     kind, title = ("dps-off", _("Off")) if wanted else ("dps-attention", _("Needs attention"))
     text = reason.localize()
     return format_html('<span class="dps-state {}">{}</span> <span class="dps-reason">{}</span>', kind, title, text)
+
+
+def show_rank(row: PluginInstance) -> str:
+    """Return the tier and priority that count."""
+    return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority}"
 
 
 def show_priority(row: PluginInstance) -> str:
@@ -104,13 +122,25 @@ def show_last_test(row: PluginInstance) -> SafeString | str:
     )
 
 
-def show_rank(row: PluginInstance) -> str:
-    """Return the tier and priority that count."""
-    return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority}"
+def count_instances(path: str) -> Coalesce:
+    """Return an annotation: how many instances have the row at the end of ``path``, counted for the rows shown only."""
+    rows = PluginInstance.objects.filter(**{path: OuterRef("pk")}).order_by().values(path)
+    return Coalesce(Subquery(rows.annotate(total=Count("pk")).values("total")), 0, output_field=IntegerField())
 
 
-class ShortDescription(ModelAdmin):
-    """Gives the description a few lines, not a page."""
+# What the three models have in common
+
+
+class PluginAdmin(ModelAdmin):
+    """Bounds what one request may do, however many rows there are; gives the description a few lines, not a page."""
+
+    show_full_result_count = False
+    show_facets: ClassVar[Any] = getattr(
+        getattr(admin, "ShowFacets", None), "NEVER", None
+    )  # each would count the whole table
+
+    class Media:
+        css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the form field of a column."""
@@ -118,22 +148,42 @@ class ShortDescription(ModelAdmin):
             kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 3})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Refuse to do for a whole list what would take minutes, and a page as long as the list to confirm it."""
+        is_whole = request.POST.get("select_across") == "1"
+        if is_whole and queryset.order_by()[: MOST_AT_ONCE + 1].count() > MOST_AT_ONCE:
+            text = _("Nothing was done: at most %(count)d rows can be selected for an action. Filter the list first.")
+            self.message_user(request, text % {"count": MOST_AT_ONCE}, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset, *args, **kwargs)
 
-def find_positions(type_ids: Iterable[object]) -> dict[object, int]:
-    """Return each instance's place, from 1, in the order of selection within its type, by id; one query."""
-    ordered = PluginInstance.objects.filter(item__plugin_type__in=set(type_ids)).in_order()
-    positions: dict[object, int] = {}
-    counts: dict[object, int] = {}
-    for pk, type_id in ordered.values_list("pk", "item__plugin_type_id"):
-        counts[type_id] = counts.get(type_id, 0) + 1
-        positions[pk] = counts[type_id]
-    return positions
+
+class FromCode(PluginAdmin):
+    """Rows that code declares: none can be added, and none is deleted while an operator's instances hang on it."""
+
+    instance_path: str
+    """How an instance names the row it belongs to."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: code declares what there is."""
+        del request
+        return False
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say how many instances stand in the way, beside the first of them, which ``protect_configured`` names."""
+        deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
+        if protected:
+            rows = PluginInstance.objects.filter(**{f"{self.instance_path}__in": [row.pk for row in objs]})
+            total = rows.exclude(UNTOUCHED).count()
+            protected.append(
+                ngettext("%(count)d instance in all", "%(count)d instances in all", total) % {"count": total}
+            )
+        return deleted, counts, missing, protected
 
 
-LOWEST, HIGHEST = -32768, 32767
-"""What the priority column holds."""
-
-Rows = QuerySet[PluginItem] | QuerySet[PluginInstance]
+# Status and priority
 
 
 class NamedInputs(ModelForm):
@@ -151,68 +201,66 @@ class NamedInputs(ModelForm):
             self.fields["priority"].widget.attrs["placeholder"] = self.instance.item.priority
 
 
-class StatusAndPriorityActions(ShortDescription):
-    """Adds the actions: mark active, reserved or disabled; raise and lower priority."""
-
-    actions: tuple[str, ...] = ("mark_active", "mark_reserved", "mark_disabled", "raise_priority", "lower_priority")
-
-    @admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as active"))
-    def mark_active(self, request: HttpRequest, queryset: Rows) -> None:
-        """Make the rows first choice."""
-        self._mark(request, queryset, PluginStatus.ACTIVE)
-
-    @admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as reserved"))
-    def mark_reserved(self, request: HttpRequest, queryset: Rows) -> None:
-        """Use the rows only when no active one can be used."""
-        self._mark(request, queryset, PluginStatus.RESERVED)
-
-    @admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as disabled"))
-    def mark_disabled(self, request: HttpRequest, queryset: Rows) -> None:
-        """Take the rows out."""
-        self._mark(request, queryset, PluginStatus.DISABLED)
-
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the form of one row of the list."""
-        return super().get_changelist_form(request, **{"form": NamedInputs, **kwargs})
-
-    def _mark(self, request: HttpRequest, queryset: Rows, status: PluginStatus) -> None:
-        rows: list[Any] = list(queryset)
-        changed = [row for row in rows if row.status != status]
-        self._pick(changed).update(status=status)
+def _mark(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows, status: PluginStatus) -> None:
+    rows: list[Any] = list(queryset)
+    changed = [row for row in rows if row.status != status]
+    with transaction.atomic(using=router.db_for_write(queryset.model)):
+        queryset.model.objects.filter(pk__in=[row.pk for row in changed]).update(status=status)
         for row in changed:
-            self.log_change(request, row, [{"changed": {"fields": ["Status"]}}])
-        text = ngettext("%(count)d marked as %(status)s.", "%(count)d marked as %(status)s.", len(changed)) % {
-            "count": len(changed),
-            "status": status.label.lower(),
-        }
-        if len(changed) < len(rows):
-            others = _("The others were so already.")
-            text = f"{text} {others}"
-        self.message_user(request, text, messages.SUCCESS)
+            model_admin.log_change(request, row, [{"changed": {"fields": ["Status"]}}])
+    text = ngettext("%(count)d marked as %(status)s.", "%(count)d marked as %(status)s.", len(changed)) % {
+        "count": len(changed),
+        "status": status.label.lower(),
+    }
+    if len(changed) < len(rows):
+        others = _("The others were so already.")
+        text = f"{text} {others}"
+    model_admin.message_user(request, text, messages.SUCCESS)
 
-    @admin.action(permissions=["change"], description=gettext_lazy("Raise priority (number minus 1)"))
-    def raise_priority(self, request: HttpRequest, queryset: Rows) -> None:
-        """Prefer the rows more: lower numbers come first."""
-        self._shift(request, queryset, -1)
 
-    @admin.action(permissions=["change"], description=gettext_lazy("Lower priority (number plus 1)"))
-    def lower_priority(self, request: HttpRequest, queryset: Rows) -> None:
-        """Prefer the rows less."""
-        self._shift(request, queryset, 1)
+@admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as active"))
+def mark_active(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
+    """Make the rows first choice."""
+    _mark(model_admin, request, queryset, PluginStatus.ACTIVE)
 
-    def _shift(self, request: HttpRequest, queryset: Rows, step: int) -> None:
-        rows: list[Any] = list(queryset)
+
+@admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as reserved"))
+def mark_reserved(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
+    """Use the rows only when no active one can be used."""
+    _mark(model_admin, request, queryset, PluginStatus.RESERVED)
+
+
+@admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as disabled"))
+def mark_disabled(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
+    """Take the rows out."""
+    _mark(model_admin, request, queryset, PluginStatus.DISABLED)
+
+
+def _shift(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows, step: int) -> None:
+    with transaction.atomic(using=router.db_for_write(queryset.model)):
+        locked = queryset.order_by("pk").select_for_update(of=("self",))  # so that of two shifts none is lost
+        rows: list[Any] = list(locked)
         for row in rows:
             inherited = row.priority if isinstance(row, PluginItem) else row.effective_priority
             row.priority = min(max(inherited + step, LOWEST), HIGHEST)
             row.save(update_fields=["priority"])
-            self.log_change(request, row, [{"changed": {"fields": ["Priority"]}}])
-        listed = ", ".join(f"{row} {row.priority}" for row in rows[:10])
-        text = ngettext(
-            "Priority of %(count)d changed: %(rows)s.", "Priorities of %(count)d changed: %(rows)s.", len(rows)
-        )
-        self.message_user(request, text % {"count": len(rows), "rows": listed}, messages.SUCCESS)
+            model_admin.log_change(request, row, [{"changed": {"fields": ["Priority"]}}])
+    listed = ", ".join(f"{row} {row.priority}" for row in islice(rows, 10))
+    text = ngettext("Priority of %(count)d changed: %(rows)s.", "Priorities of %(count)d changed: %(rows)s.", len(rows))
+    model_admin.message_user(request, text % {"count": len(rows), "rows": listed}, messages.SUCCESS)
 
-    def _pick(self, rows: list[Any]) -> Rows:
-        found: Rows = self.model.objects.filter(pk__in=[row.pk for row in rows])
-        return found
+
+@admin.action(permissions=["change"], description=gettext_lazy("Raise priority (number minus 1)"))
+def raise_priority(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
+    """Prefer the rows more: lower numbers come first."""
+    _shift(model_admin, request, queryset, -1)
+
+
+@admin.action(permissions=["change"], description=gettext_lazy("Lower priority (number plus 1)"))
+def lower_priority(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
+    """Prefer the rows less."""
+    _shift(model_admin, request, queryset, 1)
+
+
+STATUS_AND_PRIORITY = (mark_active, mark_reserved, mark_disabled, raise_priority, lower_priority)
+"""The bulk actions of items and instances. Each says what it did."""

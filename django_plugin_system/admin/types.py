@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import construct_change_message, unquote
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import router
 from django.db.models import Count, Q
@@ -20,23 +20,21 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_plugin_system.admin.shared import HIGHEST, LOWEST, ShortDescription, show_rank
+from django_plugin_system.admin.shared import HIGHEST, LOWEST, FromCode, count_instances, show_rank
 from django_plugin_system.changes import changing
-from django_plugin_system.exceptions import PluginBuildError
-from django_plugin_system.helpers import explain_selection
-from django_plugin_system.models import PluginInstance, PluginStatus, PluginType
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.registry import registry
 from django_plugin_system.rows.reasons import Reason, is_cooling_down
+from django_plugin_system.selection.candidates import make_request
+from django_plugin_system.selection.choosing import Selection, explain, find_build_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from django.contrib.admin import ModelAdmin
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse, QueryDict
     from django.urls import URLPattern
-
-    from django_plugin_system.helpers import Selection
 
     ModelForm = forms.ModelForm[PluginInstance]
 else:
@@ -139,7 +137,9 @@ def _iter_edited(data: QueryDict) -> Iterable[UUID]:
                 continue
 
 
-ROWS_ON_A_PAGE = 100
+ROWS_SHOWN = 100
+"""Instances of which the page says what selection does with them; the list has all."""
+
 NAMES_OFFERED = 200
 
 
@@ -160,10 +160,12 @@ class Line:
 
 @dataclass(frozen=True)
 class OrderTable:
-    """One page of the candidates of a type, for any name or for the one that is asked for."""
+    """What selection does now with the first candidates of a type, for any name or for the one that is asked for."""
 
     lines: list[Line]
-    page: Page[Any]
+    has_more: bool
+    """Whether there are more candidates."""
+
     wanted: str
     names: list[str]
     nothing: str
@@ -175,38 +177,62 @@ class OrderTable:
 def make_table(
     plugin_type: PluginType, query: QueryDict, *, editable: bool, forms: Mapping[Any, OrderForm] | None = None
 ) -> OrderTable:
-    """Return the table that ``query`` asks for with ``name`` and ``p``; ``forms`` are shown again with their errors."""
+    """Return the table for the ``name`` in ``query``, or for any; ``forms`` are shown again with their errors."""
     wanted = query.get("name", "").replace("\0", "")  # which PostgreSQL refuses to look for
-    names = _find_names(plugin_type)
-    found = explain_selection(*plugin_type.key, name=wanted or None) if plugin_type.is_registered else None
-    page = Paginator(found.candidates if found else (), ROWS_ON_A_PAGE).get_page(query.get("p"))
-    lines = _make_lines(found, page, wanted, editable=editable, forms=forms or {}) if found else []
-    return OrderTable(lines, page, wanted, names, _say_why_empty(found, wanted), editable)
+    if not plugin_type.is_registered:
+        text = _("The code that declares this type is gone, so nothing is selected.")
+        return OrderTable([], has_more=False, wanted=wanted, names=[], nothing=text, editable=editable)
+    rows = find_first_rows(plugin_type, wanted, ROWS_SHOWN + 1)
+    found = explain(make_request(*plugin_type.key, wanted or None, None), rows[:ROWS_SHOWN])
+    lines = _make_lines(found, wanted, editable=editable, forms=forms or {})
+    if wanted:
+        nothing = _("There is no instance named “%(name)s”.") % {"name": wanted}
+    else:
+        nothing = _("There are no instances yet.")
+    return OrderTable(
+        lines,
+        has_more=len(rows) > ROWS_SHOWN,
+        wanted=wanted,
+        names=_find_names(plugin_type),
+        nothing="" if lines else nothing,
+        editable=editable,
+    )
 
 
 def _find_names(plugin_type: PluginType) -> list[str]:
-    rows = PluginInstance.objects.for_type(plugin_type).order_by("name").values_list("name", flat=True)
-    return list(rows.distinct()[:NAMES_OFFERED])
+    rows = PluginInstance.objects.filter(item__in=PluginItem.objects.filter(plugin_type=plugin_type))
+    return list(rows.order_by("name").values_list("name", flat=True).distinct()[:NAMES_OFFERED])
 
 
-def _say_why_empty(found: Selection | None, wanted: str) -> str:
-    if found is None:
-        return _("The code that declares this type is gone, so nothing is selected.")
-    if found.candidates:
-        return ""
-    if wanted:
-        return _("There is no instance named “%(name)s”.") % {"name": wanted}
-    return _("There are no instances yet.")
+def find_first_rows(plugin_type: PluginType, name: str, count: int) -> list[PluginInstance]:
+    """Return the first ``count`` instances of a type in the order of selection, however many there are.
+
+    Within one item and status, an index has the rows that have a priority of their own in order, and so it has those
+    that inherit the item's. The first rows of a tier are among the first of these groups.
+    """
+    rows = PluginInstance.objects.select_related("item__plugin_type")
+    if name:
+        return list(rows.filter(item__plugin_type=plugin_type).named(name).in_order()[:count])
+    items, found = list(plugin_type.pluginitem_set.all()), list[PluginInstance]()
+    for tier in PluginStatus:
+        ids: list[Any] = []
+        for item, status, inherits in product(items, PluginStatus, (False, True)):
+            if tier == max(PluginStatus(item.status), status, key=PluginStatus.values.index):
+                group = PluginInstance.objects.filter(item=item, status=status, priority__isnull=inherits)
+                ids += group.order_by("priority", "name").values_list("pk", flat=True)[:count]
+        found += rows.filter(pk__in=ids).in_order()[: count - len(found)]
+        if len(found) == count:
+            break
+    return found
 
 
-def _make_lines(
-    found: Selection, page: Page[Any], wanted: str, *, editable: bool, forms: Mapping[Any, OrderForm]
-) -> list[Line]:
-    served = {} if wanted or _has_override(found) else _find_served(found, page)
+def _make_lines(found: Selection, wanted: str, *, editable: bool, forms: Mapping[Any, OrderForm]) -> list[Line]:
+    served = {} if wanted else _find_served(found)
     lines = []
-    for number, candidate in enumerate(page, start=page.start_index()):
+    for number, candidate in enumerate(found.candidates, start=1):
         row = candidate.instance
-        kind, state = "skipped", _localize(candidate.reason)
+        reason = candidate.reason
+        kind, state = "skipped", reason.localize() if isinstance(reason, Reason) else reason or ""
         if row == found.chosen:
             kind, state = "used", _("Used")
         elif candidate.usable and served.get(row.name) == row.pk:
@@ -218,42 +244,27 @@ def _make_lines(
     return lines
 
 
-def _localize(reason: str | None) -> str:
-    return reason.localize() if isinstance(reason, Reason) else reason or ""
-
-
-def _has_override(found: Selection) -> bool:
-    rows = [candidate.instance for candidate in found.candidates[:1]]
-    return any(registry.get_type(*row.item.plugin_type.key).get_plugin is not None for row in rows)
-
-
-def _find_served(found: Selection, page: Sequence[Any]) -> dict[str, Any]:
-    """Return the id of the first usable instance of each name; those on the page are known to be buildable."""
+def _find_served(found: Selection) -> dict[str, Any]:
+    """Return the id of the first instance of each name that can be built; none where the type itself chooses."""
     served: dict[str, Any] = {}
-    shown = {candidate.instance.pk for candidate in page}
     for candidate in found.candidates:
         row = candidate.instance
-        if candidate.usable and row.name not in served and (row.pk not in shown or _can_be_built(row)):
+        if registry.get_type(*row.item.plugin_type.key).get_plugin is not None:
+            return {}
+        if candidate.usable and row.name not in served and find_build_failure(row) is None:
             served[row.name] = row.pk
     return served
 
 
-def _can_be_built(row: PluginInstance) -> bool:
-    try:
-        row.load_plugin()
-    except PluginBuildError:
-        return False
-    return True
-
-
 def _count_items(status: PluginStatus) -> Count:
-    return Count("pluginitem", filter=Q(pluginitem__status=status), distinct=True)
+    return Count("pluginitem", filter=Q(pluginitem__status=status))
 
 
 @admin.register(PluginType)
-class PluginTypeAdmin(ShortDescription):
+class PluginTypeAdmin(FromCode):
     """Types come from code: they can be looked at and described, not added."""
 
+    instance_path = "item__plugin_type"
     list_display = (
         "name",
         "manager",
@@ -268,15 +279,6 @@ class PluginTypeAdmin(ShortDescription):
     ordering = ("name", "manager")
     fields = ("name", "manager", "description")
     readonly_fields = ("name", "manager")
-    change_form_template = "admin/django_plugin_system/plugintype/change_form.html"
-
-    class Media:
-        css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: a type is declared in code."""
-        del request
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginType]:
         """Count in the same query."""
@@ -284,7 +286,7 @@ class PluginTypeAdmin(ShortDescription):
             "active_items": _count_items(PluginStatus.ACTIVE),
             "reserved_items": _count_items(PluginStatus.RESERVED),
             "disabled_items": _count_items(PluginStatus.DISABLED),
-            "instance_count": Count("pluginitem__instances", distinct=True),
+            "instance_count": count_instances("item__plugin_type"),
         }
         rows: QuerySet[PluginType] = super().get_queryset(request).annotate(**counts)
         return rows
@@ -367,6 +369,7 @@ class PluginTypeAdmin(ShortDescription):
             "order_back": self._get_url(row),
             "order_url": f"{address}?{request.GET.urlencode()}",
             "order_links": instances is not None and instances.has_view_permission(request),
+            "order_all": f"?item__plugin_type__id__exact={row.pk}",
             "order_failed": bool(refused),
         }
 

@@ -241,19 +241,22 @@ def _find_by_id(request: Request, instance_id: UUID | str) -> cache.Made:
 # Why
 
 
-def explain(request: Request) -> Selection:
-    """Return every candidate with its reason, and the one that ``get_best`` uses."""
+def explain(request: Request, rows: Iterable[PluginInstance] | None = None) -> Selection:
+    """Return every candidate with its reason, and the one that ``get_best`` uses.
+
+    With ``rows``, the first ones in order, the answer is about these; none of them is chosen if none can be used.
+    """
     if fake := find_fake(request):
         return Selection(str(request), (Candidate(fake.instance),), fake.instance)
     override = _find_override_rows(request) if request.spec.get_plugin is not None else None
-    candidates = [Candidate(row, find_reason(row)) for row in request.find_rows()]
+    candidates = [Candidate(row, find_reason(row)) for row in (request.find_rows() if rows is None else rows)]
     preferred = candidates
     if override is not None:
         by_row = {candidate.instance: candidate for candidate in candidates}
         preferred = [by_row[row] for row in override if row in by_row]
     chosen = None
     for candidate in preferred:
-        if candidate.usable and (failure := _find_build_failure(candidate.instance)):
+        if candidate.usable and (failure := find_build_failure(candidate.instance)):
             candidates[candidates.index(candidate)] = Candidate(candidate.instance, failure)
         elif candidate.usable:
             chosen = candidate.instance
@@ -261,7 +264,8 @@ def explain(request: Request) -> Selection:
     return Selection(str(request), tuple(candidates), chosen)
 
 
-def _find_build_failure(row: PluginInstance) -> str | None:
+def find_build_failure(row: PluginInstance) -> str | None:
+    """Return why no plugin can be built of a row whose configuration can be read, or None."""
     try:
         prepare(row).build()
     except PluginBuildError as error:

@@ -237,3 +237,19 @@ def test_form_without_a_row(rf: RequestFactory, admin_user: User) -> None:
     request.user = admin_user
     form = site._registry[PluginInstance].get_form(request)  # noqa: SLF001 - Django 4.2 has no public way
     assert "config" not in form.base_fields
+
+
+def test_deletion_during_the_save(admin_client: Client, instance: PluginInstance) -> None:
+    """An instance that is deleted between the check and the write is not stored again; the page says so."""
+    form = edit_config(open_change(admin_client, instance), timeout=20)
+
+    def interfere(execute: Any, sql: str, *args: Any) -> Any:
+        if ' AS "a" FROM "django_plugin_system_plugininstance"' in sql:
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM django_plugin_system_plugininstance")
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(interfere):
+        response = admin_client.post(url("change", instance.pk), form)
+    assert response.status_code == 302
+    assert "changed by someone else" in admin_client.get(response["Location"]).content.decode()

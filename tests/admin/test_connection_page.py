@@ -14,7 +14,7 @@ from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from django_plugin_system import changes
-from django_plugin_system.admin import connection_test
+from django_plugin_system.admin import PluginInstanceAdmin, connection_test
 from django_plugin_system.admin.connection_test import CheckResult
 from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -130,7 +130,7 @@ def test_a_project_decides_by_its_own_rules(
     def may(_admin: Any, _request: Any, obj: Row | None = None) -> bool:
         return obj is None
 
-    monkeypatch.setattr(connection_test.ConnectionTests, "has_test_permission", may)
+    monkeypatch.setattr(PluginInstanceAdmin, "has_test_permission", may)
     assert 'name="_test"' not in admin_client.get(url("change", checked.pk)).content.decode()
     assert admin_client.post(url("change", checked.pk), {"_test": "1"}).status_code == 403
     assert 'name="_test"' in admin_client.get(f"{url('add')}?item={checked.item_id}").content.decode()

@@ -75,7 +75,7 @@ def test_a_list_of_1000_instances(admin_client: Client, items: Items) -> None:
         PluginInstance.objects.filter(name__endswith="4").update(last_tested_at=timezone.now(), last_test_error="no")
         counts.append({query: count_queries(admin_client, f"{address}{query}") for query in QUERIES})
     assert counts[0] == counts[1]
-    assert max(counts[1].values()) < 30
+    assert max(counts[1].values()) < 20
 
 
 def test_adding_to_a_type_of_1000_instances(admin_client: Client, items: Items) -> None:
@@ -152,7 +152,7 @@ def test_instance_list_shows_errors_and_tests(admin_client: Client, checked: Plu
     PluginInstance.objects.filter(name="failed").update(last_test_error="<b>no</b>", last_error=f"<i>{'long ' * 99}")
     page = admin_client.get(f"{url('changelist')}?q=").content.decode()
     cells = dict(
-        re.findall(r'>(\w+)</a><div class="dps-quiet">.*?<td class="field-last_test">(.*?)</td>', page, re.DOTALL)
+        re.findall(r'"field-name"><a [^>]*>(\w+)</a>.*?<td class="field-last_test">(.*?)</td>', page, re.DOTALL)
     )
     assert cells["transactional"] == "Not tested"
     assert cells["without"] in {"", "-"}  # as Django writes an empty value
@@ -163,12 +163,16 @@ def test_instance_list_shows_errors_and_tests(admin_client: Client, checked: Plu
 
 
 def test_links_of_the_list_lead_back_to_it(admin_client: Client, instance: PluginInstance) -> None:
-    """Whoever saves a row of a filtered list sees that list again; type and item are linked as well."""
+    """Whoever saves a row of a filtered list sees that list again; type and item link the list of theirs."""
     page = admin_client.get(f"{url('changelist')}?tier=active").content.decode()
     address = f"{url('change', instance.pk)}?_changelist_filters=tier%3Dactive"
     assert f'href="{address}"' in page
-    assert url("change", instance.item_id, model="pluginitem") in page
-    assert url("change", instance.item.plugin_type_id, model="plugintype") in page
+    for query in (
+        f"?item__id__exact={instance.item_id}",
+        f"?item__plugin_type__id__exact={instance.item.plugin_type_id}",
+    ):
+        assert f'<a href="{query}"' in page
+        assert admin_client.get(f"{url('changelist')}{query}").context["cl"].result_count == 1
     saved = admin_client.post(address, read_form(admin_client.get(address)))
     assert saved["Location"] == f"{url('changelist')}?tier=active"
 
