@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-import inspect
 import json
 import re
 import sys
 import types
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typing_extensions
-from pydantic import BaseModel, RootModel, SecretBytes, SecretStr, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from django_plugin_system.config.bound import BoundTo
-from django_plugin_system.config.declared import (
-    SECRET_TYPES,
-    Inner,
-    Step,
-    holds_secret,
-    is_secret_type,
-    is_union,
-    iter_aliases,
-    iter_inner,
-)
 from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape, Shape
+from django_plugin_system.schema.tree import SECRET_TYPES, Kind, Node, Part, get_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
+    from pydantic.fields import FieldInfo
 
     from django_plugin_system.registry import ItemSpec
 
@@ -49,6 +40,8 @@ _KINDS: dict[Any, str] = {
     bool: "boolean",
     bytes: "bytes",
 }
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_DEEPEST = 50
 _LIBRARIES = (*sys.stdlib_module_names, "pydantic", "pydantic_core", "typing_extensions")
 _STORED_AS = {
     "null": "null",
@@ -83,7 +76,7 @@ def describe_item(spec: ItemSpec, schema: type[BaseModel]) -> ItemShape:
 def describe_schema(schema: type[BaseModel]) -> tuple[Shape, dict[str, ModelShape]]:
     """Return the shape of ``schema``, and those of the classes with fields in it by name."""
     describer = _Describer()
-    root = describer.describe(schema)
+    root = describer.describe(get_tree(schema))
     return root, dict(describer.models)
 
 
@@ -107,129 +100,79 @@ class _Describer:
     """Collects the classes with fields on the way."""
 
     models: dict[str, ModelShape] = dataclasses.field(default_factory=dict)
-    known: list[tuple[Any, bool, str]] = dataclasses.field(default_factory=list)
-    """(class, whether it stands in a secret, its name in ``models``)"""
-    entered: list[Any] = dataclasses.field(default_factory=list)
-    """Aliases and root models that are being described: they may name themselves."""
+    names: dict[tuple[Any, bool], str] = dataclasses.field(default_factory=dict)
+    """The names in ``models``, by class and whether it stands in a secret: there its defaults are secret, too."""
+    entered: list[Sequence[Part]] = dataclasses.field(default_factory=list)
+    """The parts of what is being described: a type may be a part of itself."""
 
-    def describe(self, annotation: Any, metadata: Iterable[Any] = (), *, in_secret: bool = False) -> Shape:
+    def describe(self, node: Node, *, in_secret: bool = False) -> Shape:
         """Return the shape of a type with what stands around it."""
-        annotation, inner = split_annotated(annotation)
-        shape = self._describe_bare(annotation, in_secret=in_secret)
-        return add_metadata(shape, [*inner, *metadata])
-
-    def _describe_bare(self, annotation: Any, *, in_secret: bool) -> Shape:
-        if is_secret_type(annotation):
-            return self._describe_secret(annotation)
-        if (values := _find_values(annotation)) is not None:
-            return _describe_values(values)
-        if _has_fields(annotation):
-            return self._describe_model(annotation, in_secret=in_secret)
-        inners = iter_inner(annotation)
-        if is_union(annotation) or (inners and all(inner.step is Step.SAME for inner in inners)):
-            return self._look_through(annotation, inners, in_secret=in_secret)
-        if inners:
-            kind = _get_container_kind(annotation, inners)
-            return Shape(kind=kind, of=tuple(self._describe_inner(inner, in_secret=in_secret) for inner in inners))
-        return self._describe_leaf(annotation, in_secret=in_secret)
-
-    def _describe_inner(self, inner: Inner, *, in_secret: bool) -> Shape:
-        return self.describe(inner.annotation, [inner.field] if inner.field else (), in_secret=in_secret)
-
-    def _describe_secret(self, annotation: Any) -> Shape:
-        origin = typing_extensions.get_origin(annotation) or annotation
-        if issubclass(origin, (SecretStr, SecretBytes)):
-            inner = Shape(kind="string" if issubclass(origin, SecretStr) else "bytes")
+        if any(node.parts is parts for parts in self.entered):
+            return Shape(kind="recursive", model=get_name(node.through[-1]) if node.through else "")
+        if node.kind is Kind.MODEL:
+            shape = Shape(kind="model", model=self._describe_model(node, in_secret=in_secret))
+        elif node.kind is Kind.CHOICE:
+            shape = _describe_values(node.choices)
+        elif node.kind is Kind.VALUE:
+            shape = self._describe_value(node.annotation, in_secret=in_secret)
         else:
-            bases = [base for cls in origin.__mro__ for base in typing_extensions.get_original_bases(cls)]
-            inner = self.describe(_find_argument([annotation, *bases]), in_secret=True)
-        own = () if origin.__module__.partition(".")[0] == "pydantic" else (_get_class_name(origin),)
-        return Shape(kind="secret", of=(inner,), functions=own)
-
-    def _look_through(self, annotation: Any, inners: Sequence[Inner], *, in_secret: bool) -> Shape:
-        """Return the shape of what stands for other types: a union, an alias, a root model, a type variable."""
-        if annotation in self.entered:
-            return Shape(kind="recursive", model=get_name(annotation))
-        self.entered.append(annotation)
-        members = [self._describe_inner(inner, in_secret=in_secret) for inner in inners]
-        self.entered.pop()
-        shape = _unite(members)
-        if isinstance(annotation, type) and issubclass(annotation, RootModel):
-            shape = shape.model_copy(update={"functions": (*shape.functions, *list_functions(annotation))})
-        return shape
-
-    def _describe_model(self, annotation: Any, *, in_secret: bool) -> Shape:
-        for known, known_in_secret, name in self.known:
-            if known == annotation and known_in_secret == in_secret:
-                return Shape(kind="model", model=name)
-        cls = typing_extensions.get_origin(annotation) or annotation
-        name = self._find_name(cls.__name__.partition("[")[0] + (" (in a secret)" if in_secret else ""))
-        self.known.append((annotation, in_secret, name))
-        self.models[name] = ModelShape()  # takes the place while the fields are described
-        fields = [inner for inner in iter_inner(annotation) if inner.step is Step.FIELD]
-        inners = sorted(fields, key=lambda inner: inner.names[0])
-        self.models[name] = ModelShape(
-            fields={inner.names[0]: self._describe_field(cls, inner, in_secret=in_secret) for inner in inners},
-            settings=list_settings(cls) | self._describe_extra(cls),
-            functions=list_functions(cls),
+            self.entered.append(node.parts)
+            inner = in_secret or node.is_secret
+            parts = [self.describe(part.node, in_secret=inner) for part in node.parts]
+            self.entered.pop()
+            shape = _unite(parts) if node.kind is Kind.UNION else _describe_parts(node, parts)
+        functions = [name for cls in node.through if isinstance(cls, type) for name in list_functions(cls)]
+        around = add_metadata(shape, node)
+        return around.model_copy(
+            update={"nullable": around.nullable or node.nullable, "functions": (*around.functions, *functions)}
         )
-        return Shape(kind="model", model=name)
 
-    def _find_name(self, name: str) -> str:
-        number = 2
-        found = name
-        while found in self.models:
-            found, number = f"{name} {number}", number + 1
-        return found
+    def _describe_model(self, node: Node, *, in_secret: bool) -> str:
+        key = (node.annotation, in_secret)
+        if key not in self.names:
+            cls = typing_extensions.get_origin(node.annotation) or node.annotation
+            name = cls.__name__.partition("[")[0] + (" (in a secret)" if in_secret else "")
+            same = sum(re.sub(r" \d+$", "", other) == name for other in self.models)
+            self.names[key] = name = f"{name} {same + 1}" if same else name
+            self.models[name] = ModelShape()  # takes the place while the fields are described
+            extra = self.describe(node.extra, in_secret=in_secret) if node.extra is not None else None
+            settings = {} if extra is None else {"extra values": extra.model_dump(mode="json", exclude_defaults=True)}
+            self.models[name] = ModelShape(
+                fields={
+                    part.name: self._describe_field(part, in_secret) for _name, part in sorted(node.fields.items())
+                },
+                settings=list_settings(cls) | settings,
+                functions=list_functions(cls),
+            )
+        return self.names[key]
 
-    def _describe_extra(self, cls: type) -> dict[str, Any]:
-        """Return what kind of values a model takes beside its fields, where it says so."""
-        own = cls.__mro__[: cls.__mro__.index(BaseModel)] if issubclass(cls, BaseModel) else ()
-        if not any("__pydantic_extra__" in inspect.get_annotations(base) for base in own):
-            return {}
-        hint = typing_extensions.get_type_hints(cls, include_extras=True)["__pydantic_extra__"]
-        return {"extra values": self.describe(hint).model_dump(mode="json", exclude_defaults=True)}
-
-    def _describe_field(self, cls: type, inner: Inner, *, in_secret: bool) -> FieldShape:
-        info = inner.field or find_field_info(split_annotated(inner.annotation)[1])
+    def _describe_field(self, part: Part, in_secret: bool) -> FieldShape:  # noqa: FBT001 - ours alone
+        info: FieldInfo | None = part.field
         return FieldShape(
-            type=self._describe_inner(inner, in_secret=in_secret),
-            **_describe_presence(cls, inner, in_secret=in_secret),
-            **(_describe_labels(info) if info else {}),
+            type=self.describe(part.node, in_secret=in_secret),
+            **_describe_default(part, in_secret=in_secret),
+            title=str(getattr(info, "title", None) or ""),
+            description=str(getattr(info, "description", None) or ""),
+            aliases=tuple(sorted(part.aliases)),
         )
 
-    def _describe_leaf(self, annotation: Any, *, in_secret: bool) -> Shape:
-        origin = typing_extensions.get_origin(annotation)
-        args = [arg for arg in typing_extensions.get_args(annotation) if isinstance(arg, type)]
-        kind = origin or annotation
+    def _describe_value(self, annotation: Any, *, in_secret: bool) -> Shape:
+        kind = typing_extensions.get_origin(annotation) or annotation
         name = _KINDS.get(kind) if isinstance(kind, collections.abc.Hashable) else None
+        args = [arg for arg in typing_extensions.get_args(annotation) if isinstance(arg, type)]
         return Shape(
             kind=name or (_get_class_name(kind) if isinstance(kind, type) else str(kind)),
-            of=tuple(self.describe(arg, in_secret=in_secret) for arg in args),
+            of=tuple(self.describe(get_tree(arg), in_secret=in_secret) for arg in args),
         )
 
 
-def _has_fields(annotation: Any) -> bool:
-    cls = typing_extensions.get_origin(annotation) or annotation
-    if not isinstance(cls, type) or issubclass(cls, RootModel):
-        return False
-    return issubclass(cls, BaseModel) or dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls)
-
-
-def _get_container_kind(annotation: Any, inners: Sequence[Inner]) -> str:
-    origin = typing_extensions.get_origin(annotation) or annotation
-    if inners[0].step is Step.FIELD:
-        return "tuple"
-    if inners[0].step is Step.KEY:
-        return "dict"
-    return "set" if issubclass(origin, collections.abc.Set) else "list"
-
-
-def _find_values(annotation: Any) -> Sequence[Any] | None:
-    """Return the values of a ``Literal`` or an enum; None for any other type."""
-    if typing_extensions.get_origin(annotation) in (Literal, typing_extensions.Literal):
-        return typing_extensions.get_args(annotation)
-    return list(annotation) if isinstance(annotation, type) and issubclass(annotation, Enum) else None
+def _describe_parts(node: Node, parts: Iterable[Shape]) -> Shape:
+    """Return the shape of a container, a secret, or a name that is not defined."""
+    cls = typing_extensions.get_origin(node.annotation) or node.annotation
+    kinds = {Kind.TUPLE: "tuple", Kind.DICT: "dict", Kind.SECRET: "secret", Kind.UNKNOWN: str(node.annotation)}
+    kind = kinds.get(node.kind) or ("set" if issubclass(cls, collections.abc.Set) else "list")
+    own = (_get_class_name(cls),) if node.is_secret and cls.__module__.partition(".")[0] != "pydantic" else ()
+    return Shape(kind=kind, of=tuple(parts), functions=own)
 
 
 def _describe_values(values: Iterable[Any]) -> Shape:
@@ -258,35 +201,54 @@ def _unite(shapes: Iterable[Shape]) -> Shape:
     return Shape(kind="union", of=tuple(members), nullable=nullable)
 
 
-def _describe_presence(cls: type, inner: Inner, *, in_secret: bool) -> dict[str, Any]:
-    if inner.field is not None:
-        if refuses_default(cls, inner.field):
-            return {"required": True}
-        return describe_default(inner.annotation, inner.field, in_secret=in_secret)
-    if dataclasses.is_dataclass(cls):
-        field = cls.__dataclass_fields__[inner.names[0]]
-        return describe_default(inner.annotation, field, in_secret=in_secret)
-    required = inner.names[0] in getattr(cls, "__required_keys__", ())
-    return {"required": True} if required else {"default_factory": "absent"}
+def _describe_default(part: Part, *, in_secret: bool) -> dict[str, Any]:
+    """Return ``required``, ``default``, ``default_factory`` or ``default_withheld`` of a field, whichever holds."""
+    if part.required or _refuses_default(part):
+        return {"required": True}
+    if part.default_factory is not None:
+        return {"default_factory": get_name(part.default_factory)}
+    if part.default is PydanticUndefined:
+        return {"default_factory": "absent"}
+    is_nothing = part.default is None or (
+        type(part.default) in (list, tuple, dict, set, frozenset) and not part.default
+    )
+    if not is_nothing and (in_secret or part.node.holds_secret or may_hold_secret(part.default)):
+        return {"default_withheld": True}
+    return {"default": to_json(part.default)}
 
 
-def _describe_labels(info: FieldInfo) -> dict[str, Any]:
-    return {
-        "title": str(info.title or ""),
-        "description": str(info.description or ""),
-        "aliases": tuple(sorted(set(iter_aliases(info)))),
-    }
+def _refuses_default(part: Part) -> bool:
+    """Say whether a field validates its default and does not take it: then the field has to be given."""
+    info = part.field
+    if info is None or not part.validates_default or part.default is PydanticUndefined:
+        return False
+    annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    try:
+        TypeAdapter(annotation).validate_python(part.default)
+    except ValidationError:
+        return True
+    except Exception:  # noqa: BLE001 - foreign code; whether the default is taken cannot be told
+        return False
+    return False
 
 
-def _find_argument(types_in_brackets: Iterable[Any]) -> Any:
-    """Return what ``Secret[...]`` has in its brackets: those of the type itself, or of a class it derives from."""
-    args = [arg for found in types_in_brackets for arg in typing_extensions.get_args(found)]
-    return next(arg for arg in args if not isinstance(arg, TypeVar))
+def may_hold_secret(value: Any, depth: int = 0) -> bool:
+    """Say whether a secret may stand in ``value``, at any depth: any object with fields is taken for one."""
+    if isinstance(value, (*SECRET_TYPES, BaseModel)) or dataclasses.is_dataclass(value) or depth > _DEEPEST:
+        return True
+    if isinstance(value, collections.abc.Mapping):
+        value = [item for pair in value.items() for item in pair]
+    if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
+        return any(may_hold_secret(item, depth + 1) for item in value)
+    return False
 
 
 def _get_class_name(cls: type) -> str:
     library = cls.__module__.partition(".")[0] in _LIBRARIES
     return cls.__name__ if library else f"{cls.__module__}.{get_name(cls)}"
+
+
+# What stands around a type
 
 
 _OF_METADATA = ("annotated_types", "pydantic", "pydantic_core")
@@ -318,23 +280,10 @@ _SETTINGS_THAT_DO_NOT_COUNT = {
 """Settings that change neither what a stored configuration looks like nor whether it is taken."""
 
 
-def split_annotated(annotation: Any) -> tuple[Any, list[Any]]:
-    """Return the type inside ``Annotated[...]``, and what else stands there; nothing else for any other type."""
-    if typing_extensions.get_origin(annotation) is typing_extensions.Annotated:
-        inner, *metadata = typing_extensions.get_args(annotation)
-        return inner, metadata
-    return annotation, []
-
-
-def find_field_info(metadata: Iterable[Any]) -> FieldInfo | None:
-    """Return the ``Field(...)`` in the metadata of an annotation, if there is one."""
-    return next((item for item in metadata if isinstance(item, FieldInfo)), None)
-
-
-def add_metadata(shape: Shape, metadata: Iterable[Any]) -> Shape:
-    """Return ``shape`` with what ``metadata`` says about it."""
+def add_metadata(shape: Shape, node: Node) -> Shape:
+    """Return ``shape`` with what stands around ``node``: limits, validators, serializers."""
     limits, functions = dict(shape.limits), list(shape.functions)
-    for item in _expand(metadata):
+    for item in _iter_metadata(node):
         found = {name: value for name, value in _iter_attributes(item) if value is not None}
         named = [get_name(value) for value in found.values() if callable(value)]
         plain = {} if named else found
@@ -345,39 +294,18 @@ def add_metadata(shape: Shape, metadata: Iterable[Any]) -> Shape:
     return shape.model_copy(update={"limits": limits, "functions": tuple(functions)})
 
 
-def _expand(metadata: Iterable[Any]) -> Iterator[Any]:
+def _iter_metadata(node: Node) -> Iterator[Any]:
     """Yield each single statement; what neither pydantic nor a validator reads is left out."""
-    for item in metadata:
-        if isinstance(item, FieldInfo):
-            yield from _expand(item.metadata)
-            if item.discriminator is not None:
-                yield _Discriminated(item.discriminator)
-        elif getattr(item, "__is_annotated_types_grouped_metadata__", False) is True and not isinstance(item, type):
-            yield from _expand(item)
-        elif isinstance(item, BoundTo):
-            yield _Bound(item.names)
-        elif _counts(item):
+    for item in node.metadata:
+        kind = item if isinstance(item, type) else type(item)
+        known = kind.__module__.partition(".")[0] in _OF_METADATA and kind.__name__ not in _ONLY_SHOWN
+        if isinstance(item, BoundTo):
+            yield SimpleNamespace(bound_to=item.names)
+        elif known or hasattr(item, "__get_pydantic_core_schema__"):
             yield item
-
-
-def _counts(item: Any) -> bool:
-    kind = item if isinstance(item, type) else type(item)
-    known = kind.__module__.partition(".")[0] in _OF_METADATA and kind.__name__ not in _ONLY_SHOWN
-    return known or hasattr(item, "__get_pydantic_core_schema__")
-
-
-@dataclasses.dataclass
-class _Discriminated:
-    """The ``discriminator`` of a field, as metadata."""
-
-    discriminator: Any
-
-
-@dataclasses.dataclass
-class _Bound:
-    """What a secret belongs to, as metadata."""
-
-    bound_to: Any
+    for info in node.infos:
+        if info.discriminator is not None:
+            yield SimpleNamespace(discriminator=info.discriminator)
 
 
 def _iter_attributes(item: Any) -> Iterable[tuple[str, Any]]:
@@ -405,11 +333,6 @@ def to_json(value: Any) -> JsonValue:
         result: JsonValue = to_jsonable_python(value, inf_nan_mode="strings")
     except Exception:  # noqa: BLE001 - foreign code
         return f"<{get_name(type(value))}>"
-    return sort_set(value, result)
-
-
-def sort_set(value: Any, result: JsonValue) -> JsonValue:
-    """Return ``result``, the JSON of ``value``, in an order that is the same in every process."""
     return sorted(result, key=str) if isinstance(value, (set, frozenset)) and isinstance(result, list) else result
 
 
@@ -433,58 +356,3 @@ def list_settings(cls: type) -> dict[str, JsonValue]:
         for name, value in config.items()
         if name not in _SETTINGS_THAT_DO_NOT_COUNT
     }
-
-
-_DEEPEST = 50
-
-
-def describe_default(annotation: Any, info: FieldInfo | dataclasses.Field[Any], *, in_secret: bool) -> dict[str, Any]:
-    """Return ``required``, ``default``, ``default_factory`` or ``default_withheld`` of a field, whichever holds."""
-    if info.default_factory not in (None, dataclasses.MISSING):
-        return {"default_factory": get_name(info.default_factory)}
-    if info.default is PydanticUndefined or info.default in (dataclasses.MISSING, ...):
-        return {"required": True}
-    if info.default is None:
-        return {}
-    if _is_empty(info.default):
-        return {"default": to_json(info.default)}
-    if in_secret or holds_secret(annotation) or may_hold_secret(info.default):
-        return {"default_withheld": True}
-    return {"default": to_json(info.default)}
-
-
-def refuses_default(cls: type, info: FieldInfo) -> bool:
-    """Say whether a field of ``cls`` validates its default and does not take it: then the field has to be given."""
-    validated = info.validate_default
-    if validated is None:
-        validated = getattr(cls, "model_config", {}).get("validate_default")
-    if not validated or info.default in (PydanticUndefined, ...):
-        return False
-    annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    try:
-        TypeAdapter(annotation).validate_python(info.default)
-    except ValidationError:
-        return True
-    except Exception:  # noqa: BLE001 - foreign code; whether the default is taken cannot be told
-        return False
-    return False
-
-
-def _is_empty(value: Any) -> bool:
-    return type(value) in (list, tuple, dict, set, frozenset) and not value
-
-
-def may_hold_secret(value: Any, depth: int = 0) -> bool:
-    """Say whether a secret stands in ``value``, at any depth, or whether that cannot be told."""
-    if isinstance(value, SECRET_TYPES) or depth > _DEEPEST:
-        return True
-    if isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
-        extra = getattr(value, "__pydantic_extra__", None)
-        names: Any = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
-        inner = [extra, *(getattr(value, name, None) for name in names)]
-        return holds_secret(type(value)) or any(may_hold_secret(item, depth + 1) for item in inner)
-    if isinstance(value, collections.abc.Mapping):
-        return any(may_hold_secret(item, depth + 1) for pair in value.items() for item in pair)
-    if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
-        return any(may_hold_secret(item, depth + 1) for item in value)
-    return False
