@@ -31,20 +31,22 @@ class Sizes(NamedTuple):
     """How many there are of what is measured, in earnest or quick."""
 
     names: int = 5_000
-    cooling: tuple[int, int] = (100, 200_000)
-    pages: tuple[int, int] = (2_000, 200_000)
-    secrets: tuple[int, int] = (250, 2_000)
+    cooling: tuple[int, ...] = (100, 200_000)
+    pages: tuple[int, ...] = (2_000, 200_000)
+    secrets: tuple[int, ...] = (250, 2_000)
     rounds: int = 10
+    processes: int = 8
     transactions: int = 40
     starts: int = 15
 
 
-QUICK = Sizes(120, (5, 20), (10, 120), (3, 12), rounds=1, transactions=2, starts=1)
+QUICK = Sizes(120, (20,), (120,), (12,), rounds=1, processes=2, transactions=2, starts=1)
+"""With one size each there is nothing to compare."""
 
 
 def make_claims(sizes: Sizes) -> list[Claim]:
     """Return what has to hold."""
-    few, many = sizes.pages
+    few, many = sizes.pages[0], sizes.pages[-1]
     pages = (
         "list",
         "last page",
@@ -60,15 +62,15 @@ def make_claims(sizes: Sizes) -> list[Claim]:
         Claim("now, 10 instances, first call", "earlier, 10 instances, first call", at_most=0.5, vendors=("postgres",)),
         Claim(f"{sizes.names:,} names in turn", "100 names in turn", at_most=1.2),
         *(
-            Claim(f"{sizes.cooling[1]:,} in cooldown, {call}", f"{sizes.cooling[0]:,} in cooldown, {call}", at_most=2)
+            Claim(f"{sizes.cooling[-1]:,} in cooldown, {call}", f"{sizes.cooling[0]:,} in cooldown, {call}", at_most=2)
             for call in ("get_plugin", "failover")
         ),
         *(Claim(f"{many:,} instances, {page}", f"{few:,} instances, {page}", at_most=2) for page in pages),
         *(
             Claim(
-                f"{sizes.secrets[1]:,} bound secrets, {call}",
+                f"{sizes.secrets[-1]:,} bound secrets, {call}",
                 f"{sizes.secrets[0]:,} bound secrets, {call}",
-                at_most=1.5 * sizes.secrets[1] / sizes.secrets[0],
+                at_most=1.5 * sizes.secrets[-1] / sizes.secrets[0],
             )
             for call in ("set_config", "load_config", "change page", "save of the page")
         ),
@@ -84,7 +86,9 @@ def measure(vendors: Sequence[str], *, quick: bool = False) -> None:
     for vendor in vendors:
         say(f"\n{vendor}, {sizes.rounds} rounds; load before: {describe_load()}")
         with opened(vendor) as place, ExitStack() as stack:
-            here = found | (storm.measure(place, sizes.transactions) if vendor in storm.VENDORS else {})
+            here = found | (
+                storm.measure(place, sizes.processes, sizes.transactions) if vendor in storm.VENDORS else {}
+            )
 
             def start(module: str, rows: int, title: str = "", code: Path = ROOT) -> Project:
                 return stack.enter_context(running(place, sys.executable, module, rows, title, code=code))

@@ -39,7 +39,7 @@ def measure(rounds: int) -> dict[str, float]:
     memory = dict.fromkeys(PROJECTS, 0)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(ROOT)
-    for _round in range(rounds + 1):  # the first one writes the bytecode
+    for _round in range(rounds):  # the first one writes the bytecode
         for name, code in PROJECTS.items():
             began = time.perf_counter()
             command = [sys.executable, "-c", code]

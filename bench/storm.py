@@ -12,23 +12,22 @@ from bench.machine import say
 if TYPE_CHECKING:
     from bench.databases import Place
 
-PROCESSES = 8
 VENDORS = ("postgres",)
 """SQLite lets one transaction write at a time, whoever wrote first."""
 
 
-def measure(place: Place, transactions: int) -> dict[str, float]:
-    """Let all processes go through so many transactions, without a failover and with; return the seconds of one."""
+def measure(place: Place, processes: int, transactions: int) -> dict[str, float]:
+    """Let so many processes go through so many transactions, without a failover and with; return the seconds of one."""
     found = {}
     database = place.make_database()
     with ExitStack() as stack:
         workers = [
             stack.enter_context(running(place, sys.executable, "failing", number, code=ROOT, database=database))
-            for number in range(PROCESSES)
+            for number in range(processes)
         ]
         for name in workers[0].queries:
             for worker in workers:
                 worker.send([name, transactions])
             found[name] = max(worker.receive() for worker in workers) / transactions
-            say(f"{name:40}{found[name] * 1e3:>8,.0f} ms in each of {PROCESSES} processes")
+            say(f"{name:40}{found[name] * 1e3:>8,.0f} ms in each of {processes} processes")
     return found
