@@ -38,17 +38,14 @@ from django_plugin_system.admin.connection_test import (
 )
 from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.shared import Links, show_priority, show_state, show_time
-from django_plugin_system.config.parts import iter_json
-from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
+from django_plugin_system.exceptions import ConfigError, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
-from django_plugin_system.forms.placeholders import is_placeholder
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.secret_dates import get_dates, open_readable
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
 
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
@@ -168,22 +165,12 @@ class InstancePage:
         """Return a note for each secret whose date is known; placeholders are for those who may edit."""
         if self.schema is None or not self.dates:
             return [SecretNote(" > ".join(path), show_time(date), "") for path, date in self.dates.items()]
-        placeholders = dict(_iter_placeholders(self.binding.plain)) if self.is_allowed else {}
-        return [
-            SecretNote(self._get_title(path), show_time(date), placeholders.get(path, ""))
-            for path, date in self.dates.items()
-        ]
-
-    def _get_title(self, path: Path) -> str:
-        (place,) = self.binding.to_form_paths([FieldProblem(path, "")], json.loads(self.binding.get_text()))
-        return self.binding.get_title(place.path)
-
-
-def _iter_placeholders(plain: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    if is_placeholder(plain):
-        yield path, plain
-    for key, value in iter_json(plain):
-        yield from _iter_placeholders(value, (*path, key))
+        stored = self.binding.get_stored_secrets()
+        notes = []
+        for path, date in self.dates.items():
+            title, placeholder = stored.get(path, (" > ".join(path), ""))
+            notes.append(SecretNote(title, show_time(date), placeholder if self.is_allowed else ""))
+        return notes
 
 
 class VersionField(forms.CharField):
