@@ -179,8 +179,8 @@ def has_uncommitted_changes(using: str) -> bool:
     return pending
 
 
-TRACES = frozenset({"unavailable_until", "last_error", "last_tested_at", "last_test_error", "updated_at"})
-"""Columns that say how an instance fared, not what it is."""
+TRACES = frozenset({"updated_at"})
+"""Columns that do not say what an instance is."""
 
 
 class _Announcement:

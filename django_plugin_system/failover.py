@@ -126,7 +126,7 @@ class Failover(Generic[T]):
     def _find_next(self) -> Attempt[T] | None:
         """Return an attempt with the best instance that was not tried yet and can be built."""
         if not self._tried:
-            health.rewrite_lost_marks()
+            health.write_waiting()
         for ready in selection.iter_failover(self._request, first=not self._tried):
             if ready.instance.pk in self._tried:
                 continue

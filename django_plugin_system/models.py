@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -21,14 +22,16 @@ from django_plugin_system.querysets import (
 )
 from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.rows import config as configuration
-from django_plugin_system.rows.fields import ConfigField, PluginStatus, StoredConfig
+from django_plugin_system.rows.fields import ConfigField, DatabaseTimeField, PluginStatus, StoredConfig
 from django_plugin_system.rows.reasons import Reason, find_reason
 from django_plugin_system.rows.rows import ChangeAnnouncingModel, ConfiguredModel
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from pydantic import BaseModel
 
-__all__ = ["Change", "PluginInstance", "PluginItem", "PluginStatus", "PluginType"]
+__all__ = ["Change", "PluginHealth", "PluginInstance", "PluginItem", "PluginStatus", "PluginType"]
 
 
 class PluginType(
@@ -143,10 +146,7 @@ class PluginInstance(ConfiguredModel):
         _("priority"), null=True, blank=True, help_text=_("Lower is better. Empty: the item's priority.")
     )
     description = models.TextField(_("description"), blank=True, default="")
-    unavailable_until = models.DateTimeField(_("unavailable until"), null=True, blank=True, editable=False)
-    last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
-    last_tested_at = models.DateTimeField(_("last tested at"), null=True, blank=True, editable=False)
-    last_test_error = models.TextField(_("error of the last test"), blank=True, default="", editable=False)
+    config_revision = models.UUIDField(default=uuid.uuid4, editable=False)
     secret_dates = models.JSONField(_("dates of the secrets"), blank=True, default=dict, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
@@ -179,6 +179,34 @@ class PluginInstance(ConfiguredModel):
         """The status that counts: the worse of this row's and its item's."""
         return max(PluginStatus(self.status), PluginStatus(self.item.status), key=PluginStatus.values.index)
 
+    def get_health(self) -> PluginHealth:
+        """Return how this instance fares; a blank row where there is none."""
+        with suppress(PluginHealth.DoesNotExist):
+            if not self._state.adding:
+                return self.health
+        return PluginHealth(instance=self, item_id=self.item_id)
+
+    @property
+    def unavailable_until(self) -> dt.datetime | None:
+        """Until when the instance is cooling down after a failure."""
+        return self.get_health().unavailable_until
+
+    @property
+    def last_error(self) -> str:
+        """The error of the last failure that no success followed."""
+        return self.get_health().last_error
+
+    @property
+    def last_tested_at(self) -> dt.datetime | None:
+        """When the configuration, as it is now, was tested."""
+        health = self.get_health()
+        return health.last_tested_at if health.tested_revision == self.config_revision else None
+
+    @property
+    def last_test_error(self) -> str:
+        """What came of that test; empty if it passed."""
+        return self.get_health().last_test_error if self.last_tested_at else ""
+
     def load_plugin(self) -> Any:
         """Return a new plugin object with this configuration.
 
@@ -198,6 +226,34 @@ class PluginInstance(ConfiguredModel):
     def reason_unusable(self) -> Reason | None:
         """Return why selection skips this row, safe to show; None if it can be used."""
         return find_reason(self)
+
+
+class PluginHealth(ChangeAnnouncingModel):
+    """How an instance fares: one row for each, apart from what operators edit, written by failovers and tests.
+
+    It is made together with the instance and never locked for longer than one small statement takes.
+    """
+
+    instance = models.OneToOneField(PluginInstance, models.CASCADE, primary_key=True, related_name="health")
+    item = models.ForeignKey(PluginItem, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+    """The instance's item once more: an index finds who of an item's instances is usable, however many are not."""
+    unavailable_until = DatabaseTimeField(_("unavailable until"), null=True)
+    failures = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(_("last error"), default="")
+    last_tested_at = DatabaseTimeField(_("last tested at"), null=True)
+    last_test_error = models.TextField(_("error of the last test"), default="")
+    tested_revision = models.UUIDField(null=True)
+
+    objects = ChangeAnnouncingQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("plugin health")
+        verbose_name_plural = _("plugin health")
+        indexes = (Index(fields=["item", "unavailable_until"], name="idx_plugin_health_usable"),)
+
+    def __str__(self) -> str:
+        return str(self.instance)
 
 
 class Change(models.Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, router
-from django.db.models import Case, F, ProtectedError, Q, Value, When, prefetch_related_objects
+from django.db.models import Case, F, OuterRef, ProtectedError, Q, Subquery, Value, When, prefetch_related_objects
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
 
@@ -52,13 +52,6 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
             return rows
 
     update.alters_data = True  # type: ignore[attr-defined]
-
-    def update_unannounced(self, **kwargs: Any) -> int:
-        """Update the rows for a caller that notes the change itself."""
-        return super().update(**kwargs)
-
-    update_unannounced.alters_data = True  # type: ignore[attr-defined]
-    update_unannounced.queryset_only = True  # type: ignore[attr-defined]
 
     def bulk_create(self, objs: Iterable[ModelT], *args: Any, **kwargs: Any) -> list[ModelT]:
         """Insert ``objs``, as Django does."""
@@ -112,6 +105,12 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         if not self._silent:
             ids = None if rows is None else [row.pk for row in rows]
             announce_instances(self.model, self._get_write_alias(), ids, columns)
+
+    def _raw_delete(self, using: str | None) -> int:
+        with changing(using or self._get_write_alias()):
+            health = _get_health(self.model, using or self._get_write_alias())
+            health.filter(pk__in=self.order_by().values("pk"))._raw_delete(using)  # type: ignore[attr-defined] # noqa: SLF001
+            return super()._raw_delete(using)
 
     def for_type(self, ref: object, manager: str | None = None) -> Self:
         """Keep the instances of one plugin type: its interface class, its name and manager, or its row.
@@ -175,7 +174,11 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         _refuse_upsert(kwargs)
         for row in rows:
             row.seal_config()
-        return super().bulk_create(rows, **kwargs)
+        using, in_conflict = self._get_write_alias(), bool(kwargs.keys() & {"ignore_conflicts", "update_conflicts"})
+        with changing(using):
+            made = super().bulk_create(rows, **kwargs)
+            add_health(self.model, using, None if in_conflict else made)
+        return made
 
     def bulk_update(self, objs: Iterable[PluginInstance], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Validate and encrypt each config if it is among ``fields``, then write.
@@ -200,6 +203,8 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             if not stale:
                 size = batch_size or WRITTEN_AT_ONCE
                 written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, size)
+                if not {"item", "item_id"}.isdisjoint(names):
+                    move_health(self.model, using, rows)
         if stale:  # raised out here, so that an outer transaction stays usable
             raise StaleConfig(", ".join(stale))
         return written
@@ -220,6 +225,29 @@ def _refuse_upsert(kwargs: dict[str, Any]) -> None:
     if kwargs.get("update_conflicts") and refused:
         method = "bulk_create"
         raise ConfigWriteRefused(method, refused)
+
+
+def add_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance] | None = None) -> None:
+    """Give each of ``rows``, which were just made, its row of health; None: each instance that has none."""
+    bare = PluginInstanceQuerySet(model, using=using).filter(health=None).values_list("pk", "item_id")
+    pairs = bare if rows is None else [(row.pk, row.item_id) for row in rows]
+    health = _get_health(model, using)
+    made = [health.model(instance_id=pk, item_id=item_id) for pk, item_id in pairs]
+    health.bulk_create(made, batch_size=1000, ignore_conflicts=True)
+
+
+def move_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance]) -> None:
+    """Let the health of ``rows`` name the items that they have now."""
+    moved = _get_health(model, using).filter(pk__in=[row.pk for row in rows]).exclude(item=F("instance__item"))
+    items = PluginInstanceQuerySet(model).filter(pk=OuterRef("pk")).values("item")
+    moved.update(item=Subquery(items))
+
+
+def _get_health(model: type[PluginInstance], using: str) -> models.QuerySet[Any]:
+    """Return the rows of health, whose writes here are announced with those of the instances."""
+    related: Any = model._meta.get_field("health").related_model  # noqa: SLF001 - Django documents _meta
+    rows: models.QuerySet[Any] = related._base_manager.using(using)  # noqa: SLF001 - Django documents it
+    return rows
 
 
 DEFAULT_NAME = "default"

@@ -15,9 +15,10 @@ from django_plugin_system.changes import TABLE, announce_instances, is_changing,
 from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.exceptions import PluginSystemError
-from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
+from django_plugin_system.querysets import add_health, move_health
 from django_plugin_system.selection import forget_selections
-from django_plugin_system.selection.health import rewrite_lost_marks
+from django_plugin_system.selection.health import write_waiting
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ def connect_receivers() -> None:
     for model in (PluginType, PluginItem, PluginInstance):
         for signal in (post_save, post_delete):
             signal.connect(announce, sender=model, dispatch_uid=f"django_plugin_system.announce.{model.__name__}")
+    post_save.connect(announce, sender=PluginHealth, dispatch_uid="django_plugin_system.announce.PluginHealth")
+    post_save.connect(keep_health, sender=PluginInstance, dispatch_uid="django_plugin_system.keep_health")
     for signal in (post_save, post_delete):
         signal.connect(tell_listeners, sender=PluginInstance, dispatch_uid="django_plugin_system.tell_listeners")
     pre_migrate.connect(refuse_to_go_back, dispatch_uid="django_plugin_system.refuse_to_go_back")
     post_migrate.connect(sync_after_migrate, dispatch_uid="django_plugin_system.sync")
-    request_finished.connect(rewrite_lost_marks, dispatch_uid="django_plugin_system.rewrite_lost_marks")
+    request_finished.connect(write_waiting, dispatch_uid="django_plugin_system.write_waiting")
     setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
 
 
@@ -53,6 +56,21 @@ def seal_raw(instance: PluginInstance, using: str, *, raw: bool = False, **_kwar
     """
     if raw:
         instance.seal_fixture(using)
+
+
+def keep_health(
+    instance: PluginInstance,
+    using: str,
+    *,
+    created: bool,
+    update_fields: Iterable[str] | None = None,
+    **_kwargs: Any,
+) -> None:
+    """Give a new instance its row of health, and let that follow the instance to another item."""
+    if created:
+        add_health(PluginInstance, using, [instance])
+    elif update_fields is None or not {"item", "item_id"}.isdisjoint(update_fields):
+        move_health(PluginInstance, using, [instance])
 
 
 def announce(using: str, **_kwargs: Any) -> None:
@@ -119,7 +137,7 @@ def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:
     if getattr(sender, "label", None) != APP_LABEL or not router.allow_migrate_model(using, PluginInstance):
         return
     tables = connections[using].introspection.table_names()
-    needed: tuple[type[models.Model], ...] = (PluginType, PluginItem, PluginInstance)
+    needed: tuple[type[models.Model], ...] = (PluginType, PluginItem, PluginInstance, PluginHealth)
     if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):  # noqa: SLF001 - ours, or documented
         sync_registered_plugins_to_db(using=using)
 

@@ -16,7 +16,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.http import HttpResponseRedirect, JsonResponse
-from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -25,10 +24,10 @@ from django_plugin_system.config.quoting import quotes
 from django_plugin_system.config.texts import iter_secret_texts
 from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, PluginSystemError
-from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.rows.config import collect_hidden_texts, require_declared, says_the_same
 from django_plugin_system.rows.reasons import describe_config_error
+from django_plugin_system.selection.health import record_test
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from pydantic import BaseModel
 
+    from django_plugin_system.models import PluginInstance
 
 MAX_LENGTH = 500
 """Characters of an error that are kept."""
@@ -234,8 +234,8 @@ def _test(
     saved = stored is not None and says_the_same(row, row.config, stored.config)
     if stored is not None:
         if saved:
-            keep_result(stored, outcome)
-            row.last_tested_at, row.last_test_error = stored.last_tested_at, stored.last_test_error  # for the page
+            record_test(stored, outcome.error)
+            row.health = stored.health  # for the page
         model_admin.log_change(request, stored, _describe_for_history(outcome, saved=saved))
     result = _("The test passed.") if outcome.passed else _("The test failed: %(error)s") % {"error": outcome.error}
     unsaved = _("What is in the form was tested and is not saved yet.")
@@ -250,16 +250,6 @@ def _answer(
         return JsonResponse({"passed": outcome.passed, "message": text, "problems": []})
     model_admin.message_user(request, text, messages.SUCCESS if outcome.passed else messages.ERROR)
     return page
-
-
-def keep_result(row: PluginInstance, outcome: CheckResult) -> None:
-    """Note the result in the row, unless its configuration was changed meanwhile.
-
-    Selection does not depend on it, so no change is announced, and ``updated_at`` stays.
-    """
-    row.last_tested_at, row.last_test_error = timezone.now(), outcome.error
-    rows = PluginInstance.objects.filter(pk=row.pk, config=row.config)
-    rows.update_unannounced(last_tested_at=row.last_tested_at, last_test_error=row.last_test_error)
 
 
 def _describe_for_history(outcome: CheckResult, *, saved: bool) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -89,7 +89,7 @@ class StateFilter(admin.SimpleListFilter):
 
 def _find_troubled() -> Q:
     """Return what makes a row unusable that no configuration has to be read for: cooling down, code gone or older."""
-    troubled = Q(unavailable_until__gt=timezone.now())
+    troubled = Q(health__unavailable_until__gt=Now())
     known: dict[int, list[PluginItem]] = {}
     for item in PluginItem.objects.select_related("plugin_type"):
         known.setdefault(item.declared.version if item.declared else 0, []).append(item)
@@ -112,7 +112,7 @@ class LastErrorFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep the chosen rows."""
         del request
-        wanted = {"yes": ~Q(last_error=""), "no": Q(last_error="")}
+        wanted = {"yes": Q(health__last_error__gt=""), "no": Q(health=None) | Q(health__last_error="")}
         return queryset.filter(wanted.get(self.value() or "", Q()))
 
 
@@ -130,8 +130,12 @@ class LastTestFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep the rows with the chosen result."""
         del request
-        tested, failed = Q(last_tested_at__isnull=False), ~Q(last_test_error="")
-        wanted = {"passed": tested & ~failed, "failed": tested & failed, "none": ~tested}
+        tested, failed = Q(health__tested_revision=F("config_revision")), Q(health__last_test_error__gt="")
+        wanted = {
+            "passed": tested & ~failed,
+            "failed": tested & failed,
+            "none": Q(health__tested_revision=None) | ~tested,
+        }
         return queryset.filter(wanted.get(self.value() or "", Q()))
 
 
@@ -171,7 +175,7 @@ class InstanceList(PluginAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
         """Load items and types along, in queries of their own: a join would have the database sort all rows."""
-        rows: QuerySet[PluginInstance] = super().get_queryset(request).prefetch_related("item__plugin_type")
+        rows: QuerySet[PluginInstance] = super().get_queryset(request).prefetch_related("item__plugin_type", "health")
         return rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:

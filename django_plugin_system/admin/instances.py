@@ -264,6 +264,21 @@ class PluginInstanceAdmin(InstanceList):
         """Return whether the row can be used, and why not."""
         return show_state(row)
 
+    @admin.display(description=gettext_lazy("last error"))
+    def last_error(self, row: PluginInstance) -> str:
+        """Return the error of the last failover."""
+        return row.last_error
+
+    @admin.display(description=gettext_lazy("unavailable until"))
+    def unavailable_until(self, row: PluginInstance) -> dt.datetime | None:
+        """Return until when the instance is cooling down."""
+        return row.unavailable_until
+
+    @admin.display(description=gettext_lazy("error of the last test"))
+    def last_test_error(self, row: PluginInstance) -> str:
+        """Return what came of the last test."""
+        return row.last_test_error
+
     @admin.display(description=gettext_lazy("effective tier and priority"))
     def effective(self, row: PluginInstance) -> str:
         """Return the tier and priority that count."""

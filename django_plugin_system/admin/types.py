@@ -27,6 +27,7 @@ from django_plugin_system.registry import registry
 from django_plugin_system.rows.reasons import Reason, is_cooling_down
 from django_plugin_system.selection.candidates import make_request
 from django_plugin_system.selection.choosing import Selection, explain, find_build_failure
+from django_plugin_system.selection.health import end_cooldown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +42,7 @@ else:
     ModelForm = forms.ModelForm  # not subscriptable at run time
 
 
-_WRITTEN = ("status", "priority", "unavailable_until", "updated_at")
+_WRITTEN = ("status", "priority", "updated_at")
 
 
 def get_mark(row: PluginInstance) -> str:
@@ -116,7 +117,7 @@ def save_order(request: HttpRequest, admin: ModelAdmin[Any], plugin_type: Plugin
 
 def _write(request: HttpRequest, admin: ModelAdmin[Any], form: OrderForm) -> PluginInstance:
     if form.cleaned_data["wake"]:
-        form.instance.unavailable_until = None
+        end_cooldown(form.instance)
     form.instance.save(update_fields=_WRITTEN)
     described: Any = form
     admin.log_change(request, form.instance, construct_change_message(described, [], add=False))

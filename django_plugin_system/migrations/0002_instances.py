@@ -9,6 +9,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import django_plugin_system.querysets
+import django_plugin_system.rows.fields
 from django_plugin_system.receivers import refuse_downgrade
 
 if TYPE_CHECKING:
@@ -151,21 +152,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("description", models.TextField(blank=True, default="", verbose_name="description")),
-                (
-                    "unavailable_until",
-                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="unavailable until"),
-                ),
-                ("last_error", models.TextField(blank=True, default="", editable=False, verbose_name="last error")),
-                (
-                    "last_tested_at",
-                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last tested at"),
-                ),
-                (
-                    "last_test_error",
-                    models.TextField(
-                        blank=True, default="", editable=False, verbose_name="error of the last test"
-                    ),
-                ),
+                ("config_revision", models.UUIDField(default=uuid.uuid4, editable=False)),
                 (
                     "secret_dates",
                     models.JSONField(blank=True, default=dict, editable=False, verbose_name="dates of the secrets"),
@@ -193,6 +180,49 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["item", "status", "priority", "name"], name="idx_plugin_instance_order")
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="PluginHealth",
+            fields=[
+                (
+                    "instance",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="health",
+                        serialize=False,
+                        to="django_plugin_system.plugininstance",
+                    ),
+                ),
+                (
+                    "unavailable_until",
+                    django_plugin_system.rows.fields.DatabaseTimeField(null=True, verbose_name="unavailable until"),
+                ),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(default="", verbose_name="last error")),
+                (
+                    "last_tested_at",
+                    django_plugin_system.rows.fields.DatabaseTimeField(null=True, verbose_name="last tested at"),
+                ),
+                ("last_test_error", models.TextField(default="", verbose_name="error of the last test")),
+                ("tested_revision", models.UUIDField(null=True)),
+                (
+                    "item",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="django_plugin_system.pluginitem",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "plugin health",
+                "verbose_name_plural": "plugin health",
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["item", "unavailable_until"], name="idx_plugin_health_usable")],
             },
         ),
         migrations.RunPython(migrations.RunPython.noop, refuse_to_lose_instances),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Case
 from django.db.models.functions import Cast
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     JSONField = models.JSONField[Any, Any]
+    DateTimeField = models.DateTimeField[Any, Any]
 else:
-    JSONField = models.JSONField  # not subscriptable at run time
+    JSONField, DateTimeField = models.JSONField, models.DateTimeField  # not subscriptable at run time
 
 
-NOTES = ("secret_dates", "last_tested_at", "last_test_error")
+NOTES = ("secret_dates", "config_revision")
 """Columns that say something about the very config beside them, so they are read and written together with it."""
 
 
@@ -102,3 +105,27 @@ def _is_bulk_update(value: Any) -> bool:
         return False
     results = [getattr(when.result, "value", None) for when in case.cases]
     return all(map(_is_stored, results)) and getattr(case.default, "value", "") is None
+
+
+class DatabaseTimeField(DateTimeField):
+    """A time by the database's clock, as ``Now()`` gives it.
+
+    SQLite's ``Now()`` is in UTC, also where ``USE_TZ`` is off and Django stores local times. So is this column, then:
+    no hour comes twice in it when summer time ends.
+    """
+
+    def from_db_value(self, value: Any, _expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return the time as Django gives times to Python."""
+        if value is None or not _keeps_local_times(connection):
+            return value
+        return value.replace(tzinfo=dt.timezone.utc).astimezone().replace(tzinfo=None)
+
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Return a time of Python's for the database."""
+        if isinstance(value, dt.datetime) and _keeps_local_times(connection):
+            value = value.astimezone(dt.timezone.utc).replace(tzinfo=None)
+        return super().get_db_prep_value(value, connection, prepared)
+
+
+def _keeps_local_times(connection: BaseDatabaseWrapper) -> bool:
+    return connection.vendor == "sqlite" and not settings.USE_TZ

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -27,17 +28,18 @@ if TYPE_CHECKING:
 def note_change(row: Any, before: Any) -> None:
     """Bring up to date what the row notes about its config, which took the place of ``before``.
 
-    Each secret that was not there has the date of now, each that stayed or only moved keeps its own. The result of the
-    last test is dropped if the config says something else than before.
+    Each secret that was not there has the date of now, each that stayed or only moved keeps its own. The revision is a
+    new one if the config says something else than before, so that the result of a test of the old one does not count.
     """
     old = before if isinstance(before, Mapping) else {}
     known = row.loaded.settle().values.get("secret_dates", row.secret_dates)
-    origins = _find_origins(_open_all(row, old), _open_all(row, row.config))
+    was, opened = _open_all(row, old), _open_all(row, row.config)
+    origins = _find_origins(was, opened)
     now = timezone.now().astimezone(dt.timezone.utc).isoformat(timespec="seconds")
     dates = {join_path(path): now if origin is None else _get_date(known, origin) for path, origin in origins.items()}
     row.secret_dates = {path: date for path, date in dates.items() if date}
-    if row.last_tested_at and not says_the_same(row, row.config, old):
-        row.last_tested_at, row.last_test_error = None, ""
+    if row.config != old and not (was == opened and says_the_same(row, row.config, old)):
+        row.config_revision = uuid.uuid4()
 
 
 def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:

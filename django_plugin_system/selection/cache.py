@@ -52,6 +52,8 @@ class Made:
 
 _entries: dict[Hashable, _Entry] = {}
 _lock = threading.Lock()
+_forgotten = 0
+"""How often everything was forgotten: what was being made meanwhile is not kept."""
 
 
 def recall(key: Hashable) -> Any:
@@ -86,9 +88,9 @@ def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     if entry is not None and settled and _is_valid(entry, token, now):
         entry.fresh_until, entry.commits = _get_fresh_until(using, now, entry.expires), commits
         return entry.value
-    generation = registry.generation
+    generation, forgotten = registry.generation, _forgotten
     made = make()
-    if token is not None and settled and made.rows <= MAX_ROWS:
+    if token is not None and settled and made.rows <= MAX_ROWS and forgotten == _forgotten:
         expires = now + min(made.lifetime, MAX_AGE)
         fresh_until = _get_fresh_until(using, now, expires)
         _store(key, _Entry(made.value, made.rows, using, token, generation, expires, fresh_until, commits))
@@ -115,5 +117,7 @@ def _store(key: Hashable, entry: _Entry) -> None:
 
 def forget_all() -> None:
     """Forget every value, so that each is made anew."""
+    global _forgotten  # noqa: PLW0603 - one number for the process
     with _lock:
+        _forgotten += 1
         _entries.clear()

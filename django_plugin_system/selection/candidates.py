@@ -22,6 +22,7 @@ from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import read_config, require_declared
 from django_plugin_system.rows.reasons import describe_row_error, find_reason, is_cooling_down
 from django_plugin_system.selection import cache
+from django_plugin_system.selection.health import apply_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,7 +75,8 @@ class Request(NamedTuple):
 
     def find_rows(self) -> PluginInstanceQuerySet:
         """Return the instances asked for, in order."""
-        rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key).select_related("item__plugin_type")
+        rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key)
+        rows = rows.select_related("item__plugin_type", "health")
         wanted: PluginInstanceQuerySet = rows if self.name is None else rows.named(self.name)
         return wanted.in_order()
 
@@ -110,6 +112,7 @@ def prepare(row: PluginInstance) -> Ready:
 
 def try_prepare(row: PluginInstance) -> Ready | Candidate:
     """Return what building a plugin from ``row`` takes, or why there is none to be built now."""
+    apply_waiting(row)
     if is_cooling_down(row):
         return Candidate(row, find_reason(row))
     try:
@@ -168,7 +171,7 @@ def find_head(request: Request, seen: Sequence[PluginInstance] = ()) -> PluginIn
     Of one item's rows, those of one status that have a priority of their own are sorted in the index, and so are those
     that have none. So the first row is the first of one of these groups, and only their first rows are compared.
     """
-    rows = PluginInstance.objects.using(request.using).select_related("item__plugin_type").in_order()
+    rows = PluginInstance.objects.using(request.using).select_related("item__plugin_type", "health").in_order()
     for statuses in _TIERS:
         for row in rows.filter(pk__in=_find_firsts(request, seen, statuses))[:1]:
             head: PluginInstance = row

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from django_plugin_system.exceptions import (
@@ -199,7 +200,8 @@ def iter_failover(request: Request, *, first: bool) -> Iterator[Ready]:
 
 
 def _iter_first_back(request: Request) -> Iterator[Ready]:
-    for row in request.find_rows().enabled().filter(unavailable_until__gt=timezone.now()).order_by("unavailable_until"):
+    cooling = request.find_rows().enabled().filter(health__unavailable_until__gt=Now())
+    for row in cooling.order_by("health__unavailable_until"):
         try:
             ready = prepare(row)
         except ConfigError:

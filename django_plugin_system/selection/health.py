@@ -1,64 +1,146 @@
-"""What a failover learns about an instance, kept in its row, so that every process knows."""
+"""What failovers and tests learn of an instance: written for all processes, and nobody ever waits for it.
+
+A note is one small write in a transaction of its own. Inside the caller's transaction nothing is written: the lock
+would last as long as that does, and a rollback would take the note along. Nor is a lock waited for. A note that cannot
+be written yet waits in this process, which goes by it meanwhile: for the commit, the end of the request, or the next
+failover.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, router, transaction
-from django.db.models import Q
+from django.db import DatabaseError, connections, router, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from django_plugin_system.changes import note_change
 from django_plugin_system.config.problems import scrub
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
-from django_plugin_system.selection.lost_marks import Mark, keep, keep_until_commit, take_lost
+from django_plugin_system.selection import cache
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
     from uuid import UUID
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger("django_plugin_system")
 
 MAX_ERROR_LENGTH = 500
 """Characters of an error's text that are kept."""
+MAX_WAITING = 1000
+"""How many notes wait in one process; the oldest go first."""
+
+_COOLING = Q(unavailable_until__gt=Now())
+_HEALTHY = Q(unavailable_until=None, last_error="", failures=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Note:
+    """What is to be written in the health of one instance, where it meets ``condition``."""
+
+    using: str
+    pk: UUID
+    condition: Q
+    values: dict[str, Any]
+    end: float = inf
+    """When the cooldown is over that the note begins, by this process's clock; ``inf``: it begins none."""
+    matters: bool = True
+    """Whether selection goes by it."""
+    tell: Callable[[], None] = lambda: None
+    """Says, once it is written, what happened."""
+    since: float = field(default_factory=monotonic)
+
+    @property
+    def key(self) -> tuple[str, UUID, bool]:
+        """What a later note takes the place of this one by."""
+        return (self.using, self.pk, self.matters)
+
+    @property
+    def cools(self) -> bool:
+        """Whether the note puts the instance into a cooldown."""
+        return self.end < inf
+
+    def get_values(self) -> dict[str, Any]:
+        """Return the columns to write; a cooldown lasts as long from now on, by the database's clock, as is left."""
+        left = {"unavailable_until": Now() + dt.timedelta(seconds=self.end - monotonic())} if self.cools else {}
+        return {**self.values, **left}
+
+
+_waiting: dict[tuple[str, UUID, bool], Note] = {}
+
+
+# What happened
 
 
 def record_failure(instance: PluginInstance, error: BaseException, cooldown: float) -> None:
-    """Set ``instance`` aside for ``cooldown`` seconds; one write, however many processes see it fail."""
+    """Put ``instance`` into a cooldown of ``cooldown`` seconds; one write, however many processes see it fail."""
     if _is_fake(instance):
         return
-    until, text = timezone.now() + dt.timedelta(seconds=cooldown), describe_error(instance, error)
-    instance.unavailable_until, instance.last_error = until, text
-    if _write_mark(Mark(_get_alias(instance), instance.pk, until, text)):
-        logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, instance.last_error)
+    text, health = describe_error(instance, error), _get_loaded(instance)
+    health.unavailable_until, health.last_error = timezone.now() + dt.timedelta(seconds=cooldown), text
+
+    def tell() -> None:
+        logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, text)
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
+
+    values = {"last_error": text, "failures": F("failures") + 1}
+    note = Note(_get_alias(instance), instance.pk, ~_COOLING, values, end=monotonic() + cooldown, tell=tell)
+    if not _is_known(note):
+        _write_or_wait(note)
 
 
 def record_success(instance: PluginInstance) -> None:
-    """Clear the mark of an earlier failure, if there is one."""
-    if _is_fake(instance) or (instance.unavailable_until is None and not instance.last_error):
+    """Clear what an earlier failure left, if there is anything."""
+    is_loaded, health = PluginInstance.health.is_cached(instance), _get_loaded(instance)
+    if _is_fake(instance) or (is_loaded and not (health.unavailable_until or health.last_error or health.failures)):
         return
-    marked = Q(unavailable_until__isnull=False) | ~Q(last_error="")
-    instance.unavailable_until, instance.last_error = None, ""
-    if _write(_get_alias(instance), instance.pk, marked, {"unavailable_until": None, "last_error": ""}):
+    values: dict[str, Any] = {"unavailable_until": None, "last_error": "", "failures": 0}
+    health.unavailable_until, health.last_error, health.failures = None, "", 0
+
+    def tell() -> None:
         logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
         plugin_recovered.send_robust(sender=PluginInstance, instance=instance)
 
+    _write_or_wait(Note(_get_alias(instance), instance.pk, ~_HEALTHY, values, tell=tell))
 
-def rewrite_lost_marks(**_kwargs: Any) -> None:
-    """Write what rolled-back transactions of this thread took along, as long as it still holds."""
-    for mark in take_lost():
-        if mark.unavailable_until > timezone.now():
-            _write_mark(mark)
+
+def record_test(instance: PluginInstance, error: str) -> None:
+    """Note what came of a test of the stored configuration: an error, or nothing. Selection does not go by it."""
+    values = {"last_test_error": error, "tested_revision": instance.config_revision}
+    health = _get_loaded(instance)
+    health.last_tested_at, health.last_test_error = timezone.now(), error
+    health.tested_revision = instance.config_revision
+    _write_or_wait(Note(_get_alias(instance), instance.pk, Q(), {**values, "last_tested_at": Now()}, matters=False))
+
+
+def end_cooldown(instance: PluginInstance) -> None:
+    """Let an instance be used again, as an operator says, in the operator's transaction."""
+    using = _get_alias(instance)
+    PluginHealth.objects.using(using).filter(pk=instance.pk).update(unavailable_until=None)
+    if _waiting.pop((using, instance.pk, True), None):
+        cache.forget_all()
 
 
 def _get_alias(instance: PluginInstance) -> str:
     """Return the database to write to; not where the row was read: that may be a replica."""
     return router.db_for_write(PluginInstance, instance=instance)
+
+
+def _get_loaded(instance: PluginInstance) -> PluginHealth:
+    """Return the health that was read with ``instance``, or a blank one: there may be no way to read it now."""
+    loaded = PluginInstance.health.is_cached(instance)
+    return instance.health if loaded else PluginHealth(instance=instance, item_id=instance.item_id)
 
 
 def _is_fake(instance: PluginInstance) -> bool:
@@ -77,29 +159,110 @@ def describe_error(instance: PluginInstance, error: BaseException) -> str:
     return storable[:MAX_ERROR_LENGTH]
 
 
-def _write_mark(mark: Mark) -> bool:
-    """Set an instance aside unless it is by now; say whether this was the call that did."""
-    awake = Q(unavailable_until__isnull=True) | Q(unavailable_until__lte=timezone.now())
-    values = {"unavailable_until": mark.unavailable_until, "last_error": mark.last_error}
-    written = _write(mark.using, mark.pk, awake, values)
-    if written is None:
-        keep(mark)
-    elif written:
-        keep_until_commit(mark)
-    return bool(written)
+# How it is written
 
 
-def _write(using: str, pk: UUID, condition: Q, values: Mapping[str, object]) -> bool | None:
-    """Write ``values`` if the row still meets ``condition``; a change is noted only if it did. None: no way."""
-    rows = PluginInstance.objects.using(using).filter(condition, pk=pk)
+def _write_or_wait(note: Note) -> None:
+    """Write ``note``, or let it wait; what happened in a transaction has happened, whatever becomes of that."""
+    if _is_in_transaction(connections[note.using]):
+        _wait(replace(note, tell=lambda: None))
+        write_waiting()
+        note.tell()
+        return
     try:
+        _write(note)
+    except DatabaseError as error:
+        reason = str(error).partition("\n")[0]
+        logger.warning("The health of plugin instance %s is not noted yet: %s", note.pk, reason)
+        if not connections[note.using].in_atomic_block:  # in a TestCase, which takes back everything, nothing waits
+            _wait(note)
+
+
+def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Say whether a transaction of the caller's is open; the one around a TestCase counts as the database."""
+    blocks = connection.atomic_blocks
+    return bool(blocks) and not getattr(blocks[0], "_from_testcase", False)
+
+
+def _write(note: Note) -> None:
+    """Write ``note`` unless there is nothing to change, or somebody is changing it right now.
+
+    :raises DatabaseError: if it cannot be written now.
+    """
+    connection = connections[note.using]
+    health = PluginHealth._base_manager.using(note.using)  # noqa: SLF001 - Django documents it
+    rows = health.filter(note.condition, pk=note.pk)
+    with _not_waiting_for_locks(connection):
         if not rows.exists():
-            return False
-        with transaction.atomic(using=using):
-            changed: bool = rows.update_unannounced(**values) > 0
-            if changed:
-                note_change(using)
-            return changed
-    except DatabaseError:
-        logger.exception("The health of plugin instance %s could not be noted.", pk)
-        return None
+            return
+        with transaction.atomic(using=note.using):
+            if connection.features.has_select_for_update_skip_locked:
+                rows = rows.filter(pk__in=list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)))
+            changed = rows.update(**note.get_values()) > 0
+            if changed and note.matters:
+                note_change(note.using)
+    if changed:
+        note.tell()
+
+
+@contextmanager
+def _not_waiting_for_locks(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let statements fail at once where SQLite would wait for another writer."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        (timeout,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {timeout}")
+
+
+# What waits
+
+
+def _is_known(note: Note) -> bool:
+    """Say whether the instance is put into a cooldown by what waits."""
+    known = _waiting.get(note.key)
+    return known is not None and known.cools and monotonic() < known.end
+
+
+def _wait(note: Note) -> None:
+    _waiting.pop(note.key, None)
+    _waiting[note.key] = note
+    for key in list(_waiting)[:-MAX_WAITING]:
+        _waiting.pop(key, None)
+    cache.forget_all()
+
+
+def write_waiting(**_kwargs: Any) -> None:
+    """Write what waits and still holds, now or, where a transaction is open, on its commit."""
+    stuck: set[str] = set()
+    for key, note in list(_waiting.items()):
+        if note.using in stuck:
+            continue
+        connection = connections[note.using]
+        if connection.in_atomic_block:
+            stuck.add(note.using)
+            if not any(entry[1] is write_waiting for entry in connection.run_on_commit):
+                transaction.on_commit(write_waiting, using=note.using, robust=True)
+            continue
+        try:
+            if monotonic() < note.end:
+                _write(note)
+        except DatabaseError:
+            stuck.add(note.using)
+        else:
+            _waiting.pop(key, None)
+            cache.forget_all()
+
+
+def apply_waiting(row: PluginInstance) -> None:
+    """Let ``row``, just read, say what this process knows better than the database."""
+    note = _waiting.get((row._state.db or "", row.pk, True))  # noqa: SLF001 - Django documents _state
+    if note is not None and note.cools:
+        health = row.get_health()
+        health.unavailable_until = timezone.now() + dt.timedelta(seconds=note.end - monotonic())
+        health.last_error = note.values["last_error"]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import ItemSpec, TypeSpec, registry
+from tests.support.health import set_health, take_health
 
 SECRET = "planted-5ecret-do-not-show"
 
@@ -96,4 +97,7 @@ def make_rows() -> dict[str, PluginItem]:
 def make_instance(item: PluginItem, name: str = "transactional", **values: object) -> PluginInstance:
     """Return a stored instance of the configurable item."""
     values.setdefault("config", CONFIG)
-    return PluginInstance.objects.create(item=item, name=name, **values)
+    health = take_health(values)
+    made = PluginInstance.objects.create(item=item, name=name, **values)
+    set_health([made], **health)
+    return made

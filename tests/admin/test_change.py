@@ -22,6 +22,7 @@ from tests.admin.helpers import (
     url,
 )
 from tests.admin.sample import CONFIG, SECRET, TwilioSms, make_instance
+from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -107,7 +108,7 @@ def test_stale_form_is_refused(admin_client: Client, instance: PluginInstance) -
 def test_health_does_not_make_a_form_stale(admin_client: Client, instance: PluginInstance) -> None:
     """A failover that cools the row down meanwhile is no conflict."""
     form = open_change(admin_client, instance)
-    PluginInstance.objects.filter(pk=instance.pk).update(last_error="timed out")
+    set_health(PluginInstance.objects.filter(pk=instance.pk), last_error="timed out")
     assert save_change(admin_client, instance, form).status_code == 302
     assert get_row(instance).last_error == "timed out"
 

@@ -15,10 +15,10 @@ from django.views.debug import ExceptionReporter
 
 from django_plugin_system import changes
 from django_plugin_system.admin import PluginInstanceAdmin, connection_test
-from django_plugin_system.admin.connection_test import CheckResult
 from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import rotate_secrets
+from django_plugin_system.selection.health import record_test
 from tests.admin.checked import CheckedSms, raising
 from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, open_change, read_form, url
 from tests.admin.sample import CONFIG, SECRET, SID, make_instance
@@ -285,11 +285,10 @@ def test_a_change_during_the_test(admin_client: Client, checked: Row) -> None:
     other = get_row(checked)
     other.set_config({**CONFIG, "timeout": 5})
     CheckedSms.behave = lambda _plugin: None
-    outcome = CheckResult("late")
     other.save()
-    connection_test.keep_result(checked, outcome)
+    record_test(checked, "late")
     assert get_row(checked).last_tested_at is None
-    connection_test.keep_result(other, outcome)
+    record_test(other, "late")
     assert get_row(checked).last_test_error == "late"
     del admin_client
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from tests.admin.helpers import get_row, make_user_client, read_form, url
 from tests.admin.sample import CONFIG, SECRET, make_instance
+from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -71,8 +72,10 @@ def test_a_list_of_1000_instances(admin_client: Client, items: Items) -> None:
         have = PluginInstance.objects.count()
         rows = [PluginInstance(item=items["twilio"], name=f"i{i}", config=CONFIG) for i in range(have, total)]
         PluginInstance.objects.bulk_create(rows)
-        PluginInstance.objects.filter(name__endswith="3").update(last_error="no", unavailable_until=later)
-        PluginInstance.objects.filter(name__endswith="4").update(last_tested_at=timezone.now(), last_test_error="no")
+        set_health(PluginInstance.objects.filter(name__endswith="3"), last_error="no", unavailable_until=later)
+        set_health(
+            PluginInstance.objects.filter(name__endswith="4"), last_tested_at=timezone.now(), last_test_error="no"
+        )
         counts.append({query: count_queries(admin_client, f"{address}{query}") for query in QUERIES})
     assert counts[0] == counts[1]
     assert max(counts[1].values()) < 20
@@ -148,8 +151,10 @@ def test_instance_list_shows_errors_and_tests(admin_client: Client, checked: Plu
     make_instance(checked.item, "failed")
     make_instance(checked.item, "passed")
     make_instance(items["twilio"], "without")
-    PluginInstance.objects.filter(name__in=("failed", "passed")).update(last_tested_at="2020-02-29T12:00:00Z")
-    PluginInstance.objects.filter(name="failed").update(last_test_error="<b>no</b>", last_error=f"<i>{'long ' * 99}")
+    set_health(PluginInstance.objects.filter(name__in=("failed", "passed")), last_tested_at="2020-02-29T12:00:00Z")
+    set_health(
+        PluginInstance.objects.filter(name="failed"), last_test_error="<b>no</b>", last_error=f"<i>{'long ' * 99}"
+    )
     page = admin_client.get(f"{url('changelist')}?q=").content.decode()
     cells = dict(
         re.findall(r'"field-name"><a [^>]*>(\w+)</a>.*?<td class="field-last_test">(.*?)</td>', page, re.DOTALL)
@@ -273,7 +278,7 @@ def test_filters(admin_client: Client, items: Items, query: str, names: set[str]
     make_instance(items["twilio"], "cooling", unavailable_until=timezone.now() + timedelta(hours=1), last_error="no")
     make_instance(items["twilio"], "reserve", status=PluginStatus.RESERVED)
     make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
-    PluginInstance.objects.filter(name__in=("good", "off")).update(last_tested_at=timezone.now())
-    PluginInstance.objects.filter(name="off").update(last_test_error="refused")
+    set_health(PluginInstance.objects.filter(name__in=("good", "off")), last_tested_at=timezone.now())
+    set_health(PluginInstance.objects.filter(name="off"), last_test_error="refused")
     response = admin_client.get(f"{url('changelist')}?{query}")
     assert {row.name for row in response.context["cl"].result_list} == names

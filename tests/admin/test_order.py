@@ -20,6 +20,7 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.registry import TypeSpec, registry
 from tests.admin.helpers import get_row, make_user_client, read_form, url
 from tests.admin.sample import CONFIG, SECRET, AbstractSms, make_instance
+from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -209,7 +210,7 @@ def test_change_of_the_health_is_no_conflict(admin_client: Client, items: Items,
     row = make_instance(items["twilio"], priority=1)
     form = {**read_order(admin_client, address), f"{row.pk}-priority": "5"}
     until = timezone.now() + timedelta(hours=1)
-    PluginInstance.objects.update(unavailable_until=until)
+    set_health(unavailable_until=until)
     admin_client.post(target, form)
     assert (get_row(row).priority, get_row(row).unavailable_until) == (5, until)
 

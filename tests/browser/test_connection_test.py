@@ -15,6 +15,7 @@ from django_plugin_system.models import PluginInstance, PluginItem
 from tests.admin.checked import CheckedSms, declare_checked, pass_quietly, raising
 from tests.admin.sample import SECRET, SID, make_instance
 from tests.browser.test_accessibility import find_serious
+from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,10 +174,10 @@ def test_the_list_fits(admin_page: Page, checked: PluginInstance) -> None:
     error = "ConnectionError: HTTPSConnectionPool(host='sms.example', port=443): Max retries exceeded with url: /v1/x"
     for name in ("transactional-messages-of-the-shop", "marketing", "night"):
         make_instance(checked.item, name)
-    PluginInstance.objects.update(last_error=error, last_tested_at=timezone.now(), last_test_error=error)
+    set_health(last_error=error, last_tested_at=timezone.now(), last_test_error=error)
     make_instance(checked.item, "off", status="disable", priority=12)
-    PluginInstance.objects.filter(name="night").update(unavailable_until=timezone.now() + timedelta(hours=1))
-    PluginInstance.objects.filter(name="marketing").update(last_test_error="", last_error="")
+    set_health(PluginInstance.objects.filter(name="night"), unavailable_until=timezone.now() + timedelta(hours=1))
+    set_health(PluginInstance.objects.filter(name="marketing"), last_test_error="", last_error="")
     page.goto(LIST)
     widths = "(box) => [box.scrollWidth, box.clientWidth]"
     scrolled, visible = page.locator("#changelist .results").evaluate(widths)

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from django_plugin_system.models import PluginInstance, PluginItem
 from tests.admin.sample import SECRET, SID, make_instance
+from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +174,7 @@ def test_rows_that_need_attention(admin_page: Page, items: dict[str, PluginItem]
     row = make_instance(items["twilio"])
     make_instance(items["twilio"], "off", status="disable")
     lost = make_instance(items["twilio"], "lost")
-    PluginInstance.objects.filter(pk=lost.pk).update(unavailable_until=timezone.now() + timedelta(hours=1))
+    set_health(PluginInstance.objects.filter(pk=lost.pk), unavailable_until=timezone.now() + timedelta(hours=1))
     admin_page.goto(LIST)
     expect(admin_page.locator(".dps-attention")).to_have_count(1)
     screenshot("needs-attention", full_page=True)

@@ -14,6 +14,7 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support import errands
 from tests.support.errands import choose
+from tests.support.health import set_health
 from tests.support.plugins import VALID
 from tests.support.rows import add_instance, get_item, write_raw
 
@@ -171,7 +172,7 @@ def test_a_failure_is_seen(other: Worker) -> None:
     """What another process found to be down is skipped here at once, and the other way round."""
     assert other.ask("fail", 60) == ["main", "worse"]
     assert choose() is None
-    PluginInstance.objects.update(unavailable_until=None)
+    set_health(unavailable_until=None)
     assert errands.fail(60) == ["main", "worse"]
     assert other.ask("choose") is None
 

@@ -14,6 +14,7 @@ from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.selection.health import record_failure, record_success
 from django_plugin_system.signals import plugin_instance_changed
 from django_plugin_system.sync import sync_registered_plugins_to_db
+from tests.support.health import set_health
 from tests.support.plugins import SECRET, VALID, AbstractSms, LenientSms, ProviderSmsV2, declare_item
 from tests.support.rows import add_instance, get_item, reload
 
@@ -167,7 +168,7 @@ def test_traces_are_no_change(row: PluginInstance, heard: Heard) -> None:
     record_success(reload(row))
     with pytest.raises(AllPluginsFailed):
         _fail()
-    PluginInstance.objects.update(unavailable_until=None, last_error="")
+    set_health(unavailable_until=None, last_error="")
     PluginItem.objects.update(priority=3)
     assert heard == []
 

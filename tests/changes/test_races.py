@@ -43,7 +43,7 @@ def test_two_callers_may_see_a_failure(provider: PluginItem) -> None:
     row = add_instance(item=provider)
     until = timezone.now() + dt.timedelta(hours=9)
     known = changes.read("default")
-    with before('UPDATE "django_plugin_system_plugininstance"', lambda: write_raw(row.pk, unavailable_until=until)):
+    with before('UPDATE "django_plugin_system_pluginhealth"', lambda: write_raw(row.pk, unavailable_until=until)):
         record_failure(reload(row), OSError("second"), 60)
     assert (reload(row).unavailable_until, reload(row).last_error) == (until, "")
     assert changes.read("default") == known

@@ -24,8 +24,8 @@ for name, token, sender in (("transactional", "code-token-123", "Shop"), ("marke
 
 
 A_MINUTE_LATER = """
-from django_plugin_system.models import PluginInstance
-PluginInstance.objects.update(unavailable_until=None)
+from django_plugin_system.models import PluginHealth
+PluginHealth.objects.update(unavailable_until=None)
 """
 
 

@@ -14,6 +14,7 @@ from django_plugin_system.registry import temporary_registry
 from tests.admin.checked import CheckedSms, declare_checked, pass_quietly
 from tests.admin.helpers import edit_config, make_user_client, read_form, url
 from tests.admin.sample import CONFIG, SECRET, make_instance, make_rows, register_sample
+from tests.support.health import set_health
 from tests.support.rows import write_raw
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def rows() -> Iterator[list[PluginInstance]]:
         config = {**CONFIG, "senders": [{"name": "a", "token": SECRET}]}
         made = [make_instance(item, name, config=config) for name in NAMES]
         stored: Any = made[2].config
-        made[2].last_error = "OSError: cannot connect"
-        made[2].save()
+        set_health([made[2]], last_error="OSError: cannot connect")
         broken = json.dumps(stored).replace("dps1.", "dps1.00000000.", 1)
         write_raw(made[2].pk, config=json.loads(broken))
         yield made

@@ -27,6 +27,7 @@ from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import rotate_secrets, verify_secrets
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.config.helpers import show_everything
+from tests.support.health import set_health
 from tests.support.plugins import (
     SECRET,
     VALID,
@@ -91,7 +92,7 @@ def live_a_life(settings: Settings, registry: Registry) -> None:
     str(explain_selection(AbstractSms))
     with pytest.raises(AllPluginsFailed):
         fail_everywhere()
-    PluginInstance.objects.update(unavailable_until=None)
+    set_health(unavailable_until=None)
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [make_key(), *settings.OLD_KEYS]}
     rotate_secrets("default")
     verify_secrets("default")

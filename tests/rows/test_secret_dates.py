@@ -16,6 +16,7 @@ from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.rotation import rotate_secrets
 from django_plugin_system.rows.secret_dates import get_dates, join_path
+from tests.support.health import set_health
 from tests.support.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
 from tests.support.rows import add_instance, reload, write_raw
 
@@ -115,7 +116,7 @@ def test_rotation_keeps_dates_and_test_results(provider: PluginItem, settings: A
     del provider
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": KEYS[:1]}
     row = add_old()
-    PluginInstance.objects.update(last_tested_at=timezone.now(), last_test_error="refused")
+    set_health(last_tested_at=timezone.now(), last_test_error="refused")
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": KEYS[::-1]}
     again = reload(row)
     again.set_config(VALID)
@@ -182,7 +183,7 @@ def test_a_newer_config_comes_with_its_dates(provider: PluginItem) -> None:
     other = reload(row)
     other.set_config({**VALID, "token": "other"})
     other.save()
-    PluginInstance.objects.update(last_test_error="refused")
+    set_health(last_tested_at=timezone.now(), last_test_error="refused")
     row.description = "mine"
     row.save()
     found = reload(row)
@@ -193,7 +194,7 @@ def test_a_changed_config_drops_the_result_of_its_test(provider: PluginItem) -> 
     """What was tested is no longer what is stored; another status or an unchanged config leave the result."""
     del provider
     row = add_old()
-    PluginInstance.objects.update(last_tested_at=timezone.now(), last_test_error="refused")
+    set_health(last_tested_at=timezone.now(), last_test_error="refused")
     row = reload(row)
     row.status = "reserve"
     row.set_config(VALID)

@@ -21,8 +21,9 @@ from django_plugin_system import (
     explain_selection,
     failover,
 )
-from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
 from django_plugin_system.sync import sync_registered_plugins_to_db
+from tests.support.health import set_health
 from tests.support.plugins import AbstractSms, FragileSms, ProviderSms, declare_item, declare_type
 from tests.support.rows import add_instance, get_item, write_raw
 
@@ -78,7 +79,8 @@ both_ways = pytest.mark.parametrize("run", [run, run_async], ids=["sync", "async
 
 def get_cooling() -> set[str]:
     """Return the names of the instances that are set aside."""
-    return set(PluginInstance.objects.filter(unavailable_until__gt=timezone.now()).values_list("name", flat=True))
+    cooling = PluginHealth.objects.filter(unavailable_until__gt=timezone.now())
+    return set(cooling.values_list("instance__name", flat=True))
 
 
 @both_ways
@@ -166,7 +168,7 @@ def test_when_all_are_cooling_down_the_nearest_is_tried(three: list[str], run: A
     """Rather than none, the one that comes back first is tried, and only that one."""
     now = timezone.now()
     for name, minutes in zip(three, (3, 1, 2), strict=True):
-        PluginInstance.objects.filter(name=name).update(unavailable_until=now + dt.timedelta(minutes=minutes))
+        set_health(PluginInstance.objects.filter(name=name), unavailable_until=now + dt.timedelta(minutes=minutes))
     with pytest.raises(AllPluginsFailed) as failed:
         run({"b": OSError("still down")})
     assert len(failed.value.exceptions) == 1
@@ -178,14 +180,14 @@ def test_when_all_are_cooling_down_the_nearest_is_tried(three: list[str], run: A
 
 def test_who_cannot_be_read_is_passed_over_among_the_cooling(three: list[str]) -> None:
     """Of those that cool down, one with a broken config is no candidate; with nobody else left there is none."""
-    PluginInstance.objects.update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
+    set_health(unavailable_until=timezone.now() + dt.timedelta(hours=1))
     soon = timezone.now() + dt.timedelta(minutes=1)
-    PluginInstance.objects.filter(name="a").update(unavailable_until=soon)
+    set_health(PluginInstance.objects.filter(name="a"), unavailable_until=soon)
     PluginInstance.objects.filter(name="b").update(status="disable")
     write_raw(PluginInstance.objects.get(name="a").pk, config={})
     assert run({}) == three[2:]
     PluginInstance.objects.exclude(name="a").delete()
-    PluginInstance.objects.update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
+    set_health(unavailable_until=timezone.now() + dt.timedelta(hours=1))
     with pytest.raises(NoPluginAvailable, match="cooling down until"):
         run({})
 
@@ -206,7 +208,7 @@ def test_a_constructor_that_fails_is_passed_over(provider: PluginItem, run: Any)
 def test_the_nearest_one_is_the_last_hope(all_kinds: dict[str, PluginItem]) -> None:
     """If the only one that is tried while all cool down cannot be built, nobody else is."""
     PluginInstance.objects.exclude(item=all_kinds["fragile"]).delete()
-    PluginInstance.objects.update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
+    set_health(unavailable_until=timezone.now() + dt.timedelta(hours=1))
     with pytest.raises(AllPluginsFailed, match="failed"):
         run({})
 

@@ -12,7 +12,8 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from django_plugin_system import AllPluginsFailed, PluginUnavailable, failover
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginHealth, PluginInstance
+from tests.support.health import set_health
 from tests.support.plugins import AbstractSms
 from tests.support.rows import add_instance
 
@@ -34,7 +35,7 @@ def two(provider: PluginItem) -> None:
 
 def get_errors() -> dict[str, str]:
     """Return what the rows say of failures."""
-    return dict(PluginInstance.objects.order_by("name").values_list("name", "last_error"))
+    return dict(PluginHealth.objects.order_by("instance__name").values_list("instance__name", "last_error"))
 
 
 def test_leaving_a_block_is_a_success() -> None:
@@ -50,7 +51,7 @@ def test_leaving_a_block_is_a_success() -> None:
     send()
     assert served == ["a"]
     assert get_errors() == {"a": "", "b": ""}
-    PluginInstance.objects.filter(name="a").update(last_error="old")
+    set_health(PluginInstance.objects.filter(name="a"), last_error="old")
     for attempt in failover(AbstractSms):  # pragma: no branch - it is left early
         with attempt:
             break

@@ -21,7 +21,8 @@ from django_plugin_system import (
     PluginUnavailable,
     failover,
 )
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginHealth, PluginInstance
+from tests.support.health import set_health
 from tests.support.plugins import AbstractSms
 from tests.support.rows import add_instance
 
@@ -136,13 +137,13 @@ class FailoverMachine(RuleBasedStateMachine):
         """The first cooldown ends."""
         if self.cooling:
             past = timezone.now() - dt.timedelta(seconds=1)
-            PluginInstance.objects.filter(name=self.cooling.pop(0)).update(unavailable_until=past)
+            set_health(PluginInstance.objects.filter(name=self.cooling.pop(0)), unavailable_until=past)
 
     @invariant()
     def rows_tell_the_same(self) -> None:
         """The database agrees on who is set aside, in which order they come back."""
-        rows = PluginInstance.objects.filter(unavailable_until__gt=timezone.now()).order_by("unavailable_until")
-        assert [row.name for row in rows] == self.cooling
+        cooling = PluginHealth.objects.filter(unavailable_until__gt=timezone.now()).order_by("unavailable_until")
+        assert [health.instance.name for health in cooling] == self.cooling
 
 
 def _leads_on(error: Exception, options: dict[str, Any]) -> bool:

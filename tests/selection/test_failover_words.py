@@ -56,7 +56,7 @@ def fail_over(fail: Callable[[], object], **options: Any) -> list[str]:
 
 def get_cooling() -> list[str]:
     """Return the names of the instances that are set aside."""
-    return [row.name for row in PluginInstance.objects.filter(unavailable_until__isnull=False)]
+    return [row.name for row in PluginInstance.objects.filter(health__unavailable_until__isnull=False)]
 
 
 def wrap(word: Exception) -> None:

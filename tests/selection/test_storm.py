@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support import errands
+from tests.support.health import set_health
 from tests.support.rows import add_instance, reload
 from tests.support.worker import Worker, running_worker
 
@@ -53,12 +54,12 @@ def test_one_write_for_each_cooldown(workers: list[Worker]) -> None:
         first = reload(PluginInstance.objects.get())
         assert [report["updates"] for report in ask_all(workers, "fail_again_and_again", 3)] == [0] * PROCESSES
         assert reload(first).unavailable_until == first.unavailable_until
-        PluginInstance.objects.update(unavailable_until=timezone.now() - dt.timedelta(seconds=1))
+        set_health(unavailable_until=timezone.now() - dt.timedelta(seconds=1))
 
 
 def test_one_write_for_each_recovery(workers: list[Worker]) -> None:
     """Of many calls that succeed after a failure, one clears the mark."""
-    PluginInstance.objects.update(unavailable_until=timezone.now() - dt.timedelta(seconds=1), last_error="down")
+    set_health(unavailable_until=timezone.now() - dt.timedelta(seconds=1), last_error="down")
     reports = ask_all(workers, "succeed_again_and_again", CALLS)
     assert sum(report["signals"] for report in reports) == 1
     assert max(report["updates"] for report in reports) <= 1

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, connections, transaction
 
-from django_plugin_system.models import Change, PluginInstance, PluginItem, PluginType
+from django_plugin_system.models import Change, PluginHealth, PluginInstance, PluginItem, PluginType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPLICATED = (PluginType, PluginItem, PluginInstance, Change)
+REPLICATED = (PluginType, PluginItem, PluginInstance, PluginHealth, Change)
 TABLES_OF_110 = Path(__file__).with_name("tables_of_110")
 
 
@@ -74,7 +74,7 @@ def describe_tables(alias: str, *names: str) -> dict[str, Any]:
 def fetch_rows(alias: str, table: str) -> list[tuple[Any, ...]]:
     """Return the rows of a table as they are."""
     with connections[alias].cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {table} ORDER BY id")  # noqa: S608 - our tables
+        cursor.execute(f"SELECT * FROM {table} ORDER BY 1")  # noqa: S608 - our tables
         return list(cursor.fetchall())
 
 

@@ -124,8 +124,9 @@ def _watching(signal: Signal) -> Iterator[dict[str, int]]:
         report["signals"] += 1
 
     def count_update(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
-        report["updates"] += sql.startswith('UPDATE "django_plugin_system_plugininstance"')
-        return execute(sql, *args)
+        result = execute(sql, *args)
+        report["updates"] += sql.startswith('UPDATE "django_plugin_system_pluginhealth"')
+        return result
 
     signal.connect(count_signal)
     with connection.execute_wrapper(count_update):

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
+from tests.support.health import set_health, take_health
 from tests.support.plugins import SECRET, VALID
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 TABLE = PluginInstance._meta.db_table  # noqa: SLF001 - Django documents _meta
+HEALTH_TABLE = PluginHealth._meta.db_table  # noqa: SLF001 - Django documents _meta
 
 
 def get_item(name: str = "provider") -> PluginItem:
@@ -24,7 +26,10 @@ def get_item(name: str = "provider") -> PluginItem:
 def add_instance(name: str = "main", item: PluginItem | None = None, **values: Any) -> PluginInstance:
     """Store an instance of ``item``, the provider by default, with a valid configuration by default."""
     values.setdefault("config", VALID)
-    return PluginInstance.objects.create(item=item or get_item(), name=name, **values)
+    health = take_health(values)
+    made = PluginInstance.objects.create(item=item or get_item(), name=name, **values)
+    set_health([made], **health)
+    return made
 
 
 def reload(row: PluginInstance) -> PluginInstance:
@@ -46,9 +51,13 @@ def write_raw(pk: UUID, using: str = "default", **values: Any) -> None:
     """Write columns past the ORM; a config is given as it shall stand there."""
     if "config" in values:
         values["config"] = json.dumps(values["config"])
-    names = ", ".join(f"{name} = %s" for name in values)
-    with connections[using].cursor() as cursor:
-        cursor.execute(f"UPDATE {TABLE} SET {names} WHERE id = %s", [*values.values(), to_db_id(pk, using)])  # noqa: S608 - our table
+    health = take_health(values)
+    for table, key, columns in ((TABLE, "id", values), (HEALTH_TABLE, "instance_id", health)):
+        names = ", ".join(f"{name} = %s" for name in columns)
+        sql = f"UPDATE {table} SET {names} WHERE {key} = %s"  # noqa: S608 - our tables
+        if columns:
+            with connections[using].cursor() as cursor:
+                cursor.execute(sql, [*columns.values(), to_db_id(pk, using)])
 
 
 def to_db_id(pk: UUID, using: str) -> Any:

@@ -12,7 +12,7 @@ from apps.frontdesk.sending import INTERFACES
 from apps.gateway.models import Message, Outage, Provider
 from apps.mailbox.models import Mail
 from django_plugin_system import explain_selection
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginHealth, PluginInstance
 
 if TYPE_CHECKING:
     from django_plugin_system.selection import Candidate
@@ -96,7 +96,7 @@ def describe() -> dict[str, Any]:
         "delivery": deliveries.first(),
         "routes": list_routes(list_purposes()),
         "providers": list_providers(),
-        "cooling": PluginInstance.objects.exclude(unavailable_until=None).exists(),
+        "cooling": PluginHealth.objects.exclude(unavailable_until=None).exists(),
         "texts": Message.objects.all()[:_SHOWN],
         "mails": Mail.objects.all()[:_SHOWN],
         "notes": [note for note in deliveries.values_list("operator_note", flat=True)[:_SHOWN] if note],

@@ -15,7 +15,7 @@ from apps.frontdesk.checking import find_fault
 from apps.frontdesk.forms import MessageForm
 from apps.frontdesk.sending import deliver
 from apps.gateway.models import Provider, set_down
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginHealth, PluginInstance
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -50,7 +50,7 @@ def switch_provider(request: HttpRequest, provider: str) -> HttpResponse:
 def end_cooldowns(request: HttpRequest) -> HttpResponse:
     """Let every instance take part again at once."""
     del request
-    PluginInstance.objects.exclude(unavailable_until=None).update(unavailable_until=None, last_error="")
+    PluginHealth.objects.exclude(unavailable_until=None).update(unavailable_until=None, last_error="")
     return redirect("front")
 
 

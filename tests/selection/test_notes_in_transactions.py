@@ -1,4 +1,4 @@
-"""A failure outlives the transaction it was noted in: with ATOMIC_REQUESTS, in a savepoint, in a broken transaction."""
+"""What is learned in a transaction is written after it, however it ends: committed, rolled back, broken."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from django.test import Client
 from django.urls import path
 from django.utils import timezone
 
-from django_plugin_system import PluginUnavailable, failover
+from django_plugin_system import PluginUnavailable, failover, get_plugin
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.selection.health import rewrite_lost_marks
-from django_plugin_system.selection.lost_marks import _get_marks
+from django_plugin_system.selection.health import _waiting, write_waiting
+from tests.support.health import set_health
 from tests.support.plugins import AbstractSms
 from tests.support.rows import add_instance, reload
 
@@ -58,11 +58,11 @@ urlpatterns = [path("send/", view)]
 
 
 @pytest.fixture(autouse=True)
-def no_marks() -> Iterator[None]:
+def nothing_waits() -> Iterator[None]:
     """Check that each test leaves nothing to be written."""
-    assert _get_marks() == []
+    assert not _waiting
     yield
-    assert _get_marks() == []
+    assert not _waiting
 
 
 @pytest.fixture
@@ -103,34 +103,35 @@ def send_and_fail(cooldown: float = 3600) -> None:
 
 @real_transactions
 def test_the_next_failover_writes_it_again(first: PluginInstance) -> None:
-    """Where no request ends, as in a task queue, the next failover of the thread does."""
+    """Where no request ends, as in a task queue, the next failover does; this process goes by it meanwhile."""
     send_and_fail()
     assert not is_cooling(first)
+    assert get_plugin(AbstractSms).plugin_instance.name == "second"  # type: ignore[attr-defined]
     assert send() == ["second"]
     assert is_cooling(first)
 
 
 @real_transactions
 def test_it_may_be_lost_again(first: PluginInstance) -> None:
-    """A mark that is written again in another transaction is kept until that one is committed."""
+    """What is still waiting in another transaction waits for the end of that one, too."""
     send_and_fail()
     with suppress(ViewError), transaction.atomic():
         assert send() == ["second"]
         raise ViewError
     assert not is_cooling(first)
     with transaction.atomic():
-        rewrite_lost_marks()
+        write_waiting()
+        assert not is_cooling(first)
     assert is_cooling(first)
 
 
 @real_transactions
 def test_a_savepoint_may_take_it_along(first: PluginInstance) -> None:
-    """Inside a transaction that goes on, the mark of a rolled-back savepoint is written again, too."""
+    """What was learned in a savepoint that is rolled back is written on the commit of the transaction around it."""
     with transaction.atomic():
         send_and_fail()
-        assert not is_cooling(first)
         assert send() == ["second"]
-        assert is_cooling(first)
+        assert not is_cooling(first)
     assert is_cooling(first)
 
 
@@ -141,26 +142,25 @@ def test_a_committed_mark_is_done_with(
     """What is committed, or was written without a transaction, is not looked at again."""
     with transaction.atomic():
         send()
-        assert len(_get_marks()) == 1
+        assert len(_waiting) == 1
     with django_assert_num_queries(0):
-        rewrite_lost_marks()
-    PluginInstance.objects.update(unavailable_until=None, last_error="")
+        write_waiting()
+    set_health(unavailable_until=None, last_error="")
     send()
     assert is_cooling(first)
     with django_assert_num_queries(0):
-        rewrite_lost_marks()
+        write_waiting()
 
 
 @real_transactions
-def test_a_broken_transaction_takes_no_mark(first: PluginInstance, caplog: pytest.LogCaptureFixture) -> None:
-    """What cannot be written after a database error is written when that transaction is over."""
+def test_a_broken_transaction_takes_no_mark(first: PluginInstance) -> None:
+    """What was learned in a transaction that a database error broke is written when it is over."""
     with suppress(ViewError), transaction.atomic():
         attempt = next(iter(failover(AbstractSms, cooldown=3600)))
         with attempt:
             transaction.set_rollback(True)
             raise PluginUnavailable
         raise ViewError
-    assert "could not be noted" in caplog.text
     assert send() == ["second"]
     assert is_cooling(first)
 
@@ -170,18 +170,18 @@ def test_what_is_over_is_forgotten(first: PluginInstance, django_assert_num_quer
     """A cooldown that ended meanwhile is not begun anew, nor one that somebody else began."""
     send_and_fail()
     until = timezone.now() + dt.timedelta(hours=9)
-    PluginInstance.objects.filter(pk=first.pk).update(unavailable_until=until)
-    rewrite_lost_marks()
+    set_health(PluginInstance.objects.filter(pk=first.pk), unavailable_until=until)
+    write_waiting()
     assert reload(first).unavailable_until == until
-    PluginInstance.objects.update(unavailable_until=None)
+    set_health(unavailable_until=None)
     send_and_fail(cooldown=0)
     with django_assert_num_queries(0):
-        rewrite_lost_marks()
+        write_waiting()
 
 
 @real_transactions
 def test_a_callback_of_the_commit_may_fail_over(first: PluginInstance) -> None:
-    """A failover that runs on the very commit finds the mark in the row."""
+    """A failover that runs on the very commit goes by what was learned before it."""
     with transaction.atomic():
         transaction.on_commit(lambda: tried.extend(send()))
         tried = send()
@@ -193,5 +193,5 @@ def test_a_callback_of_the_commit_may_fail_over(first: PluginInstance) -> None:
 def test_a_test_case_keeps_nothing(first: PluginInstance) -> None:
     """Marks that a TestCase rolls back with all its rows do not haunt the next test."""
     send_and_fail()
-    assert _get_marks() == []
+    assert not _waiting
     assert not is_cooling(first)
