@@ -13,6 +13,7 @@ from django_plugin_system.compat import get_plugin_class, get_plugin_instance  #
 from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.failover import failover
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.querysets import add_health
 from django_plugin_system.selection import Selection, make_request
 from django_plugin_system.selection.cache import recall
 
@@ -144,4 +145,5 @@ def refresh_plugins(using: str | None = None) -> None:
     """Let every process look again at its next selection: for changes made with raw SQL, which note no change."""
     alias = using or router.db_for_write(PluginInstance)
     with changing(alias):
+        add_health(PluginInstance, alias)
         announce_instances(PluginInstance, alias, None)

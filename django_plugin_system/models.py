@@ -189,7 +189,8 @@ class PluginInstance(ConfiguredModel):
     @property
     def unavailable_until(self) -> dt.datetime | None:
         """Until when the instance is cooling down after a failure."""
-        return self.get_health().unavailable_until
+        until: dt.datetime | None = self.get_health().unavailable_until
+        return until
 
     @property
     def last_error(self) -> str:

@@ -109,7 +109,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
     def _raw_delete(self, using: str | None) -> int:
         with changing(using or self._get_write_alias()):
             health = _get_health(self.model, using or self._get_write_alias())
-            health.filter(pk__in=self.order_by().values("pk"))._raw_delete(using)  # type: ignore[attr-defined] # noqa: SLF001
+            health.filter(pk__in=self.order_by().values("pk"))._raw_delete(using)  # noqa: SLF001 - ours, or documented
             return super()._raw_delete(using)
 
     def for_type(self, ref: object, manager: str | None = None) -> Self:

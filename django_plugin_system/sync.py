@@ -13,8 +13,8 @@ from django.db.models import Exists, OuterRef, Q
 from django_plugin_system.changes import announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.querysets import DEFAULT_NAME
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.querysets import DEFAULT_NAME, add_health
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
 from django_plugin_system.rows.bulk import insert_rows, update_rows
 from django_plugin_system.rows.config import is_outdated
@@ -217,7 +217,7 @@ def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | No
     Nothing is left of it while the table of such a model is not there yet: its migrations are still to come.
     """
     for key in _find_pointing_fields(rows.model):
-        if key.model is ignore:
+        if key.model in {ignore, PluginHealth}:
             continue
         if key.model._meta.db_table not in tables:  # noqa: SLF001 - ours, or documented
             return rows.none()
@@ -240,8 +240,10 @@ def _apply(plan: _Plan, alias: str) -> SyncResult:
     insert_rows(plan.new_types, alias)
     insert_rows(plan.new_items, alias)
     insert_rows(plan.new_instances, alias)
+    insert_rows([PluginHealth(instance=row, item=row.item) for row in plan.new_instances], alias)
     if plan.new_instances:
         announce_instances(PluginInstance, alias, [row.pk for row in plan.new_instances])
+    add_health(PluginInstance, alias)
     update_rows(plan.changed_types, ("description",), alias)
     update_rows(plan.changed_items, ("description", "priority"), alias)
     for row in plan.upgraded:

@@ -11,14 +11,14 @@ from of_this import AbstractSms, store
 
 from caller import Measured
 from django_plugin_system import AllPluginsFailed, NoPluginAvailable, PluginUnavailable, failover, get_plugin
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginHealth
 
 
 def prepare(rows: int) -> dict[str, Measured]:
     """Store ``rows`` instances, and put them into cooldown."""
     call_command("migrate", verbosity=0)
     store(rows)
-    PluginInstance.objects.update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
+    PluginHealth.objects.update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
     return {
         f"{rows:,} in cooldown, get_plugin": Measured("refuse()", {"refuse": refuse}),
         f"{rows:,} in cooldown, failover": Measured("fail()", {"fail": fail}),

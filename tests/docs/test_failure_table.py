@@ -200,7 +200,7 @@ def test_code_that_is_gone(row: PluginInstance) -> None:
 
 def test_what_operators_and_failovers_did(row: PluginInstance) -> None:
     """The table has the reasons that are no fault of the configuration."""
-    row.unavailable_until = timezone.now() + dt.timedelta(minutes=1)
+    row.health.unavailable_until = timezone.now() + dt.timedelta(minutes=1)
     check_table(row, "none")
     row.status = PluginStatus.DISABLED
     check_table(row, "none")

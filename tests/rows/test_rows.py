@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from django_plugin_system import refresh_plugins
 from django_plugin_system.exceptions import InvalidConfig, TamperedToken
-from django_plugin_system.models import Change, PluginInstance, PluginType
+from django_plugin_system.models import Change, PluginHealth, PluginInstance, PluginType
 from django_plugin_system.sync import sync_registered_plugins_to_db
+from tests.support.health import set_health
 from tests.support.plugins import SECRET, VALID, LenientSms, ProviderConfig, ProviderSms, declare_item
 from tests.support.rows import add_instance, assert_sealed, get_item, read_raw, reload
 
@@ -210,3 +212,43 @@ def test_rows_name_themselves(row: PluginInstance, provider: PluginItem) -> None
     change = Change.objects.all()[0]
     assert str(change) == str(change.nonce)
     del row
+
+
+def test_every_instance_has_a_row_of_health(row: PluginInstance, provider: PluginItem) -> None:
+    """However it is made; what raw SQL made gets it by refresh_plugins(), and by a sync."""
+    made = PluginInstance(item=provider, name="bulk", config=VALID)
+    PluginInstance.objects.bulk_create([made, PluginInstance(item=provider, name="more", config=VALID)])
+    again = PluginInstance(pk=made.pk, item=provider, name="bulk", config=VALID)
+    other = PluginInstance(item=provider, name="other", config=VALID)
+    PluginInstance.objects.bulk_create([again, other], ignore_conflicts=True)
+    expected = set(PluginInstance.objects.values_list("pk", "item"))
+    assert len(expected) == 4
+    for heal in (lambda: None, refresh_plugins, sync_registered_plugins_to_db):
+        heal()
+        assert set(PluginHealth.objects.values_list("pk", "item")) == expected
+        PluginHealth.objects.filter(pk=row.pk).delete()
+        assert reload(row).unavailable_until is None
+
+
+@pytest.mark.parametrize("in_bulk", [False, True])
+def test_health_follows_an_instance_to_another_item(all_kinds: dict[str, PluginItem], *, in_bulk: bool) -> None:
+    """It is found by its item, so it names the one that the instance has now; what it says stays."""
+    row = PluginInstance.objects.get(item=all_kinds["lenient"])
+    set_health([row], last_error="old")
+    row.item, row.name = all_kinds["fragile"], "moved"
+    if in_bulk:
+        PluginInstance.objects.bulk_update([row], ["item", "name"])
+    else:
+        row.save()
+    health = PluginHealth.objects.get(pk=row.pk)
+    assert (health.item, health.last_error, str(health)) == (all_kinds["fragile"], "old", "moved (fragile)")
+
+
+def test_a_save_leaves_health_alone(row: PluginInstance) -> None:
+    """A row that was read before a failure does not wipe it, nor does a health row that says nothing new."""
+    stale = reload(row)
+    assert stale.last_error == ""
+    set_health([row], last_error="timed out")
+    stale.description = "mine"
+    stale.save()
+    assert (reload(row).last_error, reload(row).description) == ("timed out", "mine")
