@@ -211,7 +211,7 @@ def find_first_rows(plugin_type: PluginType, name: str, count: int) -> list[Plug
     Within one item and status, an index has the rows that have a priority of their own in order, and so it has those
     that inherit the item's. The first rows of a tier are among the first of these groups.
     """
-    rows = PluginInstance.objects.select_related("item__plugin_type")
+    rows = PluginInstance.objects.select_related("item__plugin_type", "health")
     if name:
         return list(rows.filter(item__plugin_type=plugin_type).named(name).in_order()[:count])
     items, found = list(plugin_type.pluginitem_set.all()), list[PluginInstance]()
