@@ -368,15 +368,17 @@ class MalformedToken(SecretError):
         super().__init__(path, "the stored secret is malformed. Enter the secret again.")
 
 
-class EndpointChanged(SecretError):
-    """A stored secret belongs to other values of the fields it is bound to; they were changed past the models."""
+class EndpointChanged(TamperedToken):
+    """A stored secret does not authenticate beside the fields that it belongs to; they were changed past the models."""
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
+    def __init__(self, path: Path, key_id: str, names: Sequence[str]) -> None:
         """Name the place and the fields that the secret is bound to."""
+        super().__init__(path, key_id)
         fields = ", ".join(names)
-        super().__init__(
-            path, f"the stored secret belongs to another value of {fields} than is stored now. Enter the secret again."
+        self.reason = (
+            f"the stored secret belongs to another value of {fields} than is stored now. Enter the secret again."
         )
+        self.args = (f"{show_path(path)}: {self.reason}",)
         self.names = tuple(names)
 
 

@@ -222,7 +222,7 @@ class PluginInstance(ConfiguredModel):
 
         :raises SecretError: if one cannot be opened.
         """
-        return configuration.open_row_secrets(self, self.config)
+        return configuration.open_row_secrets(self)
 
     def reason_unusable(self) -> Reason | None:
         """Return why selection skips this row, safe to show; None if it can be used."""

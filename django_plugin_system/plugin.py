@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, NoReturn, 
 from pydantic import BaseModel
 from typing_extensions import get_original_bases
 
-from django_plugin_system.config.bound import BoundTo, declares_bound
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
 from django_plugin_system.overrides import check_may_be_built, find_override, overrides
+from django_plugin_system.schema.tree import BoundTo, get_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ class ItemConfig(NamedTuple):
     @property
     def is_bound(self) -> bool:
         """Whether the model binds secrets to other fields."""
-        return self.schema is not None and declares_bound(self.schema)
+        return self.schema is not None and get_tree(self.schema).is_bound
 
 
 def get_item_config(plugin_class: type) -> ItemConfig:

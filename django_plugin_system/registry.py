@@ -15,7 +15,6 @@ from django.utils.module_loading import autodiscover_modules
 from typing_extensions import NotRequired, TypedDict
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.exceptions import (
     AmbiguousPluginType,
     InvalidConfigSchema,
@@ -26,6 +25,7 @@ from django_plugin_system.exceptions import (
     RegistrationConflict,
 )
 from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, takes_config
+from django_plugin_system.schema.checks import find_unstorable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,15 +19,14 @@ from django.db import connections, router
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.changes import changing
-from django_plugin_system.config.declared import holds_secret
 from django_plugin_system.config.keyring import KeyRing, get_keyring
-from django_plugin_system.config.opening import iter_markers
-from django_plugin_system.config.plain import may_hold_plain_secret
-from django_plugin_system.config.tokens import MARKER, VERSION, Binding, get_token_key_id, open_token, seal
+from django_plugin_system.config.opened import iter_markers
+from django_plugin_system.config.tokens import MARKER, VERSION, get_token_key_id, open_token, seal
 from django_plugin_system.exceptions import ConfigError, MalformedToken, Path, SecretError, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.rows.config import SCOPE, find_plain_secrets
+from django_plugin_system.rows.config import find_plain_secrets, make_place, may_hold_plain_secret
 from django_plugin_system.rows.reasons import describe_config_error
+from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -62,11 +61,12 @@ class Row(NamedTuple):
     config: str
     version: int
     name: str
+    item_id: Any
     source: Source
 
     @property
     def pk(self) -> uuid.UUID:
-        """The id as Python knows it, to which the tokens are bound."""
+        """The id as Python knows it."""
         return _to_uuid(self.id)
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ def read_range(using: str, first: Any, last: Any) -> list[Row]:
 
 def _make_rows(fetched: Sequence[tuple[Any, ...]], using: str) -> list[Row]:
     sources = _get_sources({values[-1] for values in fetched}, using)
-    return [Row._make([*values[:-1], sources[values[-1]]]) for values in fetched]
+    return [Row._make([*values, sources[values[-1]]]) for values in fetched]
 
 
 def _get_sources(ids: Collection[Any], using: str) -> dict[Any, Source]:
@@ -125,7 +125,7 @@ def _describe(item: PluginItem | None) -> Source:
     if item is None:  # deleted since the row was read
         return Source("?")
     declared = item.declared
-    if declared is None or not holds_secret(declared.schema):
+    if declared is None or declared.schema is None or not get_tree(declared.schema).holds_secret:
         return Source(item.name)
     return Source(item.name, declared.schema, declared.version)
 
@@ -169,33 +169,27 @@ def examine(row: Row, keyring: KeyRing) -> Finding:
         found.key_ids += _CLAIM_IN_TEXT.findall(row.config)
         found.problems.append("the config is JSON that cannot be read: nested too deeply, or a number too long")
         return found
-    binding = Binding(SCOPE, str(row.pk))
+    place = make_place(row.pk, _to_uuid(row.item_id), row.version)
     for path, marker in markers:
-        _renew(found, path, marker, binding, keyring)
+        found.key_ids += _CLAIM_OF_TOKEN.findall(str(marker[MARKER]))
+        try:
+            sealed = open_token(marker, place, path, keyring, stored)
+            if get_token_key_id(marker[MARKER]) != keyring.primary_id:
+                renewed = seal(sealed.value, place, path, keyring, stored, sealed.bonds)
+                found.config = _replace_token(found.config, marker[MARKER], renewed[MARKER], path)
+        except SecretError as error:
+            found.problems.append(str(error))
     return found
 
 
-def _renew(found: Finding, path: Path, marker: dict[str, Any], binding: Binding, keyring: KeyRing) -> None:
-    found.key_ids += _CLAIM_OF_TOKEN.findall(str(marker[MARKER]))
-    try:
-        found.config = _replace_token(found, path, marker, binding, keyring)
-    except SecretError as error:
-        found.problems.append(str(error))
+def _replace_token(config: str, token: str, renewed: str, path: Path) -> str:
+    """Return the text of a config with another token.
 
-
-@sensitive_variables()
-def _replace_token(found: Finding, path: Path, marker: dict[str, Any], binding: Binding, keyring: KeyRing) -> str:
-    """Return the text of ``found`` with this marker's token made anew, unless it uses the first key already.
-
-    :raises SecretError: if the secret cannot be opened, or its token is spelled in a way that only raw SQL stores.
+    :raises MalformedToken: if the token is spelled in a way that only raw SQL stores.
     """
-    sealed = open_token(marker, binding, path, keyring)
-    token = marker[MARKER]
-    if get_token_key_id(token) == keyring.primary_id:
-        return found.config
-    if token not in found.config:
+    if token not in config:
         raise MalformedToken(path)
-    return found.config.replace(token, seal(sealed.value, binding, path, keyring, sealed.tie)[MARKER])
+    return config.replace(token, renewed)
 
 
 def _may_hold_plain(row: Row, stored: Any) -> bool:

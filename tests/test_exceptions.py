@@ -89,7 +89,7 @@ ERRORS: list[tuple[PluginSystemError, tuple[type[BaseException], ...]]] = [
     (UnknownKey(PATH, "aaaaaaaa", ["bbbbbbbb"]), (SecretError, LookupError)),
     (TamperedToken(PATH, "aaaaaaaa"), (SecretError, ValueError)),
     (MalformedToken(PATH), (SecretError, ValueError)),
-    (EndpointChanged(PATH, ["endpoint"]), (SecretError, ValueError)),
+    (EndpointChanged(PATH, "01234567", ["endpoint"]), (SecretError, ValueError)),
     (UnresolvedReference("x", PROBLEMS), (ConfigError, LookupError)),
     (PluginUnavailable("text"), (RuntimeError,)),
     (PluginRejected("text"), (RuntimeError,)),

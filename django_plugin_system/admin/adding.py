@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -18,11 +17,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.admin.shared import count_instances
-from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.config.opening import open_markers
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.rows.config import get_binding
+from django_plugin_system.rows.config import make_current
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -128,12 +125,11 @@ def copy_with_secrets(source: PluginInstance) -> PluginInstance:
 
     :raises ConfigError: if the configuration of ``source`` cannot be read; then nothing is stored.
     """
-    current = copy.copy(source)
-    current.renew_config()
+    _stored, current = make_current(source)
     values = {name: getattr(source, name) for name in COPIED}
     name = _find_free_name(source)
     copied = PluginInstance(**{**values, "item": source.item, "name": name, "status": PluginStatus.DISABLED})
-    copied.set_config(open_markers(current.config, get_binding(source), get_keyring()).data)
+    copied.set_config(current.data)
     copied.save(force_insert=True)
     return copied
 

@@ -20,13 +20,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.config.quoting import quotes
-from django_plugin_system.config.texts import iter_secret_texts
-from django_plugin_system.config.walk import iter_secrets
+from django_plugin_system.config.leaks import quotes
 from django_plugin_system.exceptions import ConfigError, PluginSystemError
 from django_plugin_system.plugin import build_plugin
-from django_plugin_system.rows.config import collect_hidden_texts, require_declared, says_the_same
+from django_plugin_system.rows.config import collect_hidden_texts, get_stored, require_declared, says_the_same
 from django_plugin_system.rows.reasons import describe_config_error
+from django_plugin_system.schema.secrets import iter_texts
+from django_plugin_system.schema.values import iter_secrets
 from django_plugin_system.selection.health import record_test
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ MAX_LENGTH = 500
 @sensitive_variables()
 def find_secret_texts(config: BaseModel | None, *rows: PluginInstance | None) -> set[str]:
     """Return every text that must not be shown: the secrets of ``config`` and of ``rows``, and what references gave."""
-    found = set(iter_secret_texts([secret for _path, secret in iter_secrets(config)]))
+    found = set(iter_texts([secret for _path, secret in iter_secrets(config)]))
     for row in rows:
         with suppress(PluginSystemError):
             found |= collect_hidden_texts(row) if row else set()
@@ -231,7 +231,7 @@ def _test(
     outcome = run_check(row, stored)
     if not outcome.ran:
         return outcome, outcome.error
-    saved = stored is not None and says_the_same(row, row.config, stored.config)
+    saved = stored is not None and says_the_same(row, get_stored(row), get_stored(stored))
     if stored is not None:
         if saved:
             record_test(stored, outcome.error)

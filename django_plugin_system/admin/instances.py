@@ -6,7 +6,6 @@ the request and nothing else that could carry it.
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -42,7 +41,8 @@ from django_plugin_system.exceptions import ConfigError, InvalidConfig, Path, St
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.rows.secret_dates import get_dates, open_readable
+from django_plugin_system.rows.config import open_current
+from django_plugin_system.rows.secret_dates import get_dates
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -77,21 +77,6 @@ def find_schema(row: PluginInstance) -> tuple[type[BaseModel] | None, str]:
         text = _("Stored by newer code (version %(stored)s, this code knows %(known)s), so it is read-only here.")
         return None, text % {"stored": row.config_version, "known": declared.version}
     return declared.schema, "" if declared.schema else _("This item takes no configuration.")
-
-
-def _get_current(row: PluginInstance) -> dict[str, Any]:
-    """Return the stored configuration, brought to the version of the code if that is possible."""
-    if not isinstance(row.config, dict):  # raw SQL left no object there, and so nothing to show in fields
-        return {}
-    declared = row.item.declared
-    if declared is None or row.config_version >= declared.version:
-        return dict(row.config)
-    upgraded = copy.copy(row)
-    try:
-        upgraded.renew_config()
-    except ConfigError:
-        return dict(row.config)
-    return dict(upgraded.config)
 
 
 @dataclass(frozen=True)
@@ -143,10 +128,10 @@ class InstancePage:
         generated = is_jsonform_installed() and AS_TEXT not in self.query
         make = partial(ConfigBinding, schema, row=str(self.row.pk), generated=generated)
         if self.is_new:
-            binding = make(start=drop_secrets(_get_current(self.source), schema) if self.source else None)
+            binding = make(start=drop_secrets(open_current(self.source).stored, schema) if self.source else None)
         else:
-            stored = _get_current(self.row)
-            binding = make(stored, open_readable(self.row, stored))
+            opened = open_current(self.row)
+            binding = make(opened.stored, opened.secrets)
         binding.text_url = f"?{urlencode({**self.query.dict(), AS_TEXT: 1})}"
         return binding
 

@@ -3,52 +3,81 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from django_plugin_system.config import tokens
-from django_plugin_system.config.bound import declares_bound, iter_bound, make_tie
-from django_plugin_system.config.entering import (
-    NOTHING_ENTERED,
-    Entry,
-    Snapshot,
-    find_typed,
-    find_unentered,
-    find_untied,
+from django_plugin_system.config.bound import UNBOUND, Belonging, find_belongings
+from django_plugin_system.config.encoding import Encoded, encode_model
+from django_plugin_system.config.json_tree import INSIDE, replace_json, walk_json
+from django_plugin_system.config.opened import Opened, Secrets, open_config, show_neighbours
+from django_plugin_system.config.references import (
+    Reference,
+    Resolved,
+    Resolver,
+    claims_reference,
+    find_carried,
+    find_misplaced,
+    parse_given,
+    resolve,
 )
-from django_plugin_system.config.location import locate, make_loc
-from django_plugin_system.config.opening import Secrets, iter_readable, open_given, open_markers
-from django_plugin_system.config.references import Reference, Resolved, Resolver, parse_given, resolve
-from django_plugin_system.config.reserved import find_carried, find_misplaced, iter_texts
-from django_plugin_system.config.texts import iter_default_texts, iter_secret_texts
-from django_plugin_system.config.unknown import find_unknown_keys
-from django_plugin_system.config.validating import validate
-from django_plugin_system.config.walk import (
-    MISSING,
-    check_storable,
-    encode,
-    find_changed_fields,
-    is_same,
-    iter_secrets,
-    refuse,
-)
+from django_plugin_system.config.tokens import Sealed
+from django_plugin_system.config.validation import validate
+from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.exceptions import (
+    ConfigError,
+    EndpointChanged,
     FieldProblem,
     InvalidConfig,
     Path,
+    SecretError,
     StoredConfigInvalid,
     UnresolvedReference,
     UnstorableConfig,
 )
+from django_plugin_system.schema.errors import find_unknown_keys, locate, make_loc
+from django_plugin_system.schema.secrets import iter_default_texts, iter_texts
+from django_plugin_system.schema.tree import SECRET_TYPES, get_tree
+from django_plugin_system.schema.values import MISSING, find_changed_fields, iter_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django_plugin_system.config.keyring import KeyRing
-    from django_plugin_system.config.tokens import Binding, Sealed
+    from django_plugin_system.config.tokens import Bonds, Place
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A stored secret that was moved within its row; a form gives it instead of its plain value: it was not typed."""
+
+    value: Any = field(repr=False)
+    was_encrypted: bool = True
+    """It may have been stored before its field was declared a secret."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Input, and what was found in it."""
+
+    data: Any = field(default=None, repr=False)
+    """As it was given."""
+    resolved: Any = field(default=None, repr=False)
+    """With secrets and references replaced by what they are."""
+    schema: Any = None
+    opened: Opened | None = None
+    """The stored secrets in it that opened where they stand in it."""
+    markers: Mapping[Path, Sealed] = field(default_factory=dict, repr=False)
+    """All stored secrets in it."""
+
+    @cached_property
+    def typed(self) -> set[Path]:
+        """Where it has plain values, by stored path: what a person typed, or a program wrote out."""
+        return {
+            locate(make_loc(path, self.resolved), self.schema, self.resolved) for path in _iter_plain(self.data, ())
+        }
 
 
 @dataclass(frozen=True)
@@ -59,42 +88,43 @@ class Parsed:
     references: Mapping[Path, Reference] = field(default_factory=dict)
     """What stands elsewhere, by the path it is stored at."""
     resolver: Resolver = field(default_factory=Resolver)
-    entry: Entry = NOTHING_ENTERED
-    """What a bound secret may stay for."""
     data: Any = field(default=None, repr=False)
     """The JSON it was made of, secrets in the clear, references as they are."""
     secrets: Secrets = field(default_factory=dict, repr=False)
     """The secrets in ``data`` that were encrypted."""
+    given: Given = field(default_factory=Given)
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How one row's configuration is stored: for which schema, bound to which row, with which keys.
+    """How one row's configuration is stored: for which schema, at which place, with which keys.
 
-    ``subject`` names the row in errors.
+    ``subject`` names the row in errors; ``plugin_class`` brings what an older version stored up to that of ``place``.
     """
 
     schema: type[BaseModel]
-    binding: Binding
+    place: Place
     keyring: KeyRing
     subject: str
+    plugin_class: type | None = None
 
-    def parse(self, data: Mapping[str, Any] | BaseModel) -> Parsed:
+    def parse(self, data: Mapping[str, Any] | BaseModel, previous: Opened | None = None) -> Parsed:
         """Return the validated model for what an operator or a program gave.
 
-        Mappings may use field names or aliases, and may hold stored secrets where they are stored, and references.
+        Mappings may use field names or aliases, and may hold references, and stored secrets: those of ``previous``
+        anywhere, any other where it was stored.
 
         :raises InvalidConfig: if it does not fit the schema, has keys that the schema does not know, or refers to what
-            is not there.
+            is not there; or if a stored secret in it belongs to another endpoint.
         :raises SecretError: if a stored secret in it cannot be opened.
         """
         if isinstance(data, BaseModel):
-            return Parsed(self._parse_model(data))
+            return Parsed(self._check_class(data))
         if not isinstance(data, Mapping):
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
-        opened, secrets = open_given(data, self.binding, self.keyring, self.schema)
+        opened, secrets, markers = self._open_given(dict(data), previous)
         resolver = Resolver()
-        resolved = resolve(opened, resolver, secrets)
+        resolved = resolve(opened.data, resolver, secrets)
         places = {path: self._locate(path, resolved.data) for path in resolved.references}
         if resolved.problems:
             found = [FieldProblem(self._locate(path, resolved.data), text) for path, text in resolved.problems]
@@ -104,148 +134,187 @@ class Codec:
         problems = find_unknown_keys(model, resolved.data)
         if problems := [*_cut(problems, references), *_find_exposed(model, secrets)]:
             raise InvalidConfig(self.subject, problems)
-        typed = find_typed(data, self.schema, resolved.data) if declares_bound(self.schema) else ()
-        ties = {path: sealed.tie for path, _, sealed in iter_readable(data, self.binding, self.keyring) if sealed.tie}
-        return Parsed(model, references, resolver, Entry(typed, ties), opened, secrets)
+        given = Given(data, resolved.data, self.schema, opened, markers)
+        return Parsed(model, references, resolver, opened.data, secrets, given)
+
+    def _open_given(self, data: dict[str, Any], previous: Opened | None) -> tuple[Opened, Secrets, dict[Path, Sealed]]:
+        """Return what was given with its stored secrets in the clear, those secrets, and what was in their tokens."""
+        opened = Opened(data, self.place)
+        opened.references = {}  # those in it were typed
+        secrets: Secrets = {}
+        markers: dict[Path, Sealed] = {}
+        redirected: list[FieldProblem] = []
+
+        def replace(path: Path, value: Any) -> Any:
+            if isinstance(value, Kept):
+                if value.was_encrypted:
+                    secrets[path] = value.value
+                return value.value
+            if not tokens.is_marker(value):
+                return INSIDE
+            known = None if previous is None else previous.find_token(path, value)
+            if known is None:
+                try:
+                    known = opened.tokens[path] = tokens.open_token(value, self.place, path, self.keyring, data)
+                except EndpointChanged as error:
+                    redirected.append(_describe_redirected(self._locate(path, data), error.names))
+                    return None
+            markers[path], secrets[path] = known, known.value
+            return known.value
+
+        failed = None
+        try:
+            opened.data = replace_json(data, replace)
+        except SecretError as error:  # the path does not lead into a secret, whose keys are secret
+            failed = error.at(self._locate(error.path, data))
+        if failed is not None:
+            raise failed
+        if redirected:
+            raise InvalidConfig(self.subject, redirected)
+        return opened, secrets, markers
 
     def _locate(self, path: Path, data: Any) -> Path:
         return locate(make_loc(path, data), self.schema, data)
 
-    def _parse_model(self, model: BaseModel) -> BaseModel:
+    def _check_class(self, model: BaseModel) -> BaseModel:
         if isinstance(model, self.schema):
             return model
         reason = f"is a {type(model).__name__}, expected a {self.schema.__name__}"
         raise InvalidConfig(self.subject, [FieldProblem((), reason)])
 
-    def store(self, parsed: Parsed, previous: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return ``parsed`` as it is stored. A secret that ``previous`` stores unchanged keeps its token.
+    # Storing
+
+    def store(self, parsed: Parsed, previous: Opened | None = None) -> Opened:
+        """Return ``parsed`` as it is stored. A secret that is stored unchanged at its place keeps its token.
+
+        :raises UnstorableConfig: if it would not come back as it is.
+        :raises InvalidConfig: if a secret that ``previous`` holds was kept while what it is bound to was changed.
+        """
+        encoded, data = self._encode(parsed)
+        belongings = find_belongings(parsed.model, get_tree(self.schema))
+        if redirected := list(self._iter_redirected(parsed, encoded, belongings, previous)):
+            raise InvalidConfig(self.subject, redirected)
+        former = [one for one in (previous, parsed.given.opened) if one is not None]
+        stored = Opened(encoded.tree, self.place, data)
+        for path, plain in encoded.secrets.items():
+            bonds = belongings.get(path, UNBOUND).bonds
+            context = tokens.get_context(self.place, encoded.tree, path, bonds)
+            sealed = stored.tokens[path] = Sealed(plain, bonds, context)
+            known = next(filter(None, (one.find_marker(path, sealed, self.keyring) for one in former)), None)
+            marker = known or tokens.seal(plain, self.place, path, self.keyring, encoded.tree, bonds)
+            encoded.placeholders[path].update(marker)
+        return stored
+
+    def _encode(self, parsed: Parsed) -> tuple[Encoded, Any]:
+        """Return the model as JSON, and the same as it comes from the database, secrets in the clear.
 
         :raises UnstorableConfig: if it would not come back as it is.
         """
-        kept = self._find_reusable(previous or {})
-        problem = UnstorableConfig(self.subject, [])
-        for dump in (_dump(parsed.model), MISSING):
-            stored, failure = self._try_store(parsed, dump, kept)
-            if failure is None:
-                return stored
-            problem = failure
-        raise problem
-
-    def _try_store(
-        self, parsed: Parsed, dump: Any, kept: Mapping[Path, _Reusable]
-    ) -> tuple[dict[str, Any], UnstorableConfig | None]:
-        stored: Any = {}
-        secrets: dict[Path, tuple[Any, dict[str, str]]] = {}
-
-        def leave_room(path: Path, plain: Any) -> dict[str, str]:
-            secrets[path] = (plain, {})
-            return secrets[path][1]
-
+        problems: Sequence[FieldProblem] = ()
         given = {path: reference.to_json() for path, reference in parsed.references.items()}
-        try:
-            stored = encode(parsed.model, dump, (), leave_room, given)
-            check_storable(stored)
-            problems = self._find_obstacles(stored, parsed, {path: plain for path, (plain, _room) in secrets.items()})
+        for dump in (_dump(parsed.model), MISSING):
+            try:
+                encoded = encode_model(parsed.model, dump, given)
+                problems = self._find_obstacles(encoded, parsed)
+                if not problems:
+                    data = _fill_in(encoded)
+                    problems = self._find_difference(parsed, data, encoded.secrets)
+            except InvalidConfig as error:
+                problems = error.errors
             if not problems:
-                self._fill(stored, parsed.model, secrets, kept)
-                problems = self._find_difference(parsed, stored)
-        except InvalidConfig as error:
-            problems = error.errors
-        return stored, UnstorableConfig(self.subject, problems) if problems else None
+                return encoded, data
+        raise UnstorableConfig(self.subject, problems)
 
-    def _find_obstacles(self, stored: Any, parsed: Parsed, secrets: Secrets) -> Sequence[FieldProblem]:
-        """Return what keeps ``stored``, its secrets left out, from being stored."""
-        if not isinstance(stored, dict):
+    def _find_obstacles(self, encoded: Encoded, parsed: Parsed) -> Sequence[FieldProblem]:
+        """Return what keeps a model, its secrets left out, from being stored."""
+        if not isinstance(encoded.tree, dict):
             return (FieldProblem((), "a config is stored as an object: give the root model a field"),)
-        problems = find_misplaced(stored, parsed.references)
+        problems = find_misplaced(encoded.tree, parsed.references)
         if problems or not parsed.references:
             return problems
-        texts = [*iter_texts(stored, parsed.references)]
-        texts += [(path, text) for path, plain in secrets.items() for text in iter_secret_texts(plain)]
+        values = walk_json(encoded.tree, lambda path, _value: path not in parsed.references)
+        texts = [(path, text) for path, text in values if isinstance(text, str)]
+        texts += [(path, text) for path, plain in encoded.secrets.items() for text in iter_texts(plain)]
         given = [str(parsed.resolver.get(reference)) for reference in parsed.references.values()]
-        known = {*iter_secret_texts(parsed.data), *iter_default_texts(self.schema)}
+        known = {*iter_texts(parsed.data), *iter_default_texts(self.schema)}
         return find_carried(texts, given, known)
 
-    def _find_difference(self, parsed: Parsed, stored: Any) -> Sequence[FieldProblem]:
-        back = self.restore(json.loads(json.dumps(stored)), parsed.resolver).model
+    def _find_difference(self, parsed: Parsed, data: Any, secrets: Secrets) -> Sequence[FieldProblem]:
+        back = self.restore_data(data, secrets, parsed.resolver).model
         reason = "does not come back from the database as it is"
         if type(back) is not type(parsed.model):
             return (FieldProblem((), reason),)
         return tuple(FieldProblem((name,), reason) for name in find_changed_fields(parsed.model, back))
 
-    def _fill(
-        self,
-        stored: Any,
-        model: BaseModel,
-        secrets: Mapping[Path, tuple[Any, dict[str, str]]],
-        kept: Mapping[Path, _Reusable],
-    ) -> None:
-        """Put each of ``secrets`` as a token into the room that was left for it in ``stored``."""
-        ties = {path: make_tie(stored, path, endpoints) for path, endpoints in iter_bound(model)}
-        for path, (plain, room) in secrets.items():
-            if path in kept:
-                marker, known = kept[path]
-                if is_same(known.value, plain) and known.tie == ties.get(path):
-                    room.update(marker)
-                    continue
-            try:
-                room.update(tokens.seal(plain, self.binding, path, self.keyring, ties.get(path)))
-            except ValueError:  # infinity, NaN, thousands of digits
-                raise refuse(path, "a number that JSON cannot write") from None
+    # Secrets that belong to an endpoint
 
-    def _find_reusable(self, previous: Mapping[str, Any]) -> dict[Path, _Reusable]:
-        """Return the markers of ``previous`` that open and use the first key, with what is in them."""
-        found = {}
-        for path, marker, sealed in iter_readable(previous, self.binding, self.keyring):
-            if tokens.get_token_key_id(marker[tokens.MARKER]) == self.keyring.primary_id:
-                found[path] = (marker, sealed)
-        return found
+    def _iter_redirected(
+        self, parsed: Parsed, encoded: Encoded, belongings: Mapping[Path, Belonging], previous: Opened | None
+    ) -> Iterator[FieldProblem]:
+        """Yield a problem for each secret that was kept and now goes elsewhere: one that was typed may go anywhere.
 
-    def find_unentered(
-        self, parsed: Parsed, stored: Mapping[str, Any], previous: Iterable[Mapping[str, Any]]
-    ) -> list[FieldProblem]:
-        """Return where ``stored``, made of ``parsed``, sends a secret elsewhere that was not entered anew.
-
-        ``previous`` are the stored configurations that it takes the place of.
+        A secret, or the reference to it, that is known from before must have stood beside the same endpoints there.
         """
-        bound = dict(iter_bound(parsed.model))
-        if not bound and not parsed.entry.ties:
-            return []
-        past = [Snapshot(one, self.binding, self.keyring) for one in previous]
-        new = Snapshot(stored, self.binding, self.keyring)
-        unentered = find_unentered(new, bound.items(), parsed.entry, past)
-        return [*unentered, *find_untied(new, bound, parsed.entry.ties)]
+        former = _Former(self, previous, parsed.given.opened)
+        for path, belonging in belongings.items():
+            here, endpoints = _find_reference(parsed.references, path, belonging.endpoints)
+            value = parsed.references[here] if here in parsed.references else encoded.secrets[path]
+            if not endpoints or value in ("", b""):
+                continue
+            if not former.knows(value, endpoints, show_neighbours(encoded.tree, here, endpoints)) and not any(
+                path[:end] in parsed.given.typed for end in range(1, len(path) + 1)
+            ):
+                yield _describe_redirected(here, [name for _up, name in endpoints])
+        for path, sealed in parsed.given.markers.items():  # its row may have got a class that knows of no endpoints
+            loose = tuple(bond for bond in sealed.bonds if bond not in belongings.get(path, UNBOUND).bonds)
+            before = [found for bond, found in zip(sealed.bonds, sealed.context[-1], strict=True) if bond in loose]
+            if before != tokens.read_bonds(encoded.tree, path, loose):
+                yield _describe_redirected(path, [name for _up, name in loose])
 
-    def restore(self, stored: Mapping[str, Any], resolver: Resolver | None = None) -> Parsed:
-        """Return the validated model behind a stored configuration.
+    # Restoring
+
+    def open(self, stored: Any) -> Opened:
+        """Return a stored configuration with its secrets in the clear, as far as they can be opened."""
+        return open_config(stored, self.place, self.keyring)
+
+    def restore(self, opened: Opened, resolver: Resolver | None = None) -> Parsed:
+        """Return the validated model behind a stored configuration, brought to the version of ``place``.
 
         :raises StoredConfigInvalid: if it no longer fits the schema, or a stored secret is no longer declared as one.
-        :raises SecretError: if a secret cannot be opened.
+        :raises SecretError: if a secret could not be opened.
         :raises UnresolvedReference: if it refers to what is not there.
+        :raises ConfigMigrationFailed: if it cannot be brought to that version.
         """
-        return self.restore_opened(*open_markers(stored, self.binding, self.keyring), resolver)
+        opened.check()
+        data, secrets = opened.data, opened.secrets
+        if opened.place.version < self.place.version:
+            wrapped = wrap_secrets(data, secrets)
+            data, secrets = unwrap_secrets(
+                upgrade(self.plugin_class, wrapped, opened.place.version, self.place.version)
+            )
+        return self.restore_data(data, secrets, resolver)
 
-    def restore_opened(self, opened: Any, secrets: Secrets, resolver: Resolver | None = None) -> Parsed:
-        """Return the validated model for JSON whose ``secrets`` are in the clear.
+    def restore_data(self, data: Any, secrets: Secrets, resolver: Resolver | None = None) -> Parsed:
+        """Return the validated model for JSON of today's version whose ``secrets`` are in the clear.
 
         :raises StoredConfigInvalid: as ``restore`` does.
         :raises UnresolvedReference: as ``restore`` does.
         """
         resolver = resolver or Resolver()
-        resolved = resolve(opened, resolver, secrets)
+        resolved = resolve(data, resolver, secrets)
         if resolved.problems:
             raise UnresolvedReference(self.subject, resolved.problems)
         model = self._validate(resolved, resolver, secrets, StoredConfigInvalid, by_alias=False)
         if exposed := _find_exposed(model, secrets):
             raise StoredConfigInvalid(self.subject, exposed)
-        return Parsed(model, resolved.references, resolver, data=opened, secrets=secrets)
+        return Parsed(model, resolved.references, resolver, data, secrets)
 
     def _validate(
         self, resolved: Resolved, resolver: Resolver, secrets: Secrets, error: type[InvalidConfig], *, by_alias: bool
     ) -> BaseModel:
         """Return the model. What a reference gives is taken as text; where no text fits, as the JSON that it spells."""
         given = {path: resolver.get(reference) for path, reference in resolved.references.items()}
-        texts = [*iter_secret_texts([*secrets.values(), *given.values()])]
+        texts = [*iter_texts([*secrets.values(), *given.values()])]
         model, problems = validate(self.schema, resolved.data, texts, by_alias=by_alias)
         places = {self._locate(path, resolved.data): path for path in given} if problems else {}
         unfit = {places[place] for place in places for problem in problems if problem.path[: len(place)] == place}
@@ -257,7 +326,64 @@ class Codec:
         return model
 
 
-_Reusable = tuple[dict[str, str], "Sealed"]
+class _Former:
+    """What stood where before a change: in what was stored and in what was given, also in today's form."""
+
+    def __init__(self, codec: Codec, previous: Opened | None, given: Opened | None) -> None:
+        self._codec = codec
+        self._previous = previous
+        self._sources = [one for one in (previous, given) if one is not None]
+
+    def knows(self, value: Any, bonds: Bonds, neighbours: str) -> bool:
+        """Say whether ``value`` stood beside ``neighbours`` before, or stood nowhere."""
+        found = [one.get_neighbours(value, bonds) for one in self._sources]
+        if not any(neighbours in one for one in found) and self._today is not None:
+            found.append(self._today.get_neighbours(value, bonds))
+        return any(neighbours in one for one in found) or not any(found)
+
+    @cached_property
+    def _today(self) -> Opened | None:
+        """What was stored, as the class would store it today, should the code have changed since."""
+        if self._previous is None:
+            return None
+        try:
+            parsed = self._codec.restore(self._previous)
+            encoded, _data = self._codec._encode(parsed)  # noqa: SLF001 - this class is a part of it
+        except ConfigError:
+            return None
+        secrets = {path: Sealed(plain, (), []) for path, plain in encoded.secrets.items()}
+        return Opened(encoded.tree, self._codec.place, tokens=secrets)
+
+
+def _find_reference(references: Collection[Path], path: Path, endpoints: Bonds) -> tuple[Path, Bonds]:
+    """Return where the secret at ``path`` stands, if by reference where that does; and the endpoints outside of it."""
+    for end in range(1, len(path)):
+        if path[:end] in references:
+            inside = len(path) - end
+            return path[:end], tuple((up - inside, name) for up, name in endpoints if up > inside)
+    return path, endpoints
+
+
+def _describe_redirected(path: Path, names: Iterable[str | None]) -> FieldProblem:
+    fields = ", ".join(name for name in names if name)
+    return FieldProblem(path, f"belongs to {fields}, which was changed: enter this secret again")
+
+
+def _iter_plain(data: Any, path: Path) -> Iterator[Path]:
+    if tokens.is_marker(data) or claims_reference(data) or isinstance(data, (*SECRET_TYPES, BaseModel, Kept)):
+        return
+    if isinstance(data, (Mapping, list, tuple)):
+        for key, item in data.items() if isinstance(data, Mapping) else enumerate(data):
+            yield from _iter_plain(item, (*path, str(key)))
+    else:
+        yield path
+
+
+def _fill_in(encoded: Encoded) -> Any:
+    """Return a model as it comes back from a database, with its secrets in the clear."""
+    secrets = encoded.secrets
+    tree = json.loads(json.dumps(encoded.tree))
+    return replace_json(tree, lambda path, _value: secrets.get(path, INSIDE))
 
 
 def _take_as_json(resolved: Resolved, given: Mapping[Path, Any]) -> bool:

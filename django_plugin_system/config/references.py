@@ -16,11 +16,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.config.walk import MAX_DEPTH
+from django_plugin_system.config.json_tree import is_deep, look_up, walk_json
 from django_plugin_system.exceptions import FieldProblem, Path
+from django_plugin_system.schema.checks import RESERVED_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 ENV = "$env"
 FILE = "$file"
@@ -29,6 +30,9 @@ RESERVED = frozenset((ENV, FILE))
 
 MAX_BYTES = 2 * 1024 * 1024
 """How long a file may be that is referred to."""
+
+_SHORT = 4
+"""Characters of a text from which on another text has it other than by chance."""
 
 
 class Reference(NamedTuple):
@@ -143,22 +147,10 @@ def _drop_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
 
 
-def find_references(stored: Any, path: Path = ()) -> dict[Path, Reference]:
+def find_references(stored: Any) -> dict[Path, Reference]:
     """Return each well-formed reference of ``stored`` by path. What is nested too deeply is not looked at."""
-    reference = read_reference(stored)
-    if reference is not None:
-        return {path: reference}
-    found: dict[Path, Reference] = {}
-    if len(path) <= MAX_DEPTH:
-        for key, item in _iter_items(stored):
-            found |= find_references(item, (*path, str(key)))
-    return found
-
-
-def _iter_items(value: Any) -> Iterable[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return value.items()
-    return enumerate(value) if isinstance(value, list) else ()
+    found = {path: read_reference(value) for path, value in walk_json(stored)}
+    return {path: reference for path, reference in found.items() if reference is not None}
 
 
 @dataclass
@@ -182,7 +174,7 @@ def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Re
         if isinstance(value, dict) and claims_reference(value):
             return _follow(value, path, resolver, resolved)
         copied: Any = dict(value) if isinstance(value, dict) else list(value)
-        for key, item in _iter_items(value):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             inner = (*path, str(key))
             copied[key] = visit(item, inner)
             if inner in resolved.references:
@@ -216,9 +208,31 @@ def parse_given(text: str | bytes) -> Any:
     return value if isinstance(value, (int, float, list, dict)) and not is_deep(value) else None
 
 
-def is_deep(value: Any) -> bool:
-    """Say whether more than ``MAX_DEPTH`` containers stand inside one another; works for any depth."""
-    level = [value]
-    for _depth in range(MAX_DEPTH + 1):
-        level = [item for one in level for _key, item in _iter_items(one)]
-    return bool(level)
+# What must not be stored: keys with a meaning of ours in somebody's data, and what a reference gave
+
+
+def find_misplaced(tree: Any, references: Mapping[Path, Reference]) -> list[FieldProblem]:
+    """Return a problem for each reserved key in ``tree`` that is user data, and for each reference that is not there.
+
+    ``tree`` is what would be stored, before its secrets are filled in.
+    """
+    problems = [
+        FieldProblem(path, f'"{key}" cannot be used as a key')
+        for path, value in walk_json(tree)
+        if isinstance(value, dict) and path not in references
+        for key in sorted(RESERVED_KEYS & value.keys())
+    ]
+    lost = [path for path, reference in references.items() if look_up(tree, path) != [reference.to_json()]]
+    reason = "a reference cannot stand here: give the whole value of a field, of a list's item or of a dict's value"
+    return problems or [FieldProblem(path, reason) for path in lost]
+
+
+def find_carried(texts: Iterable[tuple[Path, str]], given: Iterable[str], known: Collection[str]) -> list[FieldProblem]:
+    """Return a problem for each of ``texts``, what would be stored by path, that quotes what a reference gave.
+
+    A validator may have copied it there. ``given`` is what the references gave; what it says is no news if it also is
+    part of a ``known`` text, one that was typed or is a default.
+    """
+    news = [text for text in given if len(text) >= _SHORT and not any(text in one for one in known)]
+    reason = "would store what a reference stands for: a validator copies that value here"
+    return [FieldProblem(path, reason) for path, text in texts if any(one in text for one in news)]

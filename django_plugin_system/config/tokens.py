@@ -1,52 +1,70 @@
-"""One secret as one token: AES-256-GCM, bound to its row and its place in the configuration.
+"""One secret as one token: AES-256-GCM, bound to its place, and to what it belongs to.
 
-``dps1.<key id>.<base64url without padding of nonce (12 bytes), ciphertext, tag (16 bytes)>``. The associated data are
-compact JSON of ``["dps1", key id, scope, row id, [path...]]``; the plaintext starts with one byte that tells a JSON
-value from raw bytes. A capital letter there says that a tie comes first, as JSON that ends with a NUL.
+``dps1.<key id>.<data>``; the data are base64url without padding of ``bonds NUL nonce (12 bytes) ciphertext tag (16
+bytes)``. The plaintext starts with one byte that tells a JSON value (``j``) from raw bytes (``b``).
+
+The associated data hold the whole place, as compact JSON: ``["dps1", key id, scope, row id, item id, config version,
+[path...], [bond...]]``. The path goes by field names and keys; a position in a list is a number there. So a token opens
+where it was made and nowhere else, and in the form of configuration that it was made for.
+
+A *bond* is what a secret belongs to beside its place: an endpoint that the schema names (``BoundTo``), or what tells
+the members of a union apart. It says how many levels up from the secret the object is, and which key in it; without a
+key (``null``) it means which keys the object has. The bonds stand in the token, as compact JSON (nothing where there
+are none), so that a key rotation needs no schema. The associated data repeat each with the value that is stored there,
+``[levels, key, [value]]``; numbers in it are normalised, as ``normalize`` says. Whoever changes that value, or the
+bonds in the token, has a token that does not open.
 """
 
 from __future__ import annotations
 
 import base64
+import decimal
 import json
 import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django_plugin_system.exceptions import ConfigShapeError, MalformedToken, Path, TamperedToken, UnknownKey
+from django_plugin_system.exceptions import (
+    ConfigShapeError,
+    EndpointChanged,
+    MalformedToken,
+    Path,
+    TamperedToken,
+    UnknownKey,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django_plugin_system.config.keyring import KeyRing
 
 VERSION = "dps1"
 MARKER = "$secret"
-_TOKEN = re.compile(r"\Adps1\.([0-9a-f]{8})\.([A-Za-z0-9_-]{39,})\Z", re.ASCII)
+_TOKEN = re.compile(r"\Adps1\.([0-9a-f]{8})\.([A-Za-z0-9_-]{40,})\Z", re.ASCII)
 _NONCE_BYTES = 12
+_LEAST_BYTES = 29
+"""Nonce and tag, with one byte between them."""
 _JSON, _BYTES = b"j", b"b"
 
-
-class Tie(NamedTuple):
-    """What a bound secret belongs to: ``bonds`` say which values, ``digest`` what they were.
-
-    A bond is how many levels up from the secret the value's object is, and the value's key in it.
-    """
-
-    bonds: tuple[tuple[int, str], ...]
-    digest: str
+Bond = tuple[int, "str | None"]
+Bonds = tuple[Bond, ...]
 
 
-class Sealed(NamedTuple):
-    """What is inside a token: bytes or a JSON value, and what it is tied to."""
-
-    value: Any
-    tie: Tie | None
-
-
-class Binding(NamedTuple):
-    """The row that a token belongs to: the table's ``scope`` and the row's primary key as text."""
+class Place(NamedTuple):
+    """Where the tokens of one configuration belong: the table's ``scope``, the row, its item, the config version."""
 
     scope: str
     row_id: str
+    item_id: str
+    version: int
+
+
+class Sealed(NamedTuple):
+    """What was in a token: bytes or a JSON value; and all that it was bound to but the key."""
+
+    value: Any
+    bonds: Bonds
+    context: list[Any]
 
 
 def is_marker(value: object) -> bool:
@@ -73,26 +91,18 @@ def get_token_key_id(token: str) -> str:
     return token.split(".", 2)[1]
 
 
-def seal(value: Any, binding: Binding, path: Path, keyring: KeyRing, tie: Tie | None = None) -> dict[str, str]:
-    """Return ``value`` (bytes, or anything JSON) as a stored secret, encrypted with the first key of ``keyring``."""
-    kind, content = (_BYTES, value) if isinstance(value, bytes) else (_JSON, _dump(value))
-    payload = kind + content if tie is None else kind.upper() + _dump(tie) + b"\x00" + content
-    key_id = keyring.primary_id
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = nonce + keyring.encrypt(nonce, payload, _associated_data(key_id, binding, path))
-    return {MARKER: f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"}
+def seal(value: Any, place: Place, path: Path, keyring: KeyRing, tree: Any = None, bonds: Bonds = ()) -> dict[str, str]:
+    """Return ``value`` (bytes, or anything JSON) as a secret stored at ``path`` of ``tree``, with the first key."""
+    payload = _BYTES + value if isinstance(value, bytes) else _JSON + _dump(value)
+    key_id, nonce = keyring.primary_id, os.urandom(_NONCE_BYTES)
+    associated = _associate(key_id, get_context(place, tree, path, bonds))
+    header = _dump(bonds) if bonds else b""
+    data = header + b"\x00" + nonce + keyring.encrypt(nonce, payload, associated)
+    return {MARKER: f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(data).rstrip(b'=').decode()}"}
 
 
-def open_marker(marker: dict[str, Any], binding: Binding, path: Path, keyring: KeyRing) -> Any:
-    """Return the secret behind ``marker``: bytes, or a JSON value. What it is tied to is not looked at.
-
-    :raises SecretError: as ``open_token`` does.
-    """
-    return open_token(marker, binding, path, keyring).value
-
-
-def open_token(marker: dict[str, Any], binding: Binding, path: Path, keyring: KeyRing) -> Sealed:
-    """Return what is behind ``marker``.
+def open_token(marker: dict[str, Any], place: Place, path: Path, keyring: KeyRing, tree: Any = None) -> Sealed:
+    """Return what is behind ``marker``, which stands at ``path`` of ``tree``.
 
     :raises ConfigShapeError, MalformedToken, UnknownKey, TamperedToken: as the failure table in docs/security says.
     """
@@ -100,36 +110,108 @@ def open_token(marker: dict[str, Any], binding: Binding, path: Path, keyring: Ke
     _, key_id, text = token.split(".", 2)
     if key_id not in keyring.key_ids:
         raise UnknownKey(path, key_id, keyring.key_ids)
-    sealed = _decode(text, path)
-    data = _associated_data(key_id, binding, path)
-    payload = keyring.decrypt(key_id, sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], data)
+    header, _end, sealed = _decode(text, path).partition(b"\x00")
+    bonds = _read_bonds(header, path)
+    if len(sealed) < _LEAST_BYTES:
+        raise MalformedToken(path)
+    context = get_context(place, tree, path, bonds)
+    payload = keyring.decrypt(key_id, sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associate(key_id, context))
     if payload is None:
-        raise TamperedToken(path, key_id)
-    return _read_payload(payload)
+        names = [name for _up, name in bonds if name is not None]
+        raise EndpointChanged(path, key_id, names) if names else TamperedToken(path, key_id)
+    value = payload[1:] if payload[:1] == _BYTES else json.loads(payload[1:])
+    return Sealed(value, bonds, context)
 
 
-def _read_payload(payload: bytes) -> Sealed:
-    kind, content, tie = payload[:1], payload[1:], None
-    if kind.isupper():
-        header, _end, content = content.partition(b"\x00")
-        bonds, digest = json.loads(header)
-        tie = Tie(tuple((up, name) for up, name in bonds), digest)
-    return Sealed(content if kind.lower() == _BYTES else json.loads(content), tie)
+def open_marker(marker: dict[str, Any], place: Place, path: Path, keyring: KeyRing, tree: Any = None) -> Any:
+    """Return the secret behind ``marker``: bytes, or a JSON value.
+
+    :raises SecretError: as ``open_token`` does.
+    """
+    return open_token(marker, place, path, keyring, tree).value
 
 
 def _decode(text: str, path: Path) -> bytes:
     try:
-        sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
-        sealed = b""
-    if base64.urlsafe_b64encode(sealed).rstrip(b"=").decode() != text:
+        data = b""
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text:
         raise MalformedToken(path)
-    return sealed
+    return data
 
 
-def _associated_data(key_id: str, binding: Binding, path: Path) -> bytes:
-    return _dump([VERSION, key_id, *binding, list(path)])
+def _read_bonds(header: bytes, path: Path) -> Bonds:
+    try:
+        found = json.loads(header) if header else []
+        bonds = tuple((up, name) for up, name in found)
+    except (ValueError, TypeError, RecursionError):
+        bonds = ((0, ""),)
+    if not all(type(up) is int and up > 0 and (name is None or isinstance(name, str)) for up, name in bonds):
+        raise MalformedToken(path)
+    return bonds
 
 
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+# What a token is bound to
+
+
+def get_context(place: Place, tree: Any, path: Path, bonds: Bonds) -> list[Any]:
+    """Return what a secret at ``path`` of ``tree`` is bound to, as JSON."""
+    keys: list[str | int] = []
+    for key, outer in zip(path, _get_objects(tree, path), strict=False):
+        keys.append(int(key) if isinstance(outer, list) else key)
+    return [*place, keys, read_bonds(tree, path, bonds)]
+
+
+def read_bonds(tree: Any, path: Path, bonds: Iterable[Bond]) -> list[Any]:
+    """Return ``bonds``, each with what stands in ``tree`` where it points to, seen from ``path``."""
+    objects = _get_objects(tree, path)
+    return [[up, key, _read(objects[-up] if up <= len(objects) else None, key)] for up, key in bonds]
+
+
+def _get_objects(tree: Any, path: Path) -> list[Any]:
+    """Return what ``path`` leads through, ``tree`` first, without what it leads to."""
+    objects = []
+    for key in path:
+        objects.append(tree)
+        if isinstance(tree, list):
+            tree = tree[int(key)] if key.isdecimal() and int(key) < len(tree) else None
+        else:
+            tree = tree.get(key) if isinstance(tree, dict) else None
+    return objects
+
+
+def _read(outer: Any, key: str | None) -> list[Any]:
+    if not isinstance(outer, dict):
+        return []
+    if key is None:
+        return sorted(outer)
+    return [normalize(outer[key])] if key in outer else []
+
+
+def normalize(value: Any) -> Any:
+    """Return ``value`` with its numbers in one form: PostgreSQL gives ``1e+22`` back as digits.
+
+    A list gets ``"list"`` before its items; a number becomes ``["number", sign, digits, digits before the point]``.
+    """
+    if isinstance(value, dict):
+        return {key: normalize(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return ["list", *map(normalize, value)]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = decimal.Decimal(repr(value))
+        if not number.is_finite():  # some databases store it, if somebody writes it past this package
+            return ["number", str(number)]
+        sign, digits, exponent = number.as_tuple()
+        text = "".join(map(str, digits)).lstrip("0")
+        kept = text.rstrip("0")
+        return ["number", sign, kept, int(exponent) + len(text)] if kept else ["number", 0, "", 0]
+    return value
+
+
+def _associate(key_id: str, context: list[Any]) -> bytes:
+    return _dump([VERSION, key_id, *context], sort_keys=True)
+
+
+def _dump(value: Any, *, sort_keys: bool = False) -> bytes:
+    return json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), allow_nan=False).encode()

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.declared import SECRET_TYPES
-from django_plugin_system.config.parts import map_json
-from django_plugin_system.config.walk import MAX_DEPTH
+from django_plugin_system.config.json_tree import INSIDE, MAX_DEPTH, replace_json
 from django_plugin_system.exceptions import ConfigMigrationFailed, Path
+from django_plugin_system.schema.tree import SECRET_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def wrap_secrets(opened: Any, secrets: Mapping[Path, Any], path: Path = ()) -> Any:
+def wrap_secrets(opened: Any, secrets: Mapping[Path, Any]) -> Any:
     """Return a copy of ``opened`` with ``secrets`` in pydantic's secret types, so that none shows by accident."""
-    if path in secrets:
-        return _wrap(secrets[path])
-    return map_json(opened, lambda key, item: wrap_secrets(item, secrets, (*path, key)))
+    return replace_json(opened, lambda path, _value: _wrap(secrets[path]) if path in secrets else INSIDE)
 
 
 def _wrap(plain: Any) -> Any:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_plugin_system.config.parts import iter_json, map_json
-from django_plugin_system.config.references import is_deep
-from django_plugin_system.config.texts import collect_secret_texts
+from django_plugin_system.config.json_tree import is_deep, iter_json, map_json
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.builder import Builder
 from django_plugin_system.forms.containers import GroupControl, PairsControl
@@ -29,6 +27,7 @@ from django_plugin_system.forms.controls import (
 )
 from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_mask, is_placeholder
 from django_plugin_system.forms.scalars import JsonTextControl, TextControl, hide_texts, iter_texts
+from django_plugin_system.schema.secrets import collect_secret_texts
 from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:

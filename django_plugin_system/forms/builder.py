@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.forms.containers import (
     GroupControl,
     ListControl,
@@ -37,7 +36,7 @@ from django_plugin_system.forms.scalars import (
     make_json_text,
 )
 from django_plugin_system.forms.variants import NothingControl, RecursiveControl, VariantsControl
-from django_plugin_system.schema.tree import Kind, Node, Part, Step
+from django_plugin_system.schema.tree import BoundTo, Kind, Node, Part, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

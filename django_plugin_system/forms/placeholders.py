@@ -17,8 +17,8 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_plugin_system.config.opening import Kept
-from django_plugin_system.config.parts import map_json
+from django_plugin_system.config.codec import Kept
+from django_plugin_system.config.json_tree import map_json
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.controls import MISSING, Control, is_reference

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
-from django_plugin_system.config.bound import get_bonds, iter_bound, look_up
+from django_plugin_system.config.bound import UNBOUND, find_belongings
 from django_plugin_system.config.codec import Codec, Parsed
+from django_plugin_system.config.json_tree import look_up, walk_json
 from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.config.opening import Secrets, iter_readable, open_markers
-from django_plugin_system.config.plain import may_hold_plain_secret
-from django_plugin_system.config.references import find_references
-from django_plugin_system.config.texts import iter_secret_texts
-from django_plugin_system.config.tokens import Binding
-from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
-from django_plugin_system.config.walk import get_part, is_same, iter_secrets
+from django_plugin_system.config.opened import Opened, Secrets, open_config
+from django_plugin_system.config.references import read_reference
+from django_plugin_system.config.tokens import Place, is_marker
 from django_plugin_system.exceptions import (
     ConfigError,
     FieldProblem,
@@ -25,10 +22,11 @@ from django_plugin_system.exceptions import (
     NewerConfigVersion,
     Path,
     PluginNotRegistered,
-    SecretError,
 )
-from django_plugin_system.rows.fields import StoredConfig
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
+from django_plugin_system.schema.secrets import find_secrets, iter_texts
+from django_plugin_system.schema.tree import get_tree
+from django_plugin_system.schema.values import get_part, is_same, iter_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,12 +35,30 @@ if TYPE_CHECKING:
     from django_plugin_system.rows.rows import ConfiguredModel
 
 SCOPE = "django_plugin_system.plugininstance"
-"""What the tokens of this table are bound to, beside the row's id and the path."""
+"""What the tokens of this table are bound to, beside the row, its item, the version and the path."""
 
 
-def get_binding(row: ConfiguredModel) -> Binding:
-    """Return what the tokens of ``row`` are bound to."""
-    return Binding(SCOPE, str(row._meta.pk.to_python(row.pk)))  # noqa: SLF001 - Django documents _meta
+class Stored(NamedTuple):
+    """A configuration as it is stored, with what its tokens are bound to beside the row."""
+
+    config: Any
+    version: int
+    item_id: Any
+
+
+def get_stored(row: ConfiguredModel) -> Stored:
+    """Return what ``row`` stores."""
+    return Stored(row.config, row.config_version, row.item_id)
+
+
+def make_place(row_id: Any, item_id: Any, version: int) -> Place:
+    """Return where the tokens of a row belong."""
+    return Place(SCOPE, str(row_id), str(item_id), version)
+
+
+def _get_place(row: ConfiguredModel, item_id: Any, version: int) -> Place:
+    fields: Any = row._meta  # noqa: SLF001 - Django documents _meta
+    return make_place(fields.pk.to_python(row.pk), fields.get_field("item").to_python(item_id), version)
 
 
 def require_declared(row: ConfiguredModel) -> ItemConfig:
@@ -56,13 +72,18 @@ def require_declared(row: ConfiguredModel) -> ItemConfig:
     return declared
 
 
-def _require_known(row: ConfiguredModel, stored: int = 1) -> ItemConfig:
-    """Return what the class declares, unless ``row``, or what is ``stored`` of it, is newer than that."""
-    declared = require_declared(row)
+def _require_codec(row: ConfiguredModel, stored: int = 1) -> tuple[Codec | None, Place]:
+    """Return the codec of ``row``, None if its class takes no configuration, and where it stores.
+
+    :raises PluginNotRegistered: if its code is gone.
+    :raises NewerConfigVersion: if the row, or what is ``stored`` of it, is of a newer version than the code.
+    """
+    plugin_class, schema, version = require_declared(row)
     newest = max(row.config_version, stored)
-    if newest > declared.version:
-        raise NewerConfigVersion(str(row), newest, declared.version)
-    return declared
+    if newest > version:
+        raise NewerConfigVersion(str(row), newest, version)
+    place = _get_place(row, row.item_id, version)
+    return (None if schema is None else Codec(schema, place, get_keyring(), str(row), plugin_class)), place
 
 
 def check_overwritten(row: ConfiguredModel, stored: int) -> None:
@@ -71,7 +92,7 @@ def check_overwritten(row: ConfiguredModel, stored: int) -> None:
     :raises NewerConfigVersion: if that is newer than the code.
     """
     if row.item.declared is not None:
-        _require_known(row, stored)
+        _require_codec(row, stored)
 
 
 def is_older(row: ConfiguredModel) -> bool:
@@ -80,29 +101,25 @@ def is_older(row: ConfiguredModel) -> bool:
     return declared is not None and row.config_version < declared.version
 
 
-def _get_codec(row: ConfiguredModel, schema: type[BaseModel]) -> Codec:
-    return Codec(schema, get_binding(row), get_keyring(), str(row))
+def needs_previous(row: ConfiguredModel, data: Any) -> bool:
+    """Say whether ``data`` for ``row`` has to be compared with what the row held: it has secrets that were kept."""
+    declared: ItemConfig | None = row.item.declared
+    is_bound = declared is not None and declared.is_bound
+    return is_bound or any(is_marker(value) for _path, value in walk_json(data))
 
 
-class Stored(NamedTuple):
-    """A configuration in its stored form, with the version it was stored in."""
+@leaving_frames_behind
+def open_row(row: ConfiguredModel, stored: Stored | None = None) -> Opened:
+    """Return what ``row`` stores, or what is ``stored`` of it, with those secrets in the clear that can be opened."""
+    config, version, item_id = stored or get_stored(row)
+    return open_config(config, _get_place(row, item_id or row.item_id, version), get_keyring())
 
-    config: Mapping[str, Any] = {}
-    version: int = 1
 
-
-def _open_config(row: ConfiguredModel, stored: Stored | None = None) -> Parsed | None:
-    """Return what ``row`` stores, or what ``stored`` says in its place; None if its class takes no configuration."""
-    plugin_class, schema, version = _require_known(row)
-    if schema is None:
-        return None
-    config, stored_version = stored or (row.config, row.config_version)
-    codec = _get_codec(row, schema)
-    opened, secrets = open_markers(config, codec.binding, codec.keyring)
-    if stored_version < version:
-        upgraded = upgrade(plugin_class, wrap_secrets(opened, secrets), stored_version, version)
-        opened, secrets = unwrap_secrets(upgraded)
-    return codec.restore_opened(opened, secrets)
+def _restore(row: ConfiguredModel) -> tuple[Parsed | None, Opened]:
+    """Return what ``row`` stores, brought to the current version; None if its class takes no configuration."""
+    codec, _place = _require_codec(row)
+    opened = open_row(row)
+    return (None if codec is None else codec.restore(opened)), opened
 
 
 @leaving_frames_behind
@@ -112,8 +129,8 @@ def read_config(row: ConfiguredModel) -> BaseModel | None:
     :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid, a reference
         to what is not there.
     """
-    opened = _open_config(row)
-    return None if opened is None else opened.model
+    parsed, _opened = _restore(row)
+    return None if parsed is None else parsed.model
 
 
 @leaving_frames_behind
@@ -122,12 +139,25 @@ def collect_hidden_texts(row: ConfiguredModel) -> set[str]:
 
     :raises ConfigError: if it cannot be read, as ``read_config`` does.
     """
-    opened = _open_config(row)
-    if opened is None:
+    parsed, _opened = _restore(row)
+    if parsed is None:
         return set()
-    secrets = [secret for _path, secret in iter_secrets(opened.model)]
-    given = [opened.resolver.get(reference) for reference in opened.references.values()]
-    return set(filter(None, iter_secret_texts([*secrets, *opened.secrets.values(), *given])))
+    secrets = [secret for _path, secret in iter_secrets(parsed.model)]
+    given = [parsed.resolver.get(reference) for reference in parsed.references.values()]
+    return set(filter(None, iter_texts([*secrets, *parsed.secrets.values(), *given])))
+
+
+# Older forms
+
+
+def may_hold_plain_secret(schema: type[BaseModel] | None, stored: Any) -> bool:
+    """Say whether ``stored``, JSON of ``schema``, has neither a stored secret nor a reference where one is declared.
+
+    Quick, for rotations over many rows, and on the safe side: where the members of a union declare one place
+    differently, it may point at a plain value that is rightly plain. ``find_plain_secrets`` tells for certain.
+    """
+    found = () if schema is None else find_secrets(get_tree(schema), stored, skip=read_reference)
+    return any(value is not None and not is_marker(value) for _path, value in found)
 
 
 @leaving_frames_behind
@@ -136,17 +166,17 @@ def find_plain_secrets(row: ConfiguredModel) -> list[Path]:
 
     :raises ConfigError: if it cannot be read, as ``read_config`` does.
     """
-    opened = _open_config(row)
-    return [] if opened is None else _find_plain(opened)
+    parsed, _opened = _restore(row)
+    return [] if parsed is None else _find_plain(parsed)
 
 
-def _find_plain(opened: Parsed) -> list[Path]:
-    encrypted, elsewhere = opened.secrets.keys(), opened.references.keys()
+def _find_plain(parsed: Parsed) -> list[Path]:
+    encrypted, elsewhere = parsed.secrets.keys(), parsed.references.keys()
     return [
         path
-        for path, _secret in iter_secrets(opened.model)
+        for path, _secret in iter_secrets(parsed.model)
         if path not in encrypted
-        and look_up(opened.data, path)
+        and look_up(parsed.data, path)
         and not any(path[:end] in elsewhere for end in range(1, len(path) + 1))
     ]
 
@@ -154,7 +184,7 @@ def _find_plain(opened: Parsed) -> list[Path]:
 def is_outdated(row: ConfiguredModel) -> bool:
     """Say whether the class of ``row``, by now, stores it otherwise: in a newer version, or with other secrets.
 
-    A secret in plain text would be encrypted, one that became bound would be tied to its endpoint.
+    A secret in plain text would be encrypted, one that became bound would be bound.
 
     :raises ConfigError: if that takes reading it, and it cannot be read.
     """
@@ -163,114 +193,96 @@ def is_outdated(row: ConfiguredModel) -> bool:
         return False
     if row.config_version != declared.version or declared.schema is None:
         return bool(row.config_version < declared.version)
-    if not declared.is_bound and not may_hold_plain_secret(declared.schema, row.config):
+    tree = get_tree(declared.schema)
+    if not tree.is_bound and not tree.tags and not may_hold_plain_secret(declared.schema, row.config):
         return False
-    opened = _open_config(row)
-    return opened is not None and bool(_find_plain(opened) or (declared.is_bound and _is_untied(row, opened)))
+    parsed, opened = _restore(row)
+    if parsed is None or _find_plain(parsed):
+        return parsed is not None
+    belongings = find_belongings(parsed.model, tree)
+    return any(sealed.bonds != belongings.get(path, UNBOUND).bonds for path, sealed in opened.tokens.items())
 
 
-def _is_untied(row: ConfiguredModel, opened: Parsed) -> bool:
-    """Say whether a secret of ``row`` is not tied to what its class, by now, binds it to."""
-    wanted = {path: get_bonds(path, endpoints) for path, endpoints in iter_bound(opened.model)}
-    return any(
-        wanted.get(path) != (sealed.tie.bonds if sealed.tie else None)
-        for path, _marker, sealed in iter_readable(row.config, get_binding(row), get_keyring())
-    )
+@leaving_frames_behind
+def make_current(row: ConfiguredModel) -> tuple[Opened, Opened]:
+    """Return what ``row`` stores, and the same as its class stores it today, references as they are.
+
+    :raises ConfigError: if it cannot be read; ``row`` is not touched.
+    """
+    codec, place = _require_codec(row)
+    opened = open_row(row)
+    return opened, Opened({}, place, {}) if codec is None else codec.store(codec.restore(opened), opened)
+
+
+@leaving_frames_behind
+def open_current(row: ConfiguredModel) -> Opened:
+    """Return what ``row`` stores, brought to the version of its class if possible; nothing if it is no object."""
+    if not isinstance(row.config, dict):  # raw SQL left something else there
+        return Opened({}, _get_place(row, row.item_id, row.config_version), {})
+    with suppress(ConfigError):
+        if is_older(row):
+            return make_current(row)[1]
+    return open_row(row)
+
+
+# Writing
 
 
 @leaving_frames_behind
 def make_stored(
-    row: ConfiguredModel, data: Mapping[str, Any] | BaseModel, previous: Stored
-) -> tuple[StoredConfig, int]:
-    """Return ``data`` in stored form for ``row``, with its version; secrets as in ``previous`` keep their tokens.
+    row: ConfiguredModel, data: Mapping[str, Any] | BaseModel, previous: Stored | None
+) -> tuple[Opened, Opened]:
+    """Return what there was before, and ``data`` in stored form; a secret that does not change keeps its token.
 
-    A model that has what a reference of ``previous`` gives keeps the reference.
+    A model that has what a reference of ``previous`` gives keeps the reference. Without ``previous``, what was before
+    is what stands encrypted in ``data``.
 
     :raises ConfigError: if it cannot be stored; ``row`` is not touched.
     """
-    declared = _require_known(row, previous.version)
-    if declared.schema is None:
+    codec, place = _require_codec(row, previous.version if previous else 1)
+    nothing = Opened({}, place, {})
+    before = open_row(row, previous) if previous else None
+    if codec is None:
         if data:
-            problem = FieldProblem((), f"{declared.plugin_class.__qualname__} takes no configuration")
-            raise InvalidConfig(str(row), [problem])
-        return StoredConfig(), declared.version
-    codec = _get_codec(row, declared.schema)
-    parsed = codec.parse(data)
-    if isinstance(data, BaseModel) and find_references(previous.config):
-        parsed = _keep_references(parsed, _try_to_open(row, previous))
-    stored = codec.store(parsed, previous.config)
-    if declared.is_bound or parsed.entry.ties:
-        _check_entered(row, codec, parsed, stored, previous)
-    return StoredConfig(stored), declared.version
+            problem = f"{row.item.plugin_class.__qualname__} takes no configuration"
+            raise InvalidConfig(str(row), [FieldProblem((), problem)])
+        return before or nothing, nothing
+    parsed = codec.parse(data, before)
+    if isinstance(data, BaseModel) and before and before.references:
+        parsed = _keep_references(codec, parsed, before)
+    return before or parsed.given.opened or nothing, codec.store(parsed, before)
 
 
-def _try_to_open(row: ConfiguredModel, stored: Stored) -> Parsed | None:
-    with suppress(ConfigError):
-        return _open_config(row, stored)
-    return None
-
-
-def _keep_references(parsed: Parsed, before: Parsed | None) -> Parsed:
+def _keep_references(codec: Codec, parsed: Parsed, before: Opened) -> Parsed:
     """Return ``parsed``, which came as a model, with the references of ``before`` whose values it still has."""
-    if before is None:
+    try:
+        former = codec.restore(before)
+    except ConfigError:
         return parsed
     kept = {
         path: reference
-        for path, reference in before.references.items()
-        if is_same(get_part(before.model, path), get_part(parsed.model, path))
+        for path, reference in former.references.items()
+        if is_same(get_part(former.model, path), get_part(parsed.model, path))
     }
-    return replace(parsed, references=kept, resolver=before.resolver, data=before.data)
+    return replace(parsed, references=kept, resolver=former.resolver, data=former.data)
 
 
-def _check_entered(
-    row: ConfiguredModel, codec: Codec, parsed: Parsed, stored: Mapping[str, Any], previous: Stored
-) -> None:
-    """Check that no bound secret was kept while what it is bound to was changed.
-
-    :raises InvalidConfig: naming the secrets that have to be entered again.
-    """
-    past = [previous.config]
-    opened = _try_to_open(row, previous) if previous.config else None
-    if opened is not None:  # the same in today's form, should the code have changed since
-        with suppress(ConfigError):
-            past.append(codec.store(opened))
-    if problems := codec.find_unentered(parsed, stored, past):
-        raise InvalidConfig(str(row), problems)
-
-
-def has_bound_secrets(row: ConfiguredModel) -> bool:
-    """Say whether the class of ``row`` binds secrets to other fields."""
-    declared: ItemConfig | None = row.item.declared
-    return declared is not None and declared.is_bound
+# Comparing
 
 
 @leaving_frames_behind
-def make_current(row: ConfiguredModel) -> tuple[StoredConfig, int]:
-    """Return the configuration of ``row`` as its class stores it today, references as they are, with the version.
-
-    :raises ConfigError: if it cannot be read; ``row`` is not touched.
-    """
-    opened = _open_config(row)
-    _, schema, version = require_declared(row)
-    if opened is None or schema is None:
-        return StoredConfig(), version
-    return StoredConfig(_get_codec(row, schema).store(opened, row.config)), version
-
-
-@leaving_frames_behind
-def open_row_secrets(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets:
-    """Return the plain secrets of ``stored`` by path.
+def open_row_secrets(row: ConfiguredModel, stored: Stored | None = None) -> Secrets:
+    """Return the plain secrets of ``row``, or of what is ``stored`` of it, by path.
 
     :raises SecretError: if one cannot be opened.
     """
-    return open_markers(stored, get_binding(row), get_keyring()).secrets
+    opened = open_row(row, stored)
+    opened.check()
+    return opened.secrets
 
 
 @leaving_frames_behind
-def says_the_same(row: ConfiguredModel, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def says_the_same(row: ConfiguredModel, one: Stored, other: Stored) -> bool:
     """Say whether two stored configs of ``row`` hold the same values, however their secrets are encrypted."""
-    try:
-        opened = [open_markers(stored, get_binding(row), get_keyring(), anywhere=True).data for stored in (one, other)]
-    except SecretError:
-        return False
-    return bool(opened[0] == opened[1])
+    ours, theirs = open_row(row, one), open_row(row, other)
+    return not ours.failures and not theirs.failures and bool(ours.data == theirs.data)

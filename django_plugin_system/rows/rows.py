@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from django_plugin_system.changes import Commit
+    from django_plugin_system.config.opened import Opened
 
 
 LOCKED_AT_ONCE = 500
@@ -253,22 +254,25 @@ class ConfiguredModel(ChangeAnnouncingModel):
         self.pk = pk or uuid.uuid4()  # the tokens are bound to it
         if "config" in self.get_deferred_fields():
             self.refresh_from_db(fields=["config"])
-        previous = self._find_previous()
-        self.config, self.config_version = configuration.make_stored(self, config, previous)
-        secret_dates.note_change(self, previous.config or config)
+        self._take(*configuration.make_stored(self, config, self._find_previous(config)))
+
+    def _take(self, before: Opened, after: Opened) -> None:
+        """Hold ``after``, which was made for this row, and note since when its secrets are stored."""
+        self.config, self.config_version = StoredConfig(after.stored), after.place.version
+        secret_dates.note_change(self, before, after)
         self._sealed = self._get_state()
 
-    def _find_previous(self) -> configuration.Stored:
+    def _find_previous(self, config: Any) -> configuration.Stored | None:
         """Return what the database held when it was last looked at."""
         known = self.loaded.settle().values
         if "config" in known:
-            return configuration.Stored(json.loads(known["config"]), known["config_version"])
-        if configuration.has_bound_secrets(self):  # a row made by hand may be about to overwrite one
+            return configuration.Stored(json.loads(known["config"]), known["config_version"], known.get("item_id"))
+        if configuration.needs_previous(self, config):  # a row made by hand may be about to overwrite one
             manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
             using = self._state.db or router.db_for_write(type(self), instance=self)
-            for found in manager.using(using).filter(pk=self.pk).values_list("config", "config_version"):
+            for found in manager.using(using).filter(pk=self.pk).values_list("config", "config_version", "item_id"):
                 return configuration.Stored(*found)
-        return configuration.Stored()
+        return None
 
     @leaving_frames_behind
     def renew_config(self) -> None:
@@ -276,10 +280,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
         :raises ConfigError: if it cannot be read; then the row is not touched.
         """
-        before = self.config
-        self.config, self.config_version = configuration.make_current(self)
-        secret_dates.note_change(self, before)
-        self._sealed = self._get_state()
+        self._take(*configuration.make_current(self))
 
     def load_config(self) -> BaseModel | None:
         """Return the validated configuration; None if the class takes none.
@@ -374,4 +375,6 @@ class ConfiguredModel(ChangeAnnouncingModel):
             for name, value in zip(COMPARED, held, strict=True):
                 setattr(self, name, value)
             return True
-        return is_same_version and configuration.says_the_same(self, held[0], json.loads(known["config"]))
+        stored = configuration.Stored(held[0], held[1], known.get("item_id"))
+        seen = configuration.Stored(json.loads(known["config"]), known["config_version"], known.get("item_id"))
+        return is_same_version and configuration.says_the_same(self, stored, seen)

@@ -12,71 +12,43 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.config import tokens
-from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.config.opening import Secrets, find_markers
-from django_plugin_system.config.walk import MISSING, is_same
-from django_plugin_system.exceptions import Path, SecretError
-from django_plugin_system.rows.config import get_binding, says_the_same
+from django_plugin_system.config.opened import identify, iter_markers
+from django_plugin_system.exceptions import ConfigShapeError, Path
 
 if TYPE_CHECKING:
+    from django_plugin_system.config.opened import Opened, Secrets
     from django_plugin_system.models import PluginInstance
-    from django_plugin_system.rows.rows import ConfiguredModel
 
 
 @sensitive_variables()
-def note_change(row: Any, before: Any) -> None:
-    """Bring up to date what the row notes about its config, which took the place of ``before``.
+def note_change(row: Any, before: Opened, after: Opened) -> None:
+    """Bring up to date what the row notes about its config, which is ``after`` now.
 
     Each secret that was not there has the date of now, each that stayed or only moved keeps its own. The revision is a
     new one if the config says something else than before, so that the result of a test of the old one does not count.
     """
-    old = before if isinstance(before, Mapping) else {}
     known = row.loaded.settle().values.get("secret_dates", row.secret_dates)
-    was, opened = _open_all(row, old), _open_all(row, row.config)
-    origins = _find_origins(was, opened)
+    origins = _find_origins(before.secrets, after.secrets)
     now = timezone.now().astimezone(dt.timezone.utc).isoformat(timespec="seconds")
     dates = {join_path(path): now if origin is None else _get_date(known, origin) for path, origin in origins.items()}
     row.secret_dates = {path: date for path, date in dates.items() if date}
-    if row.config != old and not (was == opened and says_the_same(row, row.config, old)):
+    if before.data != after.data:
         row.config_revision = uuid.uuid4()
 
 
 def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:
     """Return when each secret of ``row`` was stored, by path; those of which it is not known are left out."""
     found = {}
-    for path, _marker in find_markers(row.config):
-        with suppress(ValueError):
-            found[path] = dt.datetime.fromisoformat(_get_date(row.secret_dates, path))
+    with suppress(ConfigShapeError):
+        for path, _marker in iter_markers(row.config):
+            with suppress(ValueError):
+                found[path] = dt.datetime.fromisoformat(_get_date(row.secret_dates, path))
     return {path: date for path, date in found.items() if timezone.is_aware(date)}
-
-
-@sensitive_variables()
-def open_readable(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets:
-    """Return the plain secrets of ``stored`` by path, without those that cannot be opened."""
-    return {path: plain for path, plain in _open_all(row, stored).items() if not isinstance(plain, _Unreadable)}
 
 
 def join_path(path: Path) -> str:
     """Return ``path`` as the key of its date; two different paths never have the same."""
     return json.dumps(path, separators=(",", ":"))
-
-
-class _Unreadable(dict[str, Any]):
-    """The marker of a secret that cannot be opened: equal only to itself."""
-
-
-@sensitive_variables()
-def _open_all(row: ConfiguredModel, stored: Mapping[str, Any]) -> Secrets:
-    binding, keyring = get_binding(row), get_keyring()
-
-    def open_or_keep(path: Path, marker: Any) -> Any:
-        try:
-            return tokens.open_marker(marker, binding, path, keyring)
-        except SecretError:
-            return _Unreadable(marker)
-
-    return {path: open_or_keep(path, marker) for path, marker in find_markers(stored)}
 
 
 @sensitive_variables()
@@ -85,18 +57,20 @@ def _find_origins(old: Secrets, new: Secrets) -> dict[Path, Path | None]:
 
     Each of the old ones is taken once, so that a copy of one that stayed counts as new.
     """
-    left = dict(old)
-    origins: dict[Path, Path | None] = dict.fromkeys(new)
-    for path, plain in new.items():
-        if is_same(left.get(path, MISSING), plain):
-            origins[path] = path
-            del left[path]
+    values = {path: identify(plain) for path, plain in new.items()}
+    left: dict[Any, list[Path]] = {}
+    for path, plain in old.items():
+        key = identify(plain)
+        if values.get(path) != key:
+            left.setdefault(key, []).append(path)
+    origins = {path: path if path in old and identify(old[path]) == key else None for path, key in values.items()}
     for is_origin in (_is_same_place, lambda source, _path: source not in new):
         for path in [path for path, origin in origins.items() if origin is None]:
-            source = next((one for one in left if is_origin(one, path) and is_same(left[one], new[path])), None)
+            sources = left.get(values[path], [])
+            source = next((one for one in sources if is_origin(one, path)), None)
             if source is not None:
                 origins[path] = source
-                del left[source]
+                sources.remove(source)
     return origins
 
 

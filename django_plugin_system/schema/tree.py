@@ -95,6 +95,11 @@ class Node:
     parts: Sequence[Part] = dataclasses.field(default=(), repr=False)
 
     @property
+    def cls(self) -> Any:
+        """The class of values: ``list`` for ``list[int]``; the annotation itself, where it is no class."""
+        return typing_extensions.get_origin(self.annotation) or self.annotation
+
+    @property
     def is_secret(self) -> bool:
         """Whether values are encrypted."""
         return self.kind is Kind.SECRET
@@ -111,9 +116,9 @@ class Node:
 
     @cached_property
     def names(self) -> dict[str, Part]:
-        """The same, also by the other keys that input may use; a field's own name goes first."""
+        """The same, also by the other keys that input may use; a field's own name goes before another's alias."""
         by_alias = {alias: part for part in self.fields.values() for alias in part.aliases}
-        return {**by_alias, **self.fields}
+        return {**self.fields, **{alias: part for alias, part in by_alias.items() if alias not in self.fields}}
 
     @cached_property
     def extra(self) -> Node | None:
@@ -126,6 +131,21 @@ class Node:
         if self.kind is not Kind.UNION:
             return (self,)
         return tuple(dict.fromkeys(member for part in self.parts for member in part.node.members))
+
+    @cached_property
+    def is_bound(self) -> bool:
+        """Whether a secret, at any depth, is bound to other fields."""
+        return any(part.bound_to for model in iter_models(self) for part in model.parts)
+
+    @cached_property
+    def tags(self) -> dict[Any, str | None]:
+        """The classes that are members of a union, at any depth; each with the name of the field that tells them apart.
+
+        None where nothing does that has a name: then their keys tell.
+        """
+        unions = [(node, node.discriminator) for node in iter_nodes(self) if node.kind is Kind.UNION]
+        members = [(part.node, tag) for union, tag in unions for part in union.parts]
+        return {node.cls: tag if isinstance(tag, str) else None for node, tag in members if node.kind is Kind.MODEL}
 
     @property
     def choices(self) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from django_plugin_system.config.copies import make_copier
+from django_plugin_system.config.copying import make_copier
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.overrides import find_override

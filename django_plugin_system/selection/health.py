@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from django_plugin_system.changes import note_change
-from django_plugin_system.config.problems import scrub
+from django_plugin_system.config.leaks import scrub
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
 from django_plugin_system.selection import cache

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.config.codec import Codec
 from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
-from django_plugin_system.config.texts import iter_secret_texts
-from django_plugin_system.config.tokens import Binding
+from django_plugin_system.config.tokens import Place
 from django_plugin_system.config.versions import unwrap_secrets, upgrade
-from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
 from django_plugin_system.plugin import ConfigurablePlugin, get_item_config
 from django_plugin_system.registry import ItemSpec, check_plugin_class
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
+from django_plugin_system.schema.secrets import iter_texts
+from django_plugin_system.schema.values import iter_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -134,8 +134,8 @@ def _check_check(cls: type) -> Problems:
 
 
 def _make_codec(cls: type, schema: type[BaseModel]) -> Codec:
-    binding = Binding("django_plugin_system.check_contract", str(uuid.uuid4()))
-    return Codec(schema, binding, KeyRing([os.urandom(KEY_BYTES)]), cls.__qualname__)
+    place = Place("django_plugin_system.check_contract", str(uuid.uuid4()), "", get_item_config(cls).version)
+    return Codec(schema, place, KeyRing([os.urandom(KEY_BYTES)]), cls.__qualname__)
 
 
 def _check_upgrades(cls: type, stored: Mapping[int, Config]) -> Problems:
@@ -152,7 +152,7 @@ def _check_upgrades(cls: type, stored: Mapping[int, Config]) -> Problems:
             continue
         try:
             opened, secrets = unwrap_secrets(upgrade(cls, dict(example), former, version))
-            _make_codec(cls, schema).restore_opened(opened, secrets)
+            _make_codec(cls, schema).restore_data(opened, secrets)
         except ConfigError as error:
             yield f"The example of version {former}: {error}"
 
@@ -172,7 +172,7 @@ def _check_building(cls: type, config: Config | BaseModel | None) -> Problems:
             yield f"The example: {error}"
         return
     try:
-        restored = codec.restore(codec.store(model)).model
+        restored = codec.restore(codec.open(codec.store(model).stored)).model
     except ConfigError as error:
         yield f"The example: {error}"
         return
@@ -212,7 +212,7 @@ def _get_class_state(cls: type) -> dict[str, Any]:
 def _check_object(plugin: object, args: tuple[BaseModel, ...]) -> Problems:
     if isinstance(plugin, ConfigurablePlugin) and getattr(plugin, "config", None) != args[0]:
         yield "self.config is not the configuration it was built with: call super().__init__(config)."
-    texts = {text for model in args for _path, secret in iter_secrets(model) for text in iter_secret_texts(secret)}
+    texts = {text for model in args for _path, secret in iter_secrets(model) for text in iter_texts(secret)}
     shown = f"{plugin!r} {plugin}"
     if any(len(text) >= SHORTEST_TELLING and text in shown for text in texts):
         yield "Its repr or str shows a secret."

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import ItemSpec, registry
+from django_plugin_system.schema.tree import BoundTo
 from tests.admin.helpers import edit_config, get_row, read_form, url
 from tests.admin.sample import SECRET, AbstractSms
 

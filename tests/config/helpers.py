@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.keyring import KeyRing
-from django_plugin_system.config.tokens import Binding
+from django_plugin_system.config.tokens import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django_plugin_system.config.opened import Opened
+
 RING = KeyRing([b"k" * 32])
-ROW = Binding("tests.row", "1")
+ROW = Place("tests.row", "1", "2", 3)
 SECRET = "hunter2-planted"
 
 
@@ -26,9 +28,33 @@ def make_schema(annotation: Any, default: Any = ..., **settings: Any) -> type[Ba
     return create_model("Config", __config__=ConfigDict(**settings), value=(annotation, default))  # type: ignore[typeddict-item]
 
 
-def make_codec(schema: type[BaseModel], keyring: KeyRing = RING, row: Binding = ROW) -> Codec:
+class JsonCodec:
+    """A codec that takes and gives what the database holds, and opens it anew each time."""
+
+    def __init__(self, codec: Codec) -> None:
+        """Use ``codec``."""
+        self.codec = codec
+
+    def _open(self, stored: Any) -> Opened | None:
+        return self.codec.open(stored) if stored else None
+
+    def parse(self, data: Any, previous: Any = None) -> Parsed:
+        """Return the model for what somebody gave."""
+        return self.codec.parse(data, self._open(previous))
+
+    def store(self, parsed: Parsed, previous: Any = None) -> dict[str, Any]:
+        """Return it in stored form."""
+        stored: dict[str, Any] = self.codec.store(parsed, self._open(previous)).stored
+        return stored
+
+    def restore(self, stored: Any) -> Parsed:
+        """Return it from stored form."""
+        return self.codec.restore(self.codec.open(stored))
+
+
+def make_codec(schema: type[BaseModel], keyring: KeyRing = RING, row: Place = ROW) -> JsonCodec:
     """Return a codec as a row named "the row" has it."""
-    return Codec(schema, row, keyring, "the row")
+    return JsonCodec(Codec(schema, row, keyring, "the row"))
 
 
 def store(model: BaseModel, keyring: KeyRing = RING) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, BeforeValidator
 
-from django_plugin_system.config.validating import validate
+from django_plugin_system.config.validation import validate
 
 
 def refuse_digits(value: Any) -> Any:

@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, Secret, SecretByte
 from typing_extensions import TypedDict
 
 from django_plugin_system import BoundTo
-from django_plugin_system.config.bound import declares_bound, digest, iter_bound
-from django_plugin_system.config.codec import Parsed
-from django_plugin_system.config.entering import Snapshot
-from django_plugin_system.config.opening import Kept
-from django_plugin_system.config.tokens import Tie, open_token, seal
-from django_plugin_system.config.unstorable import find_unstorable
-from django_plugin_system.exceptions import EndpointChanged, InvalidConfig
+from django_plugin_system.config.bound import find_belongings
+from django_plugin_system.config.codec import Kept, Parsed
+from django_plugin_system.config.json_tree import look_up
+from django_plugin_system.config.opened import open_config
+from django_plugin_system.config.tokens import Bonds, normalize, open_token, seal
+from django_plugin_system.exceptions import EndpointChanged, InvalidConfig, MalformedToken, SecretError, TamperedToken
+from django_plugin_system.schema.checks import find_unstorable
+from django_plugin_system.schema.tree import get_tree
 from tests.config.helpers import RING, ROW, SECRET, iter_chain, make_codec, show_everything, store
 
 if TYPE_CHECKING:
@@ -80,6 +81,14 @@ class Bank(BaseModel):
     login: Login = Login()
 
 
+class Other(BaseModel):
+    """One more."""
+
+    kind: Literal["other"] = "other"
+    endpoint: str = "o"
+    token: SecretStr
+
+
 class Box(BaseModel, Generic[T]):
     """A generic model."""
 
@@ -98,52 +107,47 @@ MANY = Many(
 )
 
 
-def get_tie(stored: Any, *path: str) -> Tie | None:
-    """Return what the token at ``path`` is tied to."""
-    marker = stored
-    for key in path:
-        marker = marker[int(key)] if isinstance(marker, list) else marker[key]
-    return open_token(marker, ROW, path, RING).tie
+def get_bonds(stored: Any, *path: str) -> Bonds:
+    """Return what the token at ``path`` is bound to beside its place."""
+    [marker] = look_up(stored, path)
+    return open_token(marker, ROW, path, RING, stored).bonds
 
 
 def test_each_bound_secret_is_found_with_its_endpoints() -> None:
     """In any container and model, by stored path; what is bound further out is bound as well."""
-    found = {".".join(path): [".".join(one) for one in ends] for path, ends in iter_bound(MANY)}
-    assert found == {
-        "optional": ["endpoint"],
-        "raw": ["endpoint", "port"],
-        "number": ["port"],
-        "tokens.0": ["endpoint"],
-        "tokens.1": ["endpoint"],
-        "by_name.a": ["endpoint"],
-        "login.password": ["endpoint"],
-        "servers.0.token": ["servers.0.endpoint"],
-        "servers.1.token": ["servers.1.endpoint"],
-        "pair.0.token": ["pair.0.endpoint"],
-        "one.token": ["one.endpoint"],
-        "boxed.content": ["boxed.endpoint"],
+    found = find_belongings(MANY, get_tree(Many))
+    assert {".".join(path): belonging.endpoints for path, belonging in found.items()} == {
+        "optional": ((1, "endpoint"),),
+        "raw": ((1, "endpoint"), (1, "port")),
+        "number": ((1, "port"),),
+        "tokens.0": ((2, "endpoint"),),
+        "tokens.1": ((2, "endpoint"),),
+        "by_name.a": ((2, "endpoint"),),
+        "login.password": ((2, "endpoint"),),
+        "servers.0.token": ((1, "endpoint"),),
+        "servers.1.token": ((1, "endpoint"),),
+        "pair.0.token": ((1, "endpoint"),),
+        "one.token": ((1, "endpoint"),),
+        "boxed.content": ((1, "endpoint"),),
     }
-    assert [path for path, _ends in iter_bound(Many(one=Bank()))][-1] != ("one", "login", "password")
+    assert found["one", "token"].tags == ((1, "kind"),)
+    assert find_belongings(Many(one=Bank()), get_tree(Many))["one", "login", "password"] == ((), ((2, "kind"),))
 
 
-def test_what_is_stored_comes_back_and_carries_its_tie() -> None:
-    """A bound secret is stored with a digest of what it belongs to, inside of its token."""
+def test_what_is_stored_comes_back_and_carries_its_bonds() -> None:
+    """A token says which fields its secret is bound to, and not what stood there."""
     stored = store(MANY)
     assert make_codec(Many).restore(stored).model == MANY
-    bonds = ((1, "endpoint"),)
-    for path, tie in (
-        (("servers", "1", "token"), Tie(bonds, digest({"endpoint": "https://two"}, ("x",), bonds))),
-        (("login", "password"), Tie(((2, "endpoint"),), digest({"endpoint": "e"}, ("x",), bonds))),
-    ):
-        assert get_tie(stored, *path) == tie
-    assert "https" not in stored["servers"][1]["token"]["$secret"]
+    assert get_bonds(stored, "servers", "1", "token") == ((1, "endpoint"),)
+    assert get_bonds(stored, "login", "password") == ((2, "endpoint"),)
+    assert get_bonds(stored, "one", "token") == ((1, "endpoint"), (1, "kind"))
 
 
-def test_unbound_secrets_are_stored_as_ever() -> None:
-    """The token of a secret that is bound to nothing has no tie: its format did not change."""
-    assert get_tie(store(Login()), "password") is None
+def test_what_is_unbound_has_no_bonds() -> None:
+    """The token of a secret that is bound to nothing is a byte longer than its parts."""
+    assert get_bonds(store(Login()), "password") == ()
     token = seal("x", ROW, ("a",), RING)["$secret"].split(".")[2]
-    assert len(token) == len(base64.urlsafe_b64encode(b"n" * 12 + b'j"x"' + b"t" * 16).rstrip(b"="))
+    assert len(token) == len(base64.urlsafe_b64encode(b"\x00" + b"n" * 12 + b'j"x"' + b"t" * 16).rstrip(b"="))
 
 
 @pytest.mark.parametrize(
@@ -154,17 +158,16 @@ def test_unbound_secrets_are_stored_as_ever() -> None:
         (("servers", "1", "endpoint"), "evil", {"servers"}),
         (("pair", "0", "endpoint"), None, {"pair"}),
         (("boxed", "endpoint"), {"$env": "X"}, {"boxed"}),
+        (("one", "kind"), "bank", {"one"}),
     ],
-    ids=["text", "number", "in a list", "none", "reference"],
+    ids=str,
 )
 def test_an_endpoint_that_was_changed_in_the_table_opens_nothing(
     path: tuple[str, ...], value: Any, hurt: set[str]
 ) -> None:
     """Who can write the table, but has no key, cannot send a secret elsewhere; the error names field and endpoint."""
     stored = store(MANY)
-    holder: Any = stored
-    for key in path[:-1]:
-        holder = holder[int(key)] if isinstance(holder, list) else holder[key]
+    [holder] = look_up(stored, path[:-1])
     for spoil in (partial(holder.update, {path[-1]: value}), partial(holder.pop, path[-1])):
         spoil()
         with pytest.raises(EndpointChanged, match=path[-1]) as caught:
@@ -180,6 +183,74 @@ def test_what_is_beside_an_endpoint_may_change() -> None:
     stored = store(Api(token=SecretStr(SECRET)))
     changed = {"note": "new", **dict(reversed(stored.items()))} | {"note": "new"}
     assert make_codec(Api).restore(changed).model == Api(token=SecretStr(SECRET), note="new")
+
+
+def encode(header: bytes, token: str) -> dict[str, str]:
+    """Return a token with other bonds in it."""
+    head, _, text = token.rpartition(".")
+    sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).partition(b"\x00")[2]
+    return {"$secret": f"{head}.{base64.urlsafe_b64encode(header + sealed).rstrip(b'=').decode()}"}
+
+
+@pytest.mark.parametrize(
+    ("header", "error"),
+    [
+        (b"\x00", TamperedToken),
+        (b'[[1,"note"]]\x00', EndpointChanged),
+        (b"[[1,null]]\x00", TamperedToken),
+        (b'[[9,"endpoint"]]\x00', EndpointChanged),
+        (b"[[0,1]]\x00", MalformedToken),
+        (b"[[1]]\x00", MalformedToken),
+        (b"5\x00", MalformedToken),
+        (b"[" * 100_000 + b"\x00", MalformedToken),
+        (b"\xff\x00", MalformedToken),
+        (b"x" * 60, MalformedToken),
+    ],
+    ids=lambda value: value[:12].decode(errors="replace") if isinstance(value, bytes) else value.__name__,
+)
+def test_bonds_cannot_be_taken_off(header: bytes, error: type[SecretError]) -> None:
+    """They are authenticated: a token with others, or with none, does not open; with nonsense it is no token."""
+    stored = store(Api(token=SecretStr(SECRET)))
+    stored["token"] = encode(header, stored["token"]["$secret"])
+    with pytest.raises(error) as caught:
+        make_codec(Api).restore(stored)
+    assert type(caught.value) is error
+
+
+class Password(BaseModel):
+    """A member of a union that nothing but its keys tells apart."""
+
+    user: str = "u"
+    token: SecretStr
+
+
+class Key(BaseModel):
+    """The other one."""
+
+    url: str = ""
+    token: SecretStr
+
+
+def test_a_member_of_an_untagged_union_is_told_by_its_keys() -> None:
+    """A secret does not open in the place of the same name of another member."""
+    schema = create_model("Config", login=(Password | Key, ...))
+    stored = store(schema(login=Password(token=SecretStr(SECRET))))
+    make_codec(schema).restore({"login": {**stored["login"], "user": "other"}})
+    with pytest.raises(TamperedToken):
+        make_codec(schema).restore({"login": {"url": "", "token": stored["login"]["token"]}})
+
+
+def test_a_secret_may_go_to_another_member_where_an_operator_says_so() -> None:
+    """What tells members apart is no endpoint: a form that keeps the secret under another kind may be saved."""
+    either: Any = Annotated[Card | Other, Field(discriminator="kind")]
+    schema = create_model("Config", login=(either, ...))
+    codec = make_codec(schema)
+    previous = store(schema(login=Card(token=SecretStr(SECRET))))
+    given = {"login": {**previous["login"], "kind": "other"}}
+    again = codec.store(codec.parse(given, previous), previous)
+    assert codec.restore(again).model == schema(login=Other(endpoint="c", token=SecretStr(SECRET)))
+    with pytest.raises(InvalidConfig, match="enter this secret again"):
+        codec.parse(given)
 
 
 @pytest.mark.parametrize(
@@ -199,25 +270,21 @@ def test_what_is_beside_an_endpoint_may_change() -> None:
         (["list"], "list", False),
         (-5, 5, False),
         (15, 1.5, False),
+        (10, 1, False),
         (1.5e300, int(15e299), False),
+        (float("nan"), float("nan"), True),
+        (float("inf"), float("nan"), False),
     ],
     ids=str,
 )
-def test_digests_of_numbers_are_the_same_in_every_database(one: Any, other: Any, *, same: bool) -> None:
-    """PostgreSQL writes a number in its own way; two different values never have one digest."""
-    digests = {digest({"endpoint": value}, ("token",), ((1, "endpoint"),)) for value in (one, other)}
-    assert (len(digests) == 1) is same
-
-
-def test_a_tie_that_leads_out_of_the_tree_is_no_tie_to_anything() -> None:
-    """A tie from another place of the same row cannot be satisfied by chance."""
-    assert digest({"a": 1}, ("x",), ((5, "a"),)) == digest({"a": 2}, ("x",), ((5, "a"),))
-    assert digest({"a": 1}, ("x",), ((1, "a"),)) != digest({"a": 2}, ("x",), ((1, "a"),))
-    assert digest([1], ("0", "x"), ((1, "a"),)) == digest([], ("0", "x"), ((1, "a"),))
+def test_numbers_are_the_same_in_every_database(one: Any, other: Any, *, same: bool) -> None:
+    """PostgreSQL writes a number in its own way; two different values never look the same."""
+    texts = {json.dumps(normalize(value), sort_keys=True) for value in (one, other)}
+    assert (len(texts) == 1) is same
 
 
 def test_a_secret_from_before_the_class_bound_it_is_readable() -> None:
-    """A token without a tie opens; storing it again ties it."""
+    """A token without bonds opens; storing it again binds it."""
 
     class Before(BaseModel):
         endpoint: str = "https://one"
@@ -227,10 +294,10 @@ def test_a_secret_from_before_the_class_bound_it_is_readable() -> None:
     codec = make_codec(Api)
     stored = store(Before(token=SecretStr(SECRET)))
     again = codec.store(codec.restore(stored), stored)
-    assert get_tie(again, "token") is not None
+    assert get_bonds(again, "token") == ((1, "endpoint"),)
     assert codec.store(codec.restore(again), again) == again
     loose = make_codec(Before)
-    assert get_tie(loose.store(loose.restore(again), again), "token") is None
+    assert get_bonds(loose.store(loose.restore(again), again), "token") == ()
 
 
 class Loose(TypedDict):
@@ -287,9 +354,9 @@ def test_dataclasses_bind(cls: Any) -> None:
         (list[Annotated[SecretStr, BoundTo("nowhere")]], "names no field"),
         (Annotated[SecretStr, Field(title="x"), BoundTo("Plain")] | None, "names no field"),
         (Annotated[SecretStr | None, Field(description="x"), BoundTo("alias")], "names no field"),
-        (RootModel[Annotated[SecretStr, BoundTo("plain")]], "names no field"),
+        (RootModel[Annotated[SecretStr, BoundTo("plain")]], None),
         (Loose, "BoundTo works in models and dataclasses only"),
-        (Row, "BoundTo works in models and dataclasses only"),
+        (Row, 'BoundTo("endpoint") names no field'),
         (list[Api], None),
         (Annotated[SecretStr, BoundTo("plain")], None),
     ],
@@ -317,9 +384,9 @@ def test_keys_with_a_meaning_are_no_names_of_fields() -> None:
 
 def test_schemas_know_whether_they_bind() -> None:
     """At any depth of the types."""
-    assert declares_bound(Many)
-    assert declares_bound(create_model("Config", value=(dict[str, deque[Api]], {})))
-    assert not declares_bound(Login)
+    assert get_tree(Many).is_bound
+    assert get_tree(create_model("Config", value=(dict[str, deque[Api]], {}))).is_bound
+    assert not get_tree(Login).is_bound
 
 
 # Entering anew, as far as the codec alone can tell: the whole is in tests/rows
@@ -328,9 +395,11 @@ def test_schemas_know_whether_they_bind() -> None:
 def change(data: Any, previous: dict[str, Any] | None) -> list[tuple[str, ...]]:
     """Return the paths of the secrets that have to be entered again if ``data`` takes the place of ``previous``."""
     codec = make_codec(Many if isinstance(data, Many) or "servers" in data or "endPoint" in data else Api)
-    parsed = Parsed(data) if isinstance(data, BaseModel) else codec.parse(data)
-    stored = codec.store(parsed, previous)
-    return [problem.path for problem in codec.find_unentered(parsed, stored, [previous] if previous else [])]
+    try:
+        codec.store(Parsed(data) if isinstance(data, BaseModel) else codec.parse(data, previous), previous)
+    except InvalidConfig as error:
+        return [problem.path for problem in error.errors]
+    return []
 
 
 def test_a_kept_secret_stays_with_its_endpoint() -> None:
@@ -375,7 +444,6 @@ def test_a_marker_that_was_redirected_in_the_table_is_not_taken() -> None:
     previous = store(Api(token=SecretStr(SECRET)))
     evil = {**previous, "endpoint": "https://evil"}
     assert change({**evil, "note": "new"}, evil) == [("token",)]
-    assert change({**evil, "token": SecretStr(SECRET)}, evil) == [("token",)]
     assert change(evil, {}) == [("token",)]
     assert change(previous, {}) == []
 
@@ -384,17 +452,18 @@ def test_a_tie_outlives_the_class_that_made_it() -> None:
     """A row that gets another item, whose class binds nothing, keeps its secrets for their endpoint."""
     codec = make_codec(create_model("Other", endpoint=(str, ...), token=(SecretStr, ...)))
     previous = store(Api(token=SecretStr(SECRET)))
-    for endpoint, problems in (("https://one", 0), ("https://evil", 1)):
-        parsed = codec.parse({"endpoint": endpoint, "token": previous["token"]})
-        assert len(codec.find_unentered(parsed, codec.store(parsed), [previous])) == problems
+    codec.store(codec.parse({"endpoint": "https://one", "token": previous["token"]}, previous), previous)
+    for known in (previous, None):
+        with pytest.raises(InvalidConfig, match="token: belongs to endpoint"):
+            codec.store(codec.parse({"endpoint": "https://evil", "token": previous["token"]}, known), known)
 
 
 def test_where_nothing_is_bound_nothing_is_asked_for() -> None:
     """A bound secret that is not there, now or before, is in nobody's way."""
     codec = make_codec(create_model("Config", endpoint=(str, ...), token=(Token | None, None)))
     for endpoint in ("one", "two"):
-        parsed = codec.parse({"endpoint": endpoint})
-        assert codec.find_unentered(parsed, codec.store(parsed), [{"endpoint": "one", "token": None}]) == []
+        stored = codec.store(codec.parse({"endpoint": endpoint}), {"endpoint": "one", "token": None})
+        assert stored == {"endpoint": endpoint, "token": None}
 
 
 def test_a_secret_that_was_stored_plain_is_kept_as_one() -> None:
@@ -403,8 +472,9 @@ def test_a_secret_that_was_stored_plain_is_kept_as_one() -> None:
     previous = store(Api(token=SecretStr(SECRET)))
     parsed = codec.parse({"endpoint": "https://evil", "token": Kept(SECRET, was_encrypted=False)})
     assert parsed.secrets == {}
-    assert len(codec.find_unentered(parsed, codec.store(parsed), [previous])) == 1
-    assert SECRET not in repr((Kept(SECRET), Snapshot(previous, ROW, RING)))
+    with pytest.raises(InvalidConfig, match="token: belongs to endpoint"):
+        codec.store(parsed, previous)
+    assert SECRET not in repr((Kept(SECRET), open_config(previous, ROW, RING), parsed))
 
 
 def test_a_bound_secret_by_reference_may_not_be_redirected(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,8 +521,10 @@ def test_errors_say_what_to_do() -> None:
     """The problem stands at the secret and names what it belongs to."""
     codec = make_codec(Api)
     previous = store(Api(token=SecretStr(SECRET)))
-    parsed = codec.parse({**previous, "endpoint": "https://evil"})
-    [problem] = codec.find_unentered(parsed, codec.store(parsed), [previous])
+    parsed = codec.parse({**previous, "endpoint": "https://evil"}, previous)
+    with pytest.raises(InvalidConfig) as caught:
+        codec.store(parsed, previous)
+    [problem] = caught.value.errors
     assert str(problem) == "token: belongs to endpoint, which was changed: enter this secret again"
     assert "evil" not in json.dumps(problem)
     assert isinstance(InvalidConfig("x", [problem]), ValueError)

@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr, SerializeAsAny, field_serializer, field_validator, model_serializer
 
 from django_plugin_system.config.codec import Parsed
-from django_plugin_system.config.opening import iter_markers, open_markers
-from django_plugin_system.config.walk import check_storable, is_same
+from django_plugin_system.config.encoding import encode_model
+from django_plugin_system.config.opened import iter_markers, open_config
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, UnstorableConfig
+from django_plugin_system.schema.values import MISSING, is_same
 from tests.config.helpers import RING, ROW, SECRET, make_codec, make_schema, parse, round_trip, show_everything, store
 from tests.support.shapes import Account, Card
 
@@ -172,9 +173,9 @@ def test_markers_are_found_at_any_depth() -> None:
     ]
     assert iter_markers(marker) == [((), marker)]
     data = {"list": [{"a": 1}]}
-    opened, secrets = open_markers(data, ROW, RING)
-    assert (opened, secrets) == (data, {})
-    assert opened["list"] is not data["list"]
+    opened = open_config(data, ROW, RING)
+    assert (opened.data, opened.secrets, opened.failures) == (data, {}, {})
+    assert opened.data["list"] is not data["list"]
 
 
 def test_equality_looks_at_types() -> None:
@@ -192,8 +193,9 @@ def test_equality_looks_at_types() -> None:
 
 def test_what_databases_refuse_is_named_by_its_path() -> None:
     """Numbers and texts that not every database takes are refused where they stand, keys included."""
-    check_storable({"a": [1, 1.5, "text 😀", None, True]})
+    schema = make_schema(Any)
+    encode_model(schema(value={"a": [1, 1.5, "text 😀", None, True]}), MISSING, {})
     for bad, path in (({"a": [0, float("nan")]}, ("a", "1")), ({"a": {"b\x00": 1}}, ("a",)), ("\udfff", ())):
         with pytest.raises(UnstorableConfig) as caught:
-            check_storable(bad)
-        assert [problem.path for problem in caught.value.errors] == [path]
+            encode_model(schema(value=bad), MISSING, {})
+        assert [problem.path for problem in caught.value.errors] == [("value", *path)]

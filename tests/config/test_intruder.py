@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from django_plugin_system.config.keyring import KeyRing
-from django_plugin_system.config.opening import iter_markers
-from django_plugin_system.config.tokens import Binding
+from django_plugin_system.config.opened import iter_markers
 from django_plugin_system.exceptions import (
     ConfigError,
     ConfigShapeError,
@@ -22,7 +21,10 @@ from django_plugin_system.exceptions import (
     TamperedToken,
     UnknownKey,
 )
-from tests.config.helpers import RING, SECRET, iter_chain, make_codec, show_everything, store
+from tests.config.helpers import RING, ROW, SECRET, iter_chain, make_codec, show_everything, store
+
+if TYPE_CHECKING:
+    from django_plugin_system.config.tokens import Place
 
 
 class Account(BaseModel):
@@ -82,8 +84,11 @@ def test_tokens_swapped_within_a_list() -> None:
     refuse(change(keys=STORED["keys"][1:]), TamperedToken)
 
 
-@pytest.mark.parametrize("row", [Binding("tests.row", "2"), Binding("tests.other", "1")])
-def test_a_config_copied_to_another_row(row: Binding) -> None:
+@pytest.mark.parametrize(
+    "row",
+    [ROW._replace(row_id="2"), ROW._replace(scope="tests.other"), ROW._replace(item_id="1"), ROW._replace(version=2)],
+)
+def test_a_config_copied_to_another_row(row: Place) -> None:
     """A whole config, copied to another row or table, does not open there."""
     refuse(STORED, TamperedToken, row=row)
 
@@ -197,7 +202,7 @@ def test_tokens_that_cannot_be_kept_are_made_anew() -> None:
     previous = {**STORED, "token": {"$secret": "x"}, "keys": STORED["keys"][::-1]}
     stored = codec.store(model, previous)
     assert codec.restore(stored).model == model.model
-    assert {marker["$secret"].split(".")[1] for _, marker in iter_markers(stored)} == {codec.keyring.primary_id}
+    assert {marker["$secret"].split(".")[1] for _, marker in iter_markers(stored)} == {codec.codec.keyring.primary_id}
 
 
 def test_storing_does_not_touch_what_it_is_given() -> None:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from django_plugin_system.config.codec import Parsed
-from django_plugin_system.config.problems import WITHHELD, scrub
+from django_plugin_system.config.leaks import WITHHELD, scrub
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, MalformedToken
 from tests.config.careless import (
     Asserts,

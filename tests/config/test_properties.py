@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, create_model
 
-from django_plugin_system.config.declared import holds_secret
 from django_plugin_system.config.keyring import KeyRing
-from django_plugin_system.config.opening import iter_markers
-from django_plugin_system.config.texts import collect_secret_texts
-from django_plugin_system.config.tokens import Binding, open_marker, seal
-from django_plugin_system.config.unstorable import find_unstorable
+from django_plugin_system.config.opened import iter_markers
+from django_plugin_system.config.tokens import Place, open_marker, seal
 from django_plugin_system.config.versions import unwrap_secrets, wrap_secrets
-from django_plugin_system.config.walk import iter_secrets
 from django_plugin_system.exceptions import ConfigError, InvalidConfig, SecretError, TamperedToken, UnknownKey
+from django_plugin_system.schema.checks import find_unstorable
+from django_plugin_system.schema.secrets import collect_secret_texts
+from django_plugin_system.schema.tree import get_tree
+from django_plugin_system.schema.values import iter_secrets
 from tests.config.helpers import RING, ROW, make_codec, make_schema, show_everything, store
 
 
@@ -121,7 +121,7 @@ def test_stored_json_holds_no_secret(model: BaseModel) -> None:
     assert MARK not in json.dumps(stored, ensure_ascii=False)
     paths = {path for path, _secret in iter_secrets(model)}
     assert {path for path, _marker in iter_markers(stored)} == paths
-    assert holds_secret(type(model)) or not paths
+    assert get_tree(type(model)).holds_secret or not paths
 
 
 @profile
@@ -164,7 +164,7 @@ def test_any_json_can_be_a_secret(value: Any) -> None:
 @given(st.lists(st.text(max_size=4), max_size=3), st.lists(st.text(max_size=4), max_size=3), st.text(), st.text())
 def test_different_places_are_never_mistaken(one: list[str], other: list[str], row: str, more: str) -> None:
     """However a path, a row or a table is called, a token opens only with the very same names."""
-    place, elsewhere = (Binding(row, more), tuple(one)), (Binding(more, row), tuple(other))
+    place, elsewhere = (Place(row, more, row, 1), tuple(one)), (Place(more, row, more, 1), tuple(other))
     marker = seal("x", *place, RING)
     if place == elsewhere:
         assert open_marker(marker, *elsewhere, RING) == "x"
@@ -179,12 +179,12 @@ def test_wrapping_secrets_for_a_migration_loses_nothing(model: BaseModel) -> Non
     """What a config migration gets and returns unchanged opens to the same config, with the same secrets."""
     codec = make_codec(type(model))
     stored = store(model)
-    opened = {path: open_marker(marker, ROW, path, RING) for path, marker in iter_markers(stored)}
+    opened = {path: open_marker(marker, ROW, path, RING, stored) for path, marker in iter_markers(stored)}
     wrapped = wrap_secrets(stored, opened)
     assert MARK not in repr(wrapped)
     plain, secrets = unwrap_secrets(wrapped)
     assert secrets == opened
-    assert codec.restore_opened(plain, secrets).model == model
+    assert codec.codec.restore_data(plain, secrets).model == model
 
 
 @profile

@@ -24,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
+from django_plugin_system.config.json_tree import MAX_DEPTH
 from django_plugin_system.config.references import MAX_BYTES, Reference, find_references
-from django_plugin_system.config.walk import MAX_DEPTH, MISSING, get_part
 from django_plugin_system.exceptions import (
     InvalidConfig,
     MalformedToken,
@@ -33,6 +33,7 @@ from django_plugin_system.exceptions import (
     UnresolvedReference,
     UnstorableConfig,
 )
+from django_plugin_system.schema.values import MISSING, get_part
 from tests.config.helpers import SECRET, iter_chain, make_codec, make_schema, show_everything
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def test_a_variable_that_is_not_set_is_named(allow: Allow) -> None:
     """A listed variable that is missing is a problem at its field; an empty one is an empty text."""
     allow("APP_*")
     codec = make_codec(make_schema(SecretStr))
-    assert "variable APP_TOKEN is not set" in refuse(codec.schema, {"value": ENV}).errors[0].message
+    assert "variable APP_TOKEN is not set" in refuse(codec.codec.schema, {"value": ENV}).errors[0].message
     with pytest.raises(UnresolvedReference, match="value: the environment variable APP_TOKEN is not set") as caught:
         codec.restore({"value": ENV})
     assert caught.value.errors[0].path == ("value",)

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.declared import holds_secret
-from django_plugin_system.config.opening import iter_markers
-from django_plugin_system.config.unstorable import find_unstorable
-from django_plugin_system.config.walk import is_same, iter_secrets
+from django_plugin_system.config.opened import iter_markers
 from django_plugin_system.exceptions import FieldProblem, UnstorableConfig
+from django_plugin_system.schema.checks import find_unstorable
+from django_plugin_system.schema.tree import get_tree
+from django_plugin_system.schema.values import is_same, iter_secrets
 from tests.config.helpers import SECRET, make_codec, make_schema, round_trip, store
 from tests.support.shape_values import PLAIN, SECRETS
 from tests.support.shapes import Aliased, ByName, Color, Generated, Hooked, Open, Token, Tokens
@@ -38,7 +38,7 @@ def test_plain_values_come_back(annotation: Any, value: Any) -> None:
     """A value of any type that JSON can say comes back equal and of the same type."""
     model = make(annotation, value)
     assert not list(iter_secrets(model))
-    assert not holds_secret(annotation)
+    assert not get_tree(annotation).holds_secret
     back = round_trip(model)
     assert back == model
     assert is_same(back, model)
@@ -59,7 +59,9 @@ def test_secrets_come_back(annotation: Any, value: Any) -> None:
 @pytest.mark.parametrize(("annotation", "value"), SECRETS, ids=show)
 def test_secrets_are_found_in_the_types(annotation: Any, value: Any) -> None:
     """The types alone say that there are secrets, and that they can be stored."""
-    assert holds_secret(annotation) or annotation is Open  # what a model takes beyond its fields is not declared
+    assert (
+        get_tree(annotation).holds_secret or annotation is Open
+    )  # what a model takes beyond its fields is not declared
     assert not find_unstorable(type(make(annotation, value)))
 
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from django_plugin_system.config.keyring import KeyRing
-from django_plugin_system.config.tokens import Binding, get_token_key_id, is_marker, open_marker, read_token, seal
+from django_plugin_system.config.tokens import Place, get_token_key_id, is_marker, open_marker, read_token, seal
 from django_plugin_system.exceptions import ConfigShapeError, MalformedToken, TamperedToken, UnknownKey
 from tests.config.helpers import RING, ROW, iter_chain
 
@@ -21,9 +21,9 @@ MORE: list[Any] = [1.5, True, False, None, [], ["a", {"b": None}], {"$secret": "
 
 
 def decode(token: str) -> bytes:
-    """Return nonce, ciphertext and tag of a token."""
+    """Return nonce, ciphertext and tag of a token, without the bonds before them."""
     text = token.split(".")[2]
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).partition(b"\x00")[2]
 
 
 @pytest.mark.parametrize("plain", PLAIN + MORE, ids=lambda plain: repr(plain)[:20])
@@ -38,15 +38,20 @@ def test_the_form_of_a_token() -> None:
     """A stored secret is an object with the one key ``$secret``; its token is version, key id and base64url."""
     marker = seal(b"", ROW, PATH, RING)
     assert list(marker) == ["$secret"]
-    assert re.fullmatch(rf"dps1\.{RING.primary_id}\.[A-Za-z0-9_-]{{39}}", marker["$secret"])
+    assert re.fullmatch(rf"dps1\.{RING.primary_id}\.[A-Za-z0-9_-]{{40}}", marker["$secret"])
     assert get_token_key_id(marker["$secret"]) == RING.primary_id
 
 
 def test_the_documented_format_opens_without_this_package() -> None:
     """Nonce, AES-256-GCM and the associated data are as documented, so another program can read a token."""
-    sealed = decode(seal("text", ROW, ("a.b", "0"), RING)["$secret"])
-    bound_to = f'["dps1","{RING.primary_id}","tests.row","1",["a.b","0"]]'.encode()
-    assert AESGCM(b"k" * 32).decrypt(sealed[:12], sealed[12:], bound_to) == b'j"text"'
+    tree = {"a.b": [{"to": 5, "0": {}}]}
+    for bonds, bound_to in (((), "[]"), (((1, "to"), (3, None)), '[[1,"to",[["number",0,"5",1]]],[3,null,["a.b"]]]')):
+        token = seal("text", ROW, ("a.b", "0", "0"), RING, tree, bonds)["$secret"]
+        sealed = decode(token)
+        place = f'["dps1","{RING.primary_id}","tests.row","1","2",3,["a.b",0,"0"],{bound_to}]'.encode()
+        assert AESGCM(b"k" * 32).decrypt(sealed[:12], sealed[12:], place) == b'j"text"'
+        header = b'[[1,"to"],[3,null]]' if bonds else b""
+        assert base64.urlsafe_b64decode(token.split(".")[2] + "==").startswith(header + b"\x00")
 
 
 def test_each_token_has_a_nonce_of_its_own() -> None:
@@ -58,15 +63,17 @@ def test_each_token_has_a_nonce_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("row", "path"),
     [
-        (Binding("tests.row", "2"), PATH),
-        (Binding("other.table", "1"), PATH),
+        (ROW._replace(row_id="2"), PATH),
+        (ROW._replace(scope="other.table"), PATH),
+        (ROW._replace(item_id="1"), PATH),
+        (ROW._replace(version=2), PATH),
         (ROW, ("smtp", "token")),
         (ROW, ("smtp.password",)),
         (ROW, ("password",)),
         (ROW, ()),
     ],
 )
-def test_a_token_opens_only_where_it_was_made(row: Binding, path: tuple[str, ...]) -> None:
+def test_a_token_opens_only_where_it_was_made(row: Place, path: tuple[str, ...]) -> None:
     """A token in another row, table or field does not open, however similar the path looks."""
     with pytest.raises(TamperedToken) as caught:
         open_marker(seal("x", ROW, PATH, RING), row, path, RING)

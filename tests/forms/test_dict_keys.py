@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from django_plugin_system.config.opening import Kept
+from django_plugin_system.config.codec import Kept
 from tests.forms.helpers import OPENED, bind, edit, get_form
 from tests.forms.shapes import MARKER, Account
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system import BoundTo
-from django_plugin_system.config.opening import Kept
+from django_plugin_system.config.codec import Kept
 from django_plugin_system.forms.binding import drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField
 from django_plugin_system.forms.placeholders import RETYPE

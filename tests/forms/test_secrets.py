@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.opening import Kept
+from django_plugin_system.config.codec import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.placeholders import RETYPE
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post

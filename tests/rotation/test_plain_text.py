@@ -14,7 +14,7 @@ from django_plugin_system.rotation import rotate_secrets
 from django_plugin_system.rows.config import find_plain_secrets
 from tests.rotation.running import NEW_ID, find_row_key_ids, pluginrotate, read_all
 from tests.support.plugins import SECRET, AbstractSms, ProviderSmsV2, declare_item
-from tests.support.rows import add_instance, assert_sealed, read_raw, reload, write_raw
+from tests.support.rows import add_instance, assert_sealed, read_raw, reload, write_raw, write_version
 
 if TYPE_CHECKING:
     from django_plugin_system.models import PluginItem
@@ -94,7 +94,7 @@ def test_a_dry_run_counts_it() -> None:
 
 def test_rows_that_code_cannot_judge(exposed: PluginInstance, declared: Registry) -> None:
     """Where the class is gone, or older than the row, nobody can tell what is a secret: only tokens are renewed."""
-    write_raw(exposed.pk, config_version=2)
+    write_version(exposed, 2)
     assert rotate_secrets(dry_run=True).plain == 0
     declared.items.clear()
     report = rotate_secrets()

@@ -26,7 +26,7 @@ from tests.rotation.running import (
     read_all,
 )
 from tests.support.plugins import SECRET, AbstractSms, declare_item
-from tests.support.rows import add_instance, get_item, reload, write_raw
+from tests.support.rows import add_instance, get_item, reload, write_raw, write_version
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -104,7 +104,7 @@ def test_a_dry_run_writes_nothing() -> None:
 
 def test_rows_need_no_code(rows: list[PluginInstance], declared: Registry) -> None:
     """A row is re-encrypted even if its class is gone, or its version is newer than the class."""
-    write_raw(rows[0].pk, config_version=9)
+    write_version(rows[0], 9)
     assert rotate_secrets(dry_run=True).rewritten == 5
     declared.items.clear()
     report = rotate_secrets()

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django_plugin_system.exceptions import ConfigWriteRefused, NewerConfigVersion
 from django_plugin_system.models import PluginInstance, PluginStatus
 from tests.support.plugins import SECRET, VALID, ProviderSmsV2, declare_item
-from tests.support.rows import add_instance, read_raw, reload, write_raw
+from tests.support.rows import add_instance, read_raw, reload, write_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,7 @@ objects: Any = PluginInstance.objects
 def newer(provider: PluginItem) -> PluginInstance:
     """Return a row that newer code stored, in a form that today's schema would take."""
     row = add_instance(item=provider)
-    config = {**row.config, "region": "eu"}
-    write_raw(row.pk, config=config, config_version=9)
+    write_version(row, 9, config={"region": "eu"})
     return reload(row)
 
 

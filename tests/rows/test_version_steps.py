@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from django_plugin_system import explain_selection
-from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.exceptions import ConfigError, ConfigMigrationFailed
+from django_plugin_system.schema.tree import BoundTo
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.config.helpers import iter_chain, show_everything
 from tests.support.plugins import SECRET, AbstractSms, ConsoleSms, declare_item

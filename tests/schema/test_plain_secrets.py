@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import pytest
 from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.plain import may_hold_plain_secret
+from django_plugin_system.rows.config import may_hold_plain_secret
 
 MARKER = {"$secret": "dps1.01234567.x"}
 

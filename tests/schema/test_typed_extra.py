@@ -8,10 +8,10 @@ from typing import Any, Dict  # noqa: UP035 - as older code writes it
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from django_plugin_system.config.declared import holds_secret, is_secret_type
-from django_plugin_system.config.plain import may_hold_plain_secret
-from django_plugin_system.config.unstorable import find_unstorable
 from django_plugin_system.exceptions import InvalidConfig
+from django_plugin_system.rows.config import may_hold_plain_secret
+from django_plugin_system.schema.checks import find_unstorable
+from django_plugin_system.schema.tree import get_tree
 from tests.config.helpers import SECRET, make_codec, show_everything, store
 
 
@@ -53,14 +53,13 @@ class Ignoring(BaseModel):
 
 def test_secrets_among_further_values_are_declared() -> None:
     """A typed extra counts wherever the package asks a class for its secrets."""
-    assert [holds_secret(cls) for cls in (Headers, Old, Untyped, Ignoring, list[Headers])] == [
+    assert [get_tree(cls).holds_secret for cls in (Headers, Old, Untyped, Ignoring, list[Headers])] == [
         True,
         True,
         False,
         False,
         True,
     ]
-    assert is_secret_type(SecretStr)
     assert find_unstorable(Headers) == []
 
 

@@ -21,8 +21,8 @@ from pydantic import (
     SkipValidation,
 )
 
-from django_plugin_system.config.declared import find_models, holds_secret, is_secret_type
-from django_plugin_system.config.unstorable import find_unstorable
+from django_plugin_system.schema.checks import find_unstorable
+from django_plugin_system.schema.tree import get_tree, iter_models
 from tests.config.helpers import make_schema
 from tests.support.shapes import Account, Card, Cash, Payment, Plain, Point, Typed
 
@@ -156,20 +156,21 @@ def test_problems_inside_root_models_are_named() -> None:
 def test_secret_types() -> None:
     """The three types of pydantic and their subclasses are secrets; nothing else is."""
     sub: Any = type("Sub", (SecretStr,), {})
-    assert all(map(is_secret_type, (SecretStr, SecretBytes, Secret, Secret[int], sub)))
-    assert not any(map(is_secret_type, (str, None, Any, list[SecretStr], SecretStr | None, Account)))
+    assert all(get_tree(one).is_secret for one in (SecretStr, SecretBytes, Secret, Secret[int], sub, SecretStr | None))
+    assert not any(get_tree(one).is_secret for one in (str, None, Any, list[SecretStr], Account))
 
 
 def test_types_with_unhashable_metadata_are_looked_through() -> None:
     """Metadata that cannot be hashed does not hide a secret."""
-    assert holds_secret(Annotated[SecretStr, {"unhashable": []}])
-    assert not holds_secret(Annotated[str, {"unhashable": []}])
-    assert set(find_models(Annotated[list[Account | Plain], {"a": []}])) == {Account, Plain}
+    assert get_tree(Annotated[SecretStr, {"unhashable": []}]).holds_secret
+    assert not get_tree(Annotated[str, {"unhashable": []}]).holds_secret
+    found = iter_models(get_tree(Annotated[list[Account | Plain], {"a": []}]))
+    assert [node.annotation for node in found] == [Account, Plain]
 
 
 def test_an_alias_that_cannot_be_resolved_is_left_alone() -> None:
     """A recursive type that names something unknown holds no secret that could be found."""
-    assert not holds_secret(typing_extensions.TypeAliasType("Broken", "list[Nowhere]"))  # noqa: F821 - that is the point
+    assert not get_tree(typing_extensions.TypeAliasType("Broken", "list[Nowhere]")).holds_secret  # noqa: F821 - that is the point
 
 
 class Early(BaseModel):
@@ -185,7 +186,7 @@ class EarlyPair:
     late: list[Late]
 
 
-SEEN_EARLY = [holds_secret(annotation) for annotation in (Early, EarlyPair, list[Early])]
+SEEN_EARLY = [get_tree(annotation).holds_secret for annotation in (Early, EarlyPair, list[Early])]
 
 
 class Late(BaseModel):
@@ -197,4 +198,4 @@ class Late(BaseModel):
 def test_a_model_that_was_not_complete_is_looked_at_again() -> None:
     """A secret in a class that was defined after its use is found, though somebody asked before."""
     assert SEEN_EARLY == [False, False, False]
-    assert all(map(holds_secret, (Early, EarlyPair, list[Early])))
+    assert all(get_tree(annotation).holds_secret for annotation in (Early, EarlyPair, list[Early]))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
+from django_plugin_system.conf import get_settings
+from django_plugin_system.config.json_tree import look_up
+from django_plugin_system.config.keyring import KeyRing, get_derived_keys, get_key_id, parse_key
+from django_plugin_system.config.tokens import MARKER, get_token_key_id, seal
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
+from django_plugin_system.rows.config import open_row
 from tests.support.health import set_health, take_health
 from tests.support.plugins import SECRET, VALID
 
@@ -58,6 +64,19 @@ def write_raw(pk: UUID, using: str = "default", **values: Any) -> None:
         if columns:
             with connections[using].cursor() as cursor:
                 cursor.execute(sql, [*columns.values(), to_db_id(pk, using)])
+
+
+def write_version(row: PluginInstance, version: int, **values: Any) -> None:
+    """Write ``row`` as code of another version would have stored the very same configuration, or that of ``values``."""
+    opened = open_row(row)
+    place = opened.place._replace(version=version)
+    config = {**copy.deepcopy(dict(row.config)), **values.pop("config", {})}
+    keys = [parse_key(text) for text in get_settings().ENCRYPTION_KEYS] or get_derived_keys()
+    for path, sealed in opened.tokens.items():
+        [marker] = look_up(config, path)
+        keyring = KeyRing([key for key in keys if get_key_id(key) == get_token_key_id(marker[MARKER])])
+        marker |= seal(sealed.value, place, path, keyring, config, sealed.bonds)
+    write_raw(row.pk, config=config, config_version=version, **values)
 
 
 def to_db_id(pk: UUID, using: str) -> Any:

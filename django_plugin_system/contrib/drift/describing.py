@@ -17,9 +17,8 @@ import typing_extensions
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape, Shape
-from django_plugin_system.schema.tree import SECRET_TYPES, Kind, Node, Part, get_tree
+from django_plugin_system.schema.tree import SECRET_TYPES, BoundTo, Kind, Node, Part, get_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

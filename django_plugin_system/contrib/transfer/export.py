@@ -18,15 +18,16 @@ from django.db.models.functions import Collate
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.config.declared import Inner, Step, holds_secret, is_secret_type, iter_inner
-from django_plugin_system.config.parts import map_json
-from django_plugin_system.config.references import ENV, is_deep, is_listed, read_reference
+from django_plugin_system.config.json_tree import INSIDE, is_deep, map_json, replace_json
+from django_plugin_system.config.references import ENV, is_listed, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem
 from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.rows.config import make_current
+from django_plugin_system.rows.config import make_current, open_row
 from django_plugin_system.rows.reasons import describe_config_error
+from django_plugin_system.schema.secrets import find_secrets
+from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -198,6 +199,8 @@ class Snapshot:
     """Why it is only what was stored, if it cannot be read."""
     stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """With its secrets, as the class stores it today; as the row holds it where that cannot be read."""
+    secrets: Mapping[Path, Any] = field(default_factory=dict, repr=False)
+    """The secrets in it, in the clear; none where one of them cannot be read."""
 
 
 def keep(_path: Path) -> dict[str, bool]:
@@ -234,21 +237,24 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
         reason = "what is stored is no object, or nested too deeply: left out"
         return Snapshot({}, row.config_version, reason=reason)
     found = _Found()
-    stored, version = row.config, row.config_version
+    opened = None
     schema = row.item.config_schema
     try:
         if schema is not None or row.item.plugin_class is None:
-            current = make_current(row)
-            stored, version = (stored, version) if row.is_untouched else current
+            opened, current = make_current(row)
+            opened = opened if row.is_untouched else current
     except UnresolvedReference:  # nothing is wrong with what is stored
-        config = _cover(schema, _replace(stored, (), found), (), found)
+        config = _cover(schema, _replace(row.config, (), found), found)
     except ConfigError as error:
-        config = _cover(schema, _replace(stored, (), found), (), found)
+        config = _cover(schema, _replace(row.config, (), found), found)
         reason = describe_config_error(error)
     else:
-        config = _replace(stored, (), found)
-        reason = "its class takes no configuration any more" if schema is None and stored else None
-    return Snapshot(config, version, frozenset(found.secrets), reason or found.get_reason(), dict(stored))
+        config = _replace(opened.stored if opened else row.config, (), found)
+        reason = "its class takes no configuration any more" if schema is None and row.config else None
+    opened = opened or open_row(row)
+    secrets = {} if opened.failures else opened.secrets
+    hidden, reason = frozenset(found.secrets), reason or found.get_reason()
+    return Snapshot(config, opened.place.version, hidden, reason, dict(opened.stored), secrets)
 
 
 def _replace(value: Any, path: Path, found: _Found) -> Any:
@@ -262,40 +268,20 @@ def _replace(value: Any, path: Path, found: _Found) -> Any:
     return map_json(value, lambda key, item: _replace(item, (*path, key), found))
 
 
-def _cover(annotation: Any, value: Any, path: Path, found: _Found) -> Any:
-    """Return ``value`` without anything that may stand at the place of a secret of the type ``annotation``."""
-    if value is None or claims_kept(value) or read_reference(value) or not holds_secret(annotation):
-        return value
-    if is_secret_type(annotation):
-        found.secrets.add(path)
-        return keep(path)
-    for inner in iter_inner(annotation):
-        value = _cover_inner(inner, value, path, found)
-    return value
+def _cover(schema: Any, value: Any, found: _Found) -> Any:
+    """Return ``value`` without anything that may stand at the place of a secret of the type ``schema``."""
+    places = find_plain(schema, value)
+    found.secrets |= places
+    return replace_json(value, lambda path, _value: keep(path) if path in places else INSIDE)
 
 
 def find_plain(schema: Any, config: Any) -> set[Path]:
     """Return where ``config``, data of the type ``schema``, has a value of its own at the place of a secret."""
-    found = _Found()
-    _cover(schema, config, (), found)
-    return found.secrets
 
+    def is_none_or_elsewhere(value: Any) -> bool:
+        return value is None or claims_kept(value) or read_reference(value) is not None
 
-def _cover_inner(inner: Inner, value: Any, path: Path, found: _Found) -> Any:
-    if inner.step is Step.SAME:
-        return _cover(inner.annotation, value, path, found)
-
-    def cover(key: str, item: Any) -> Any:
-        return _cover(inner.annotation, item, (*path, key), found) if _leads_to(inner, key) else item
-
-    return map_json(value, cover)
-
-
-def _leads_to(inner: Inner, key: str) -> bool:
-    """Say whether ``inner`` may be what stands at ``key``."""
-    if inner.step in (Step.FIELD, Step.EXTRA):
-        return (key in inner.names) == (inner.step is Step.FIELD)
-    return True
+    return {path for path, _value in find_secrets(get_tree(schema), config, skip=is_none_or_elsewhere)}
 
 
 def substitute(value: Any, make: Redact, path: Path = ()) -> Any:

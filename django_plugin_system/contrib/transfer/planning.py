@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from django.views.decorators.debug import sensitive_variables
 from pydantic import SecretStr
 
-from django_plugin_system.config.bound import look_up
-from django_plugin_system.config.parts import iter_json, map_json
+from django_plugin_system.config.json_tree import iter_json, look_up, map_json
 from django_plugin_system.config.tokens import MARKER, is_marker
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
-from django_plugin_system.config.walk import is_same
 from django_plugin_system.contrib.transfer.document import VALUES, Problem, show_name
 from django_plugin_system.contrib.transfer.export import (
     REDACTED,
@@ -35,8 +33,9 @@ from django_plugin_system.exceptions import (
 )
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.registry import registry
-from django_plugin_system.rows.config import open_row_secrets, require_declared
+from django_plugin_system.rows.config import require_declared
 from django_plugin_system.rows.fields import to_text
+from django_plugin_system.schema.values import is_same
 
 if TYPE_CHECKING:
     import uuid
@@ -111,7 +110,7 @@ class Plan:
                 texts = (f"{place}: {problem.message}" for place, problem in zip(places, problems, strict=True))
                 self.problems += [Problem(str(entry), text) for text in texts]
                 return
-            differences += _compare_configs(row, before, take_snapshot(row))
+            differences += _compare_configs(before, take_snapshot(row))
         action: Action = "create" if is_new else "unchanged" if not differences else _ACTIONS[existing]
         if action == "refuse":
             names = ", ".join(difference.name for difference in differences if difference.text != KEPT)
@@ -318,19 +317,19 @@ def _compare_columns(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 
 
 @sensitive_variables()
-def _compare_configs(row: PluginInstance, before: Snapshot | None, after: Snapshot) -> list[Difference]:
-    """Return what changes in the configuration of ``row``; all of it for a new one.
+def _compare_configs(before: Snapshot | None, after: Snapshot) -> list[Difference]:
+    """Return what changes in the configuration of a row; all of it for a new one.
 
     Secrets that stay are among it only where something else changes.
     """
     old, new = {} if before is None else dict(_flatten(before.config, ())), dict(_flatten(after.config, ()))
-    known, secrets = {} if before is None else _open(row, before), _open(row, after)
+    known = {} if before is None else before.secrets
     found = []
     for path in sorted({*old, *new}):
         was, will_be = (_show_at(values, path) for values in (old, new))
         if path in after.secret_paths:
             text = "changed" if before is not None and path in before.secret_paths else "set"
-            if path in known and is_same(known[path], secrets.get(path)):
+            if path in known and is_same(known[path], after.secrets.get(path)):
                 text = KEPT
         elif was == will_be:
             continue
@@ -338,14 +337,6 @@ def _compare_configs(row: PluginInstance, before: Snapshot | None, after: Snapsh
             text = will_be if path not in old else f"{was} -> {will_be}"
         found.append(Difference(".".join(("config", *path)), text))
     return found if any(difference.text != KEPT for difference in found) else []
-
-
-@sensitive_variables()
-def _open(row: PluginInstance, snapshot: Snapshot) -> dict[Path, Any]:
-    try:
-        return open_row_secrets(row, snapshot.stored)
-    except SecretError:
-        return {}
 
 
 def _flatten(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

@@ -27,9 +27,9 @@ from pydantic import (
     create_model,
 )
 
-from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.contrib.drift.comparing import Change, Effect
 from django_plugin_system.exceptions import PluginSystemError
+from django_plugin_system.schema.tree import BoundTo
 from tests.config.helpers import make_codec, make_schema
 from tests.contrib.drift.helpers import carry, compare, judge, snapshot
 

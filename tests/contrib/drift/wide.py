@@ -41,7 +41,7 @@ from pydantic import (
     model_validator,
 )
 
-from django_plugin_system.config.bound import BoundTo
+from django_plugin_system.schema.tree import BoundTo
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.schema.tree import BoundTo
 from tests.contrib.transfer.helpers import KEPT, declare, make_entry, run_import
 from tests.support.plugins import SECRET
 from tests.support.rows import add_instance

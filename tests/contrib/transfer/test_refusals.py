@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from pydantic import BaseModel, SecretStr, field_validator
 
-from django_plugin_system.config.bound import BoundTo
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+from django_plugin_system.schema.tree import BoundTo
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.contrib.transfer.helpers import KEPT, Ran, declare, export, get, make_entry, run, run_import, write
 from tests.support.plugins import SECRET, VALID, ConsoleSms, declare_item

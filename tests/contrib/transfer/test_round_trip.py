@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretBytes, SecretStr
 
-from django_plugin_system.config.walk import is_same
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.schema.values import is_same
 from tests.config.helpers import SECRET, make_schema
 from tests.config.test_shapes import show
 from tests.contrib.transfer.helpers import declare, get, run

@@ -1,22 +1,29 @@
-"""Run pydantic over a configuration, in its JSON mode where JSON can say the data; no error gets out but ours."""
+"""Run pydantic over a configuration, in its JSON mode where JSON can say the data; no error gets out but ours.
+
+Ours are located by stored path, without input, context or any secret.
+"""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
+from pydantic_core.core_schema import ErrorType
 
-from django_plugin_system.config.problems import describe_validation_error
+from django_plugin_system.config.leaks import WITHHELD, scrub
 from django_plugin_system.exceptions import FieldProblem
+from django_plugin_system.schema.errors import locate
+from django_plugin_system.schema.secrets import collect_default_texts, collect_secret_texts, makes_unknown_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import BaseModel
 
-
+_OWN = set(get_args(ErrorType)) - {"value_error", "assertion_error"}
+"""The kinds of error whose text is pydantic's own."""
 _BIG = 63
 """Bits from which on a whole number may be what PostgreSQL made of a float: it gives ``1e+300`` back as digits."""
 
@@ -42,10 +49,22 @@ def _run(
         strict = None if by_alias else False
         return schema.model_validate(data, strict=strict, by_name=True, by_alias=by_alias), []
     except ValidationError as invalid:
-        problems = describe_validation_error(invalid, schema, data, texts)
+        problems = _describe(invalid, schema, data, texts)
     except Exception as foreign:  # noqa: BLE001 - foreign code
         problems = [FieldProblem((), f"validation raised {type(foreign).__name__}")]
     return None, problems
+
+
+def _describe(error: ValidationError, schema: type[BaseModel], data: Any, secrets: Iterable[str]) -> list[FieldProblem]:
+    """Return what ``error`` says about the input ``data``; ``secrets`` are further texts that must not be quoted."""
+    texts = {text for text in (*secrets, *collect_secret_texts(schema, data), *collect_default_texts(schema)) if text}
+    is_unknown = makes_unknown_secrets(schema)
+    found = []
+    for item in error.errors(include_input=False, include_context=False, include_url=False):
+        authored = item["type"] not in _OWN
+        message = WITHHELD if authored and is_unknown else scrub(item["msg"], texts, authored=authored)
+        found.append(FieldProblem(locate(item["loc"], schema, data), message))
+    return list(dict.fromkeys(found))  # the members of a union may say the same
 
 
 def _has_big_number(data: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AnyUrl, BaseModel
 
-from django_plugin_system.config.declared import SECRET_TYPES
+from django_plugin_system.schema.tree import SECRET_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

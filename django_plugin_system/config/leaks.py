@@ -20,6 +20,13 @@ _ENCODABLE = 6
 _LONG = 8
 """Characters of a line that is looked for on its own."""
 
+WITHHELD = "Invalid value (the message is withheld because it quotes a secret)."
+
+
+def scrub(message: str, secrets: Iterable[str], *, authored: bool = True) -> str:
+    """Return ``message``, or a notice in its place if it quotes one of ``secrets``; see ``quotes``."""
+    return WITHHELD if quotes(message, secrets, authored=authored) else message
+
 
 def quotes(text: str, secrets: Iterable[str], *, authored: bool = True) -> bool:
     """Say whether ``text`` quotes one of ``secrets``.

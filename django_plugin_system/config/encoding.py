@@ -1,0 +1,166 @@
+"""A validated value as JSON by field names, with a placeholder for each secret."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from django_plugin_system.config.json_tree import MAX_DEPTH, walk_json
+from django_plugin_system.exceptions import FieldProblem, Path, UnstorableConfig
+from django_plugin_system.schema.tree import SECRET_TYPES
+from django_plugin_system.schema.values import MISSING, encode_key, get_fields, is_sequence, iter_secrets, look_through
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+MAX_BITS = 14_000
+"""How long a whole number may be: Python's own limit is 4,300 digits."""
+
+_UNSTORABLE_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass
+class Encoded:
+    """A model as JSON, an empty object in the place of each secret."""
+
+    tree: Any = None
+    secrets: dict[Path, Any] = field(default_factory=dict, repr=False)
+    """Plain JSON, or bytes, by path."""
+    placeholders: dict[Path, dict[str, str]] = field(default_factory=dict)
+    """The object in ``tree`` that stands for each."""
+
+
+def encode_model(model: BaseModel, dump: Any, given: Mapping[Path, Any]) -> Encoded:
+    """Return ``model`` as JSON by field names.
+
+    ``dump`` is what ``model_dump(mode="json")`` made of it; where that has no counterpart of a value (a serializer
+    changed the shape, a field is excluded), the value is written by its type. ``given`` holds what is written instead
+    of some values, by path.
+
+    :raises UnstorableConfig: if a value has no JSON form that every database stores, or if a set or a dict's keys hold
+        a secret.
+    """
+    encoder = _Encoder(given)
+    encoder.encoded.tree = encoder.encode(model, dump, ())
+    _check_storable(encoder.encoded.tree)
+    return encoder.encoded
+
+
+def refuse(path: Path, reason: str) -> UnstorableConfig:
+    """Return the error that says why the value at ``path`` cannot be stored."""
+    return UnstorableConfig("this value", [FieldProblem(path, reason)])
+
+
+class _Encoder:
+    def __init__(self, given: Mapping[Path, Any]) -> None:
+        self.encoded = Encoded()
+        self._given = given
+
+    def encode(self, value: Any, dump: Any, path: Path) -> Any:  # noqa: PLR0911 - one for each shape of a value
+        if len(path) > MAX_DEPTH:
+            raise refuse(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
+        value = look_through(value)
+        if path in self._given:
+            return self._given[path]
+        if isinstance(value, SECRET_TYPES):
+            return self._take_secret(value.get_secret_value(), path)
+        if isinstance(dump, str) and not isinstance(value, str) and not any(True for _secret in iter_secrets(value)):
+            return dump  # a value that is written as text, as Json[...] is
+        fields = get_fields(value)
+        if fields is not None:
+            by_name = dump if isinstance(dump, dict) else {}
+            return {name: self.encode(item, by_name.get(name, MISSING), (*path, name)) for name, item in fields.items()}
+        if isinstance(value, Mapping):
+            members = _pair_items(value, dump, path)
+            return {key: self.encode(item, its_dump, (*path, key)) for key, item, its_dump in members}
+        if is_sequence(value):
+            dumps = dump if isinstance(dump, list) and len(dump) == len(value) else [MISSING] * len(value)
+            return [self.encode(item, dumps[index], (*path, str(index))) for index, item in enumerate(value)]
+        return _encode_leaf(value, dump, path)
+
+    def _take_secret(self, plain: Any, path: Path) -> dict[str, str]:
+        self.encoded.secrets[path] = plain if isinstance(plain, bytes) else _encode_plain(plain, path)
+        return self.encoded.placeholders.setdefault(path, {})
+
+
+def _encode_plain(plain: Any, path: Path) -> Any:
+    """Return a secret as JSON. What is refused of it is refused as a whole, since its keys are secret, too."""
+    try:
+        encoded = _SecretEncoder({}).encode(plain, MISSING, path)
+        json.dumps(encoded, allow_nan=False)
+    except UnstorableConfig as error:
+        (problem,) = error.errors
+        reason = problem.message
+    except ValueError:  # infinity, NaN, thousands of digits
+        reason = "a number that JSON cannot write"
+    else:
+        return encoded
+    raise refuse(path, reason)
+
+
+class _SecretEncoder(_Encoder):
+    """Encodes what is inside of one secret, where another one is a value like any."""
+
+    def _take_secret(self, plain: Any, path: Path) -> Any:
+        try:
+            return plain.decode() if isinstance(plain, bytes) else plain
+        except UnicodeDecodeError:
+            pass
+        raise refuse(path, "bytes that are no UTF-8 text cannot stand inside another secret")
+
+
+def _pair_items(value: Mapping[Any, Any], dump: Any, path: Path) -> Iterable[tuple[str, Any, Any]]:
+    dumped = isinstance(dump, dict) and len(dump) == len(value)
+    keys = list(dump) if dumped else [_encode_key(key, path) for key in value]
+    dumps = list(dump.values()) if dumped else [MISSING] * len(keys)
+    if any(isinstance(key, SECRET_TYPES) for key in value):
+        raise refuse(path, "a secret cannot be the key of a dict")
+    if len(set(keys)) != len(value):
+        raise refuse(path, "two keys of this dict look the same as JSON")
+    return zip(keys, value.values(), dumps, strict=True)
+
+
+def _encode_key(key: Any, path: Path) -> str:
+    try:
+        return encode_key(key)
+    except Exception:  # noqa: BLE001, S110 - foreign code; refused below, outside the handler
+        pass
+    raise refuse(path, f"a value of type {type(key).__name__} has no JSON form")
+
+
+def _encode_leaf(value: Any, dump: Any, path: Path) -> Any:
+    if isinstance(value, (set, frozenset)):
+        if any(isinstance(item, SECRET_TYPES) for item in value):
+            raise refuse(path, "a set cannot hold secrets: use a list")
+        items = dump if isinstance(dump, list) else _to_json(value, path)
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+    return _to_json(value, path) if dump is MISSING else dump
+
+
+def _to_json(value: Any, path: Path) -> Any:
+    try:
+        return to_jsonable_python(value, inf_nan_mode="constants")
+    except Exception:  # noqa: BLE001, S110 - foreign code; refused below, outside the handler
+        pass
+    raise refuse(path, f"a value of type {type(value).__name__} has no JSON form")
+
+
+def _check_storable(tree: Any) -> None:
+    """Check that every database stores ``tree`` as it is.
+
+    :raises UnstorableConfig: for infinite numbers, NaN, and text that PostgreSQL's jsonb refuses.
+    """
+    for path, value in walk_json(tree):
+        texts = value if isinstance(value, dict) else [value] if isinstance(value, str) else ()
+        if any(_UNSTORABLE_TEXT.search(text) for text in texts):
+            raise refuse(path, "text with a NUL character or half a surrogate pair cannot be stored in every database")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise refuse(path, "not a finite number")
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise refuse(path, "a number of more than 4,200 digits")

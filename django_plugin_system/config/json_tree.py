@@ -1,0 +1,92 @@
+"""Stored JSON as a tree: what stands where. A path goes by keys; a position in a list is a text, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django_plugin_system.exceptions import ConfigShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from django_plugin_system.exceptions import Path
+
+MAX_DEPTH = 100
+"""How many containers may stand inside one another; half of what pydantic's JSON parser takes."""
+
+TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
+
+INSIDE: Any = object()
+"""What ``replace_json`` is told where the parts of a value are to be looked at."""
+
+
+def iter_json(value: Any) -> Iterable[tuple[str, Any]]:
+    """Return the parts of an object or a list, with their keys; none for any other value."""
+    if isinstance(value, dict):
+        return ((str(key), item) for key, item in value.items())
+    return ((str(index), item) for index, item in enumerate(value)) if isinstance(value, list) else ()
+
+
+def map_json(value: Any, convert: Callable[[str, Any], Any]) -> Any:
+    """Return a copy of an object or a list with each part as ``convert(key, part)`` has it; another value as it is."""
+    if isinstance(value, dict):
+        return {key: convert(str(key), item) for key, item in value.items()}
+    return [convert(str(index), item) for index, item in enumerate(value)] if isinstance(value, list) else value
+
+
+def walk_json(tree: Any, enter: Callable[[Path, Any], bool] | None = None) -> Iterator[tuple[Path, Any]]:
+    """Yield every value of ``tree``, itself first, with its path; ``enter`` says whether to look inside of one.
+
+    What is nested too deeply is left out.
+    """
+    pending: list[tuple[Path, Any]] = [((), tree)]
+    while pending:
+        path, value = pending.pop()
+        yield path, value
+        if isinstance(value, (dict, list)) and len(path) < MAX_DEPTH and (enter is None or enter(path, value)):
+            pending += reversed([((*path, key), item) for key, item in iter_json(value)])
+
+
+def replace_json(tree: Any, replace: Callable[[Path, Any], Any], path: Path = ()) -> Any:
+    """Return a copy of ``tree`` with what ``replace`` returns for a path and a value; for INSIDE, with its parts so.
+
+    :raises ConfigShapeError: if it is nested too deeply to have been stored by this package.
+    """
+    if len(path) > MAX_DEPTH:
+        raise ConfigShapeError(path[:1], TOO_DEEP)
+    found = replace(path, tree)
+    if found is not INSIDE:
+        return found
+    return map_json(tree, lambda key, item: replace_json(item, replace, (*path, key)))
+
+
+def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
+    """Say whether more than ``MAX_DEPTH`` containers stand inside one another; works for any depth."""
+    level = [value]
+    for _depth in range(limit + 1):
+        level = [item for one in level for _key, item in iter_json(one)]
+        if not level:
+            return False
+    return True
+
+
+def check_depth(tree: Any) -> None:
+    """Check that ``tree`` is not nested too deeply to have been stored by this package.
+
+    :raises ConfigShapeError: naming the first field that is.
+    """
+    if is_deep(tree):
+        deep = next(key for key, item in iter_json(tree) if is_deep(item, MAX_DEPTH - 1))
+        raise ConfigShapeError((deep,), TOO_DEEP)
+
+
+def look_up(tree: Any, path: Path) -> list[Any]:
+    """Return the value that stands at ``path`` of stored JSON, in a list; an empty list if there is none."""
+    for key in path:
+        if isinstance(tree, list) and key.isdecimal() and int(key) < len(tree):
+            tree = tree[int(key)]
+        elif isinstance(tree, dict) and key in tree:
+            tree = tree[key]
+        else:
+            return []
+    return [tree]

@@ -1,0 +1,87 @@
+"""What a pydantic model declares that could not be stored safely: told from the types, so at registration."""
+
+from __future__ import annotations
+
+import collections.abc
+from typing import TYPE_CHECKING, Any
+
+import typing_extensions
+from pydantic import SkipValidation
+
+from django_plugin_system.schema.secrets import find_secrets
+from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree, iter_models, iter_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+RESERVED_KEYS = frozenset(("$secret", "$env", "$file"))
+"""Keys that no stored object may use, other than a stored secret or a reference."""
+
+_SKIP: type[Any] = SkipValidation  # a class at run time, a special form to a type checker
+
+
+def find_unstorable(schema: type[BaseModel]) -> list[str]:
+    """Return what keeps values of ``schema`` from being stored safely: one sentence each, with its path."""
+    root = get_tree(schema)
+    found = [] if root.kind is Kind.MODEL else [f"{schema.__qualname__}.root: {one}" for one in _find_problems(root)]
+    return found + [
+        f"{model.cls.__qualname__}.{part.name}: {problem}"
+        for model in iter_models(root)
+        for part in model.fields.values()
+        for problem in _find_field_problems(model, part)
+    ]
+
+
+def _find_field_problems(model: Node, part: Part) -> Iterator[str]:
+    aliases = {path[0] for path in part.alias_paths if len(path) == 1}
+    for other in model.fields.values():
+        if other is not part and other.name in aliases:
+            yield f"its alias is the name of another field, {other.name}: stored configs go by name"
+    for name in sorted(RESERVED_KEYS.intersection(part.names)):
+        yield f'"{name}" means something else in a stored config: give the field another name or alias'
+    yield from _find_bound_problems(model, part)
+    yield from _find_problems(part.node)
+    if part.node.holds_secret and not part.validates_default:
+        values = [value for _path, value in find_secrets(part.node, part.default)]
+        if any(isinstance(value, (str, bytes, int, float)) for value in values):
+            yield "the default of a secret is plain text: wrap it, as in SecretStr(...)"
+
+
+def _find_bound_problems(model: Node, part: Part) -> Iterator[str]:
+    if part.bound_to and typing_extensions.is_typeddict(model.cls):
+        yield "BoundTo works in models and dataclasses only"
+        return
+    if part.bound_to and not part.node.holds_secret:
+        yield "BoundTo belongs on a secret"
+    for name in part.bound_to:
+        if name not in model.fields:
+            yield f'BoundTo("{name}") names no field beside it'
+        elif model.fields[name].node.holds_secret:
+            yield f'BoundTo("{name}") names a field that is, or holds, a secret itself'
+
+
+def _find_problems(root: Node) -> Iterator[str]:
+    """Look at one field's type, down to (not into) the models it names."""
+    for node in iter_nodes(root, into_models=False) if root.kind is not Kind.MODEL else [root]:
+        if not node.holds_secret:
+            continue
+        content = node.get_inner(Step.CONTENT)
+        if content is not None and any(one.is_json_string for one in iter_nodes(content, into_models=False)):
+            yield "a secret is JSON already where it is stored: declare what the JSON string holds"
+        if node.is_json_string:
+            yield "a JSON string cannot hold a secret: declare the model itself"
+        if any(isinstance(item, _SKIP) for item in node.metadata):
+            yield "SkipValidation would leave a secret in plain text"
+        if node.kind is Kind.LIST and issubclass(node.cls, collections.abc.Set):
+            yield "a set cannot hold secrets: use a list"
+        key = node.get_inner(Step.KEY)
+        if key is not None and key.holds_secret:
+            yield "a secret cannot be the key of a dict"
+        if node.discriminator is None and not all(part.node.holds_secret for part in node.parts if _is_member(part)):
+            yield "a union of a secret and a plain type cannot be told apart once stored: use a discriminator"
+
+
+def _is_member(part: Part) -> bool:
+    return part.step is Step.MEMBER

@@ -1,0 +1,148 @@
+"""Where a pydantic error belongs, whose ``loc`` goes by aliases and union members; and keys that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typing_extensions
+from pydantic import RootModel
+
+from django_plugin_system.exceptions import FieldProblem
+from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree
+from django_plugin_system.schema.values import get_fields, is_sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from django_plugin_system.exceptions import Path
+
+Loc = tuple["int | str", ...]
+
+
+class _Move(NamedTuple):
+    """One step down: the key it is stored under, the parts of the loc it takes, what may be found there."""
+
+    key: str
+    taken: int
+    nodes: list[Node]
+
+
+def make_loc(path: Path, data: Any) -> Loc:
+    """Return the ``loc`` that pydantic has for the value at ``path`` of ``data``: list positions are numbers."""
+    loc: list[int | str] = []
+    for key in path:
+        part = int(key) if isinstance(data, (list, tuple)) else key
+        loc.append(part)
+        data = data[part] if _has(data, part) else None
+    return tuple(loc)
+
+
+def locate(loc: Loc, schema: Any, data: Any) -> Path:
+    """Return the stored path for an error's ``loc`` in ``data``, which was validated as ``schema``.
+
+    What names no place of a stored config is left out: the members of a union, and the inside of a secret.
+    """
+    path: list[str] = []
+    nodes = [get_tree(schema)]
+    while loc and loc != ("[key]",):
+        move = _find_move([member for node in nodes for member in node.members], loc, data)
+        if move is None:
+            loc = loc[1:]
+            continue
+        path.append(move.key)
+        nodes = move.nodes
+        for part in loc[: move.taken]:
+            data = data[part] if _has(data, part) else None
+        loc = loc[move.taken :]
+    return tuple(path)
+
+
+def _find_move(nodes: list[Node], loc: Loc, data: Any) -> _Move | None:
+    found = [
+        (_count_parts(node, part, loc, data, in_union=len(nodes) > 1), part) for node in nodes for part in node.parts
+    ]
+    taken = max((count for count, _part in found), default=0)
+    best = [part for count, part in found if count == taken]
+    if taken:
+        key = best[0].name or str(loc[0])
+        return _Move(key, taken, [part.node for part in best if (part.name or str(loc[0])) == key])
+    undeclared = _has(data, loc[0]) and not any(node.is_secret for node in nodes)
+    return _Move(str(loc[0]), 1, []) if undeclared else None
+
+
+def _count_parts(node: Node, part: Part, loc: Loc, data: Any, *, in_union: bool) -> int:
+    """Return how many parts of ``loc`` lead to ``part``; 0 if they do not."""
+    if part.step is Step.EXTRA and str(loc[0]) in node.names:
+        return 0
+    if part.step in (Step.VALUE, Step.EXTRA):
+        return int(isinstance(data, dict) and str(loc[0]) in map(str, data))
+    if part.step is Step.ITEM:
+        return int(isinstance(loc[0], int) and isinstance(data, (list, tuple)))
+    if part.step is not Step.FIELD:
+        return 0
+    taken = max([len(place) for place in part.alias_paths if loc[: len(place)] == place], default=0)
+    taken = taken or int(str(loc[0]) in part.names)
+    is_member = in_union and taken < len(loc) and isinstance(data, dict) and loc[0] not in data
+    return 0 if is_member else taken
+
+
+def _has(data: Any, part: int | str) -> bool:
+    if isinstance(data, (list, tuple)):
+        return isinstance(part, int) and 0 <= part < len(data)
+    return isinstance(data, dict) and part in data
+
+
+def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: Path = ()) -> list[FieldProblem]:
+    """Return a problem for each key of the input ``data`` that the validated ``value`` has no field for.
+
+    ``nodes`` are what ``value`` was declared as. Classes that rewrite their input (a ``before`` or ``wrap`` model
+    validator) answer for their own keys.
+    """
+    while isinstance(value, RootModel):
+        value, nodes = value.root, [get_tree(type(value))]
+    members = [member for node in nodes for member in node.members]
+    fields = _get_declared(value, members)
+    if fields is not None and isinstance(data, Mapping):
+        return [] if _rewrites_input(type(value)) else _find_in_fields(value, data, fields, path)
+    inside = [part.node for node in members for part in node.parts if part.step in (Step.ITEM, Step.VALUE)]
+    return [
+        found
+        for key, item, given in _iter_pairs(value, data)
+        for found in find_unknown_keys(item, given, inside, (*path, key))
+    ]
+
+
+def _get_declared(value: Any, members: list[Node]) -> Mapping[str, Part] | None:
+    """Return the fields of ``value`` by each key that input may use; None if it has none."""
+    if get_fields(value) is not None:
+        return get_tree(type(value)).names
+    typed = [node for node in members if node.kind is Kind.MODEL and typing_extensions.is_typeddict(node.cls)]
+    is_dict = isinstance(value, Mapping)
+    return {name: part for node in typed for name, part in node.names.items()} if typed and is_dict else None
+
+
+def _find_in_fields(value: Any, data: Mapping[Any, Any], fields: Mapping[str, Part], path: Path) -> list[FieldProblem]:
+    problems = []
+    kept = get_fields(value) or value
+    for key, given in data.items():
+        part = fields.get(key)
+        if part is not None:
+            problems += find_unknown_keys(kept.get(part.name), given, [part.node], (*path, part.name))
+        elif key not in kept:
+            known = ", ".join(dict.fromkeys(part.name for part in fields.values())) or "none"
+            problems.append(FieldProblem((*path, str(key)), f"no such field; there are: {known}"))
+    return problems
+
+
+def _rewrites_input(cls: type) -> bool:
+    decorators = getattr(cls, "__pydantic_decorators__", None)
+    validators = decorators.model_validators.values() if decorators is not None else ()
+    return any(validator.info.mode != "after" for validator in validators)
+
+
+def _iter_pairs(value: Any, data: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(value, Mapping) and isinstance(data, Mapping):
+        yield from ((str(key), value[key], data[key]) for key in data if key in value)
+    elif is_sequence(value) and is_sequence(data):
+        yield from ((str(index), item, given) for index, (item, given) in enumerate(zip(value, data, strict=False)))
