@@ -318,8 +318,9 @@ def _encrypt_plain(plain: Mapping[uuid.UUID, object], using: str, report: Rotati
     """Store the rows anew, in the ordinary way; return the ids of those that were written."""
     if not plain:
         return set()
-    with changing(using):  # from here on no other writer can come between the look and the write
-        written = {row.pk for row in _load(plain, using).select_for_update() if _store_again(row, using, report)}
+    rows = _load(plain, using).order_by("pk").select_for_update(of=("self",), no_key=True)
+    with changing(using):  # nobody else can come between the look, which locks, and the write
+        written = {row.pk for row in rows if _store_again(row, using, report)}
     report.rewritten += len(written)
     return written
 

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connections, models, router
+from django.db import connections, models, router, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from django_plugin_system.changes import announce_instances, changing
+from django_plugin_system.changes import TABLE, announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.querysets import DEFAULT_NAME, add_health
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
-from django_plugin_system.rows.bulk import insert_rows, update_rows
 from django_plugin_system.rows.config import is_outdated
 from django_plugin_system.rows.fields import StoredConfig
 from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from django.db.models import QuerySet
     from pydantic import BaseModel
 
 Mode = Literal["create", "update"]
+BATCH_SIZE = 200
+"""How many configurations are written in one transaction."""
+_LOCK = f"SELECT pg_advisory_xact_lock(1685091121, ('{TABLE}'::regclass::oid::bigint % 2147483647)::int)"
+"""The first number stands for this package ("dps1"), the second one for the schema."""
 
 
 _AS_MADE: dict[str, Any] = {
@@ -69,8 +74,6 @@ class _Plan:
     new_items: list[PluginItem] = field(default_factory=list)
     changed_items: list[PluginItem] = field(default_factory=list)
     new_instances: list[PluginInstance] = field(default_factory=list)
-    upgraded: list[PluginInstance] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
     lost_items: list[PluginItem] = field(default_factory=list)
     lost_types: list[PluginType] = field(default_factory=list)
     types_found: int = 0
@@ -80,19 +83,49 @@ class _Plan:
 def sync_registered_plugins_to_db(
     *, mode: Mode = "create", prune: bool = True, dry_run: bool = False, using: str | None = None
 ) -> SyncResult:
-    """Bring the tables in line with the registry, in one transaction and a constant number of queries.
+    """Bring the tables in line with the registry, in one transaction and few queries, while no other sync does so.
 
     ``create`` adds what is missing and leaves every row as it is. ``update`` also refreshes descriptions and
-    priorities from code (never a status), and writes configurations of older versions in their new form. ``prune``
-    deletes types and items whose app is not installed, whose code is not registered and on which nothing hangs.
-    ``dry_run`` only says what would happen.
+    priorities from code (never a status), and writes configurations of older versions in their new form, a batch in a
+    transaction. ``prune`` deletes types and items whose app is not installed, whose code is not registered and on which
+    nothing hangs. ``dry_run`` only says what would happen.
     """
     alias = using or router.db_for_write(PluginItem)
     if dry_run:
-        return _count(_make_plan(mode, alias, prune=prune))
-    with changing(alias):
         plan = _make_plan(mode, alias, prune=prune)
-        return _apply(plan, alias)
+    else:
+        with excluding_syncs(alias), changing(alias):
+            plan = _make_plan(mode, alias, prune=prune)
+            _apply(plan, alias)
+    upgraded, problems = _upgrade_configs(alias, dry_run=dry_run) if mode == "update" else (0, [])
+    return SyncResult(
+        types_created=len(plan.new_types),
+        types_found=plan.types_found,
+        items_created=len(plan.new_items),
+        items_found=plan.items_found,
+        pruned_types=len(plan.lost_types),
+        pruned_items=len(plan.lost_items),
+        types_updated=len(plan.changed_types),
+        items_updated=len(plan.changed_items),
+        instances_created=len(plan.new_instances),
+        configs_upgraded=upgraded,
+        configs_failed=len(problems),
+        config_problems=tuple(problems),
+    )
+
+
+@contextmanager
+def excluding_syncs(alias: str) -> Iterator[None]:
+    """Open a transaction and keep other syncs out until it ends; SQLite keeps all other writers out anyway."""
+    connection = connections[alias]
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic(using=alias, savepoint=False):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                if is_outermost:  # so that, at any level, what another sync wrote is seen after waiting for it
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                cursor.execute(_LOCK)
+        yield
 
 
 def _make_plan(mode: Mode, alias: str, *, prune: bool) -> _Plan:
@@ -104,12 +137,6 @@ def _make_plan(mode: Mode, alias: str, *, prune: bool) -> _Plan:
     items = {(row.name, row.module, row.plugin_type.key): row for row in rows}
     for key, spec in registry.items.items():
         _plan_item(plan, items.get(key), spec, types[key[2]], mode)
-    if mode == "update":
-        for outdated in _find_outdated(alias):
-            if reason := _upgrade(outdated):
-                plan.problems.append(f"{outdated}: {reason}")
-            else:
-                plan.upgraded.append(outdated)
     if prune:
         plan.lost_items = _find_lost_items(items.values(), alias)
         plan.lost_types = _find_lost_types(types.values(), plan, items.values(), alias)
@@ -153,30 +180,6 @@ def _needs_no_config(schema: type[BaseModel] | None) -> bool:
     except Exception:  # noqa: BLE001 - foreign code
         return False
     return True
-
-
-def _find_outdated(alias: str) -> list[PluginInstance]:
-    """Return the rows whose class stores them otherwise by now: an older version, or secrets that are not bound yet."""
-    wanted = Q(pk__in=[])
-    for (name, module, (type_name, manager)), spec in registry.items.items():
-        config = spec.config
-        if config.version > 1 or config.is_bound:
-            item = Q(
-                item__name=name,
-                item__module=module,
-                item__plugin_type__name=type_name,
-                item__plugin_type__manager=manager,
-            )
-            wanted |= item if config.is_bound else item & Q(config_version__lt=config.version)
-    rows = PluginInstance.objects.using(alias).filter(wanted).select_related("item__plugin_type")
-    return [row for row in rows.order_by("item__name", "name", "pk") if _is_outdated(row)]
-
-
-def _is_outdated(row: PluginInstance) -> bool:
-    try:
-        return is_outdated(row)
-    except ConfigError:
-        return False
 
 
 def _find_lost_items(rows: Iterable[PluginItem], alias: str) -> list[PluginItem]:
@@ -236,42 +239,75 @@ def _find_pointing_fields(model: type[models.Model]) -> list[Any]:
     return [relation.field for relation in reverse if relation.field.concrete and not relation.many_to_many]
 
 
-def _apply(plan: _Plan, alias: str) -> SyncResult:
-    insert_rows(plan.new_types, alias)
-    insert_rows(plan.new_items, alias)
-    insert_rows(plan.new_instances, alias)
-    insert_rows([PluginHealth(instance=row, item=row.item) for row in plan.new_instances], alias)
-    if plan.new_instances:
+def _apply(plan: _Plan, alias: str) -> None:
+    PluginType.objects.using(alias).bulk_create(plan.new_types)
+    PluginItem.objects.using(alias).bulk_create(plan.new_items)
+    if plan.new_instances:  # nobody typed their config; an operator may have added one of the same name meanwhile
+        models.QuerySet(PluginInstance, using=alias).bulk_create(plan.new_instances, ignore_conflicts=True)
         announce_instances(PluginInstance, alias, [row.pk for row in plan.new_instances])
     add_health(PluginInstance, alias)
-    update_rows(plan.changed_types, ("description",), alias)
-    update_rows(plan.changed_items, ("description", "priority"), alias)
-    for row in plan.upgraded:
-        row.save(using=alias, update_fields=["config"])
+    PluginType.objects.using(alias).bulk_update(plan.changed_types, ["description"], BATCH_SIZE)
+    PluginItem.objects.using(alias).bulk_update(plan.changed_items, ["description", "priority"], BATCH_SIZE)
     for model, rows in ((PluginItem, plan.lost_items), (PluginType, plan.lost_types)):
         if rows:
             model.objects.using(alias).filter(pk__in=[row.pk for row in rows]).delete()
-    return _count(plan)
 
 
-def _count(plan: _Plan) -> SyncResult:
-    return SyncResult(
-        types_created=len(plan.new_types),
-        types_found=plan.types_found,
-        items_created=len(plan.new_items),
-        items_found=plan.items_found,
-        pruned_types=len(plan.lost_types),
-        pruned_items=len(plan.lost_items),
-        types_updated=len(plan.changed_types),
-        items_updated=len(plan.changed_items),
-        instances_created=len(plan.new_instances),
-        configs_upgraded=len(plan.upgraded),
-        configs_failed=len(plan.problems),
-        config_problems=tuple(plan.problems),
-    )
+def _upgrade_configs(alias: str, *, dry_run: bool) -> tuple[int, list[str]]:
+    """Write what classes store otherwise by now; return how many rows that were, and a line for each that stays."""
+    rows = PluginInstance.objects.using(alias).select_related("item__plugin_type").order_by("pk")
+    candidates = rows.filter(_may_be_outdated()).values_list("pk", flat=True)
+    outdated = [row.pk for batch in _iter_batches(candidates) for row in rows.filter(pk__in=batch) if _is_outdated(row)]
+    upgraded, problems = 0, []
+    for batch in _iter_batches(outdated):
+        reasons = (_try_upgrade if dry_run else _upgrade)(rows.filter(pk__in=batch))
+        problems += [f"{row}: {reason}" for row, reason in reasons.items() if reason]
+        upgraded += list(reasons.values()).count(None)
+    return upgraded, sorted(problems)
 
 
-def _upgrade(row: PluginInstance) -> str | None:
+def _iter_batches(keys: Iterable[Any]) -> Iterator[list[Any]]:
+    left = list(keys)
+    return (left[start : start + BATCH_SIZE] for start in range(0, len(left), BATCH_SIZE))
+
+
+def _upgrade(rows: QuerySet[PluginInstance]) -> dict[PluginInstance, str | None]:
+    """Write ``rows`` in their new form, in one transaction; return why that was not possible for a row, if so."""
+    with changing(rows.db):
+        reasons = _try_upgrade(rows.select_for_update(of=("self",), no_key=True))
+        rows.bulk_update([row for row, reason in reasons.items() if not reason], ["config"])
+    return reasons
+
+
+def _try_upgrade(rows: Iterable[PluginInstance]) -> dict[PluginInstance, str | None]:
+    """Bring the configs of ``rows`` into their new form, without saving them."""
+    return {row: _renew(row) for row in rows if _is_outdated(row)}
+
+
+def _may_be_outdated() -> Q:
+    """Return what the rows have in common whose class may store them otherwise: an older version, or bound secrets."""
+    wanted = Q(pk__in=[])
+    for (name, module, (type_name, manager)), spec in registry.items.items():
+        config = spec.config
+        if config.version > 1 or config.is_bound:
+            item = Q(
+                item__name=name,
+                item__module=module,
+                item__plugin_type__name=type_name,
+                item__plugin_type__manager=manager,
+            )
+            wanted |= item if config.is_bound else item & Q(config_version__lt=config.version)
+    return wanted
+
+
+def _is_outdated(row: PluginInstance) -> bool:
+    try:
+        return is_outdated(row)
+    except ConfigError:
+        return False
+
+
+def _renew(row: PluginInstance) -> str | None:
     """Bring the config of ``row`` into its new form, without saving it; return why that was not possible, if so."""
     try:
         row.renew_config()

@@ -100,9 +100,10 @@ def save_order(request: HttpRequest, admin: ModelAdmin[Any], plugin_type: Plugin
     if not edited:
         return outcome
     using = router.db_for_write(PluginInstance)
-    with changing(using):  # from here on, nobody else writes
+    with changing(using):
         rows = PluginInstance.objects.using(using).filter(item__plugin_type=plugin_type, pk__in=edited)
-        made = [OrderForm(row, request.POST) for row in rows.select_related("item__plugin_type")]
+        locked = rows.order_by("pk").select_for_update(of=("self",), no_key=True)
+        made = [OrderForm(row, request.POST) for row in locked.select_related("item__plugin_type")]
         allowed = all(admin.has_change_permission(request, form.instance) for form in made)
         outcome.lost = len(made) < len(edited)
         valid = [form for form in made if form.is_valid()]

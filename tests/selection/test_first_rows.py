@@ -6,14 +6,13 @@ import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from django.db import connection
+from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_plugin_system import failover, get_plugin
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-from django_plugin_system.rows.bulk import insert_rows
 from django_plugin_system.selection.candidates import find_head, iter_rows, make_request
 from tests.support.plugins import AbstractSms, LenientSms, declare_item, declare_type
 from tests.support.rows import add_instance, read_raw, write_raw
@@ -56,12 +55,9 @@ def store(items: dict[tuple[str, str], ItemOf]) -> None:
     for (name, module), item in items.items():
         row = PluginItem(plugin_type=plugin_type, name=name, module=module, status=item.status, priority=item.priority)
         row.save(force_insert=True)
-        insert_rows(
-            [
-                PluginInstance(item=row, name=name, status=status, priority=priority)
-                for name, (status, priority) in item.instances.items()
-            ],
-            "default",
+        models.QuerySet(PluginInstance).bulk_create(
+            PluginInstance(item=row, name=name, status=status, priority=priority)
+            for name, (status, priority) in item.instances.items()
         )
 
 
@@ -99,7 +95,7 @@ def test_types_do_not_mix(all_kinds: dict[str, PluginItem]) -> None:
     """The first row of a type is none of another type."""
     other = PluginType.objects.create(name="other", manager="apps.sms", description="")
     item = PluginItem.objects.create(plugin_type=other, name="aaa", module="m", priority=-99)
-    insert_rows([PluginInstance(item=item, name="aaa")], "default")
+    models.QuerySet(PluginInstance).bulk_create([PluginInstance(item=item, name="aaa")])
     head = find_head(make_request(AbstractSms, None, None, None))
     assert head is not None
     assert head.item == all_kinds["console"]

