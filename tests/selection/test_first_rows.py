@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from django.db import connection, models
@@ -18,6 +18,8 @@ from tests.support.plugins import AbstractSms, LenientSms, declare_item, declare
 from tests.support.rows import add_instance, read_raw, write_raw
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_django import DjangoAssertNumQueries
 
     from django_plugin_system.registry import Registry
@@ -47,6 +49,12 @@ ITEMS = st.dictionaries(
 )
 
 
+def insert(rows: Iterable[PluginInstance]) -> None:
+    """Store rows as they are, without a look at their configs."""
+    plain: Any = models.QuerySet(PluginInstance)
+    plain.bulk_create(rows)
+
+
 def store(items: dict[tuple[str, str], ItemOf]) -> None:
     """Store items and instances in place of those that are there."""
     PluginInstance.objects.all()._raw_delete("default")  # noqa: SLF001 - so that nothing protects them
@@ -55,7 +63,7 @@ def store(items: dict[tuple[str, str], ItemOf]) -> None:
     for (name, module), item in items.items():
         row = PluginItem(plugin_type=plugin_type, name=name, module=module, status=item.status, priority=item.priority)
         row.save(force_insert=True)
-        models.QuerySet(PluginInstance).bulk_create(
+        insert(
             PluginInstance(item=row, name=name, status=status, priority=priority)
             for name, (status, priority) in item.instances.items()
         )
@@ -95,7 +103,7 @@ def test_types_do_not_mix(all_kinds: dict[str, PluginItem]) -> None:
     """The first row of a type is none of another type."""
     other = PluginType.objects.create(name="other", manager="apps.sms", description="")
     item = PluginItem.objects.create(plugin_type=other, name="aaa", module="m", priority=-99)
-    models.QuerySet(PluginInstance).bulk_create([PluginInstance(item=item, name="aaa")])
+    insert([PluginInstance(item=item, name="aaa")])
     head = find_head(make_request(AbstractSms, None, None, None))
     assert head is not None
     assert head.item == all_kinds["console"]
