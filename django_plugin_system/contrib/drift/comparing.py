@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
+    from typing_extensions import TypeIs
 
     from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape
 
@@ -298,7 +299,7 @@ def _is_wider_bound(old: Limits, new: Limits, inclusive: str, exclusive: str, si
     return not ({inclusive, exclusive} & new.keys()) or bool(before and after and max(after) <= max(before))
 
 
-def _is_number(value: JsonValue) -> bool:
+def _is_number(value: JsonValue) -> TypeIs[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.changes import changing
-from django_plugin_system.contrib.transfer.document import Problem, read_document
+from django_plugin_system.contrib.transfer.document import VALUES, Problem, read_document
 from django_plugin_system.contrib.transfer.planning import BATCH, WRITTEN, Plan, make_plan
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.querysets import WRITTEN_AT_ONCE
 from django_plugin_system.rows.fields import to_text
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ def _write(plan: Plan, alias: str) -> bool:
             if not _lock_as_seen(changed, rows):
                 return False
             for in_config in (False, True):
-                group = [change.row for change in changed if change.in_config is in_config]
-                columns = WRITTEN if in_config else WRITTEN[:-2]
-                rows.bulk_update(group, [*columns, "updated_at"], BATCH)
+                group = [change for change in changed if change.in_config is in_config]
+                names = {difference.name for change in group for difference in change.differences}
+                columns = [*names.intersection(VALUES), *(["config"] if in_config else []), "updated_at"]
+                rows.bulk_update([change.row for change in group], columns, WRITTEN_AT_ONCE)
             rows.bulk_create(new, BATCH)
             transaction.on_commit(partial(_log, plan), using=alias)
     except IntegrityError:  # an instance of that name was made, or its item removed
