@@ -135,12 +135,14 @@ class _Describer:
             self.names[key] = name = f"{name} {same + 1}" if same else name
             self.models[name] = ModelShape()  # takes the place while the fields are described
             extra = self.describe(node.extra, in_secret=in_secret) if node.extra is not None else None
-            settings = {} if extra is None else {"extra values": extra.model_dump(mode="json", exclude_defaults=True)}
+            settings = list_settings(cls)
+            if extra is not None:
+                settings["extra values"] = extra.model_dump(mode="json", exclude_defaults=True)
             self.models[name] = ModelShape(
                 fields={
                     part.name: self._describe_field(part, in_secret) for _name, part in sorted(node.fields.items())
                 },
-                settings=list_settings(cls) | settings,
+                settings=settings,
                 functions=list_functions(cls),
             )
         return self.names[key]

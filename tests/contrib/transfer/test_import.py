@@ -12,6 +12,7 @@ import pytest
 from django.core.management import call_command
 
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+from django_plugin_system.signals import plugin_instance_changed
 from tests.contrib.transfer.helpers import KEPT, export, get, make_entry, run, run_import, write
 from tests.support.plugins import SECRET, VALID
 from tests.support.rows import add_instance, assert_sealed, get_item, read_raw
@@ -286,3 +287,19 @@ def test_nothing_is_ever_deleted(all_kinds: dict[str, PluginItem], folder: Path)
     assert before < set(PluginInstance.objects.values_list("pk", flat=True))
     assert run_import(folder).out == counts() + "\n"
     assert get_item("provider").instances.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_listeners_are_told(provider: PluginItem, folder: Path) -> None:
+    """Whoever listens to changes of instances learns of all that an import wrote, and of nothing else."""
+    rows = [add_instance(name, provider) for name in ("main", "moved", "same")]
+    told: set[Any] = set()
+
+    def listen(ids: frozenset[Any], **_others: object) -> None:
+        told.update(ids)
+
+    plugin_instance_changed.connect(listen)
+    entries = (make_entry(config={**VALID, "account": "AC2"}), make_entry("moved", priority=1), make_entry("same"))
+    assert not run_import(folder, *entries, make_entry("new", config=VALID), args=("--existing", "update")).error
+    plugin_instance_changed.disconnect(listen)
+    assert told == {rows[0].pk, rows[1].pk, get("new").pk}

@@ -91,7 +91,11 @@ def test_an_update_costs_a_few_queries_a_batch(provider: PluginItem, folder: Pat
         counts.append(len(queries))
         start += size
     assert counts[2] - counts[1] == counts[1] - counts[0]
-    assert set(PluginInstance.objects.values_list("priority", flat=True)) == {1}
+    assert counts[1] - counts[0] <= 8
+    rows = PluginInstance.objects.all()
+    assert {(row.priority, row.open_secrets()["token",], row.created_at < row.updated_at) for row in rows} == {
+        (1, SECRET, True)
+    }
 
 
 def test_nothing_is_prepared_inside_the_transaction(provider: PluginItem, folder: Path) -> None:
