@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django_plugin_system.exceptions import ConfigShapeError
 
@@ -90,3 +91,45 @@ def look_up(tree: Any, path: Path) -> list[Any]:
         else:
             return []
     return [tree]
+
+
+class LossyJsonError(ValueError):
+    """JSON that other parsers read in silence, and lose or invent something; the message quotes nothing of it."""
+
+    key: str | None = None
+    """The one that stands twice in one object, if that is it."""
+
+
+def parse_json(text: str, limit: int = 150) -> Any:
+    """Return the value of a JSON text.
+
+    :raises ValueError: if it is none, or nested more than ``limit`` levels deep; a LossyJsonError for NaN, infinite
+        numbers, and a key that stands twice in one object, since the first of its values would be lost.
+    """
+    reason = "it is nested too deeply"
+    try:
+        value = json.loads(text, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+        if not is_deep(value, limit):
+            return value
+    except (json.JSONDecodeError, LossyJsonError):
+        raise
+    except RecursionError:
+        pass
+    except ValueError:
+        reason = "it holds a number of more than 4,300 digits"
+    raise ValueError(reason)
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        error = LossyJsonError("a key stands twice in one object")
+        keys = [key for key, _value in pairs]
+        error.key = next(key for key in keys if keys.count(key) > 1)
+        raise error
+    return made
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"{name} is no JSON number"
+    raise LossyJsonError(message)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_plugin_system.config.json_tree import is_deep, iter_json, map_json
+from django_plugin_system.config.json_tree import is_deep, iter_json, map_json, parse_json, walk_json
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.builder import Builder
 from django_plugin_system.forms.containers import GroupControl, PairsControl
@@ -22,16 +22,15 @@ from django_plugin_system.forms.controls import (
     is_reference,
     is_same,
     iter_controls,
-    parse_json,
     show_json,
 )
-from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_mask, is_placeholder
-from django_plugin_system.forms.scalars import JsonTextControl, TextControl, hide_texts, iter_texts
-from django_plugin_system.schema.secrets import collect_secret_texts
+from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_placeholder
+from django_plugin_system.forms.scalars import JsonTextControl, TextControl, hide_texts, holds_mask
+from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from pydantic import BaseModel
 
@@ -90,7 +89,7 @@ class ConfigBinding:
         self.is_new = stored is None
         known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
         control, self._models = _build(schema)
-        self._placeholders = Placeholders(row, opened or {}, collect_secret_texts(schema, known))
+        self._placeholders = Placeholders(row, opened or {}, _find_exposed(schema, known))
         self.plain: dict[str, Any] = self._placeholders.hide(control, known)
         self.generated = generated and isinstance(control, GroupControl)
         try:
@@ -172,7 +171,7 @@ class ConfigBinding:
     def get_again(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
         form = _parse_or_none(text)
-        known = {*self._placeholders.secrets, *_iter_values(self.plain)}
+        known = {part for _path, part in walk_json(self.plain) if type(part) in (str, int, float)}
         if self.generated and isinstance(form, dict):  # what was left out stays, so it must not come back empty
             return show_json(self.control.conform({**self._form, **form}, known))
         if self.generated or (form is None and (not text or holds_secret(self.control))):
@@ -223,7 +222,12 @@ def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> 
 def _hide(stored: Mapping[str, Any], schema: type[BaseModel] | None) -> Any:
     if schema is None:
         return Placeholders().hide(None, dict(stored))
-    return Placeholders(exposed=collect_secret_texts(schema, stored)).hide(_build(schema)[0], dict(stored))
+    return Placeholders(exposed=_find_exposed(schema, stored)).hide(_build(schema)[0], dict(stored))
+
+
+def _find_exposed(schema: type[BaseModel], stored: Mapping[str, Any]) -> set[Path]:
+    """Return where the types declare secrets in ``stored``, which may not be encrypted."""
+    return {path for path, _value in find_secrets(get_tree(schema), stored, is_reference)}
 
 
 def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:
@@ -239,15 +243,6 @@ def _parse_or_none(text: str | None) -> Any:
         return parse_json(text or "")
     except ValueError:
         return None
-
-
-def _iter_values(plain: Any) -> Iterator[str | float]:
-    """Yield every text and number in ``plain``."""
-    if isinstance(plain, (dict, list)):
-        for _key, part in iter_json(plain):
-            yield from _iter_values(part)
-    elif plain is not None and not isinstance(plain, bool):
-        yield plain
 
 
 # Paths
@@ -309,7 +304,7 @@ def _read_text(control: Control | None, plain: Any, reading: Reading) -> Any:
     What was empty before may be so again.
     """
     is_new = control is not None and control.may_hold_secret() and not is_same(plain, reading.old)
-    if is_new and any(map(is_mask, iter_texts(plain))):
+    if is_new and holds_mask(plain):
         reading.refuse(MASK_PROBLEM)
     before = dict(iter_json(reading.old))
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 
 from django.utils.functional import Promise
 
+from django_plugin_system.config.json_tree import parse_json
 from django_plugin_system.config.references import claims_reference, read_reference
 from django_plugin_system.exceptions import FieldProblem, Path
 
@@ -242,34 +243,6 @@ def freeze(value: Any) -> Any:
 def is_same(one: Any, other: Any) -> bool:
     """Say whether two JSON values are equal."""
     return bool(freeze(one) == freeze(other))
-
-
-def parse_json(text: str) -> Any:
-    """Return the value of a JSON text.
-
-    :raises ValueError: if it is none; also for NaN, infinite numbers, and a key that stands twice in one object, since
-        the first of its values would be lost. The message quotes nothing of the text.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        message = f"{error.msg} (line {error.lineno}, column {error.colno})"
-    except RecursionError:
-        message = "nested too deeply"
-    raise ValueError(message)
-
-
-def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        message = "a key stands twice in one object"
-        raise ValueError(message)
-    return made
-
-
-def _refuse_constant(name: str) -> Any:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
 
 
 def show_json(value: Any) -> str:

@@ -88,8 +88,8 @@ class Placeholders:
 
     row: str = ""
     opened: Mapping[Path, Any] = field(default_factory=dict, repr=False)
-    exposed: Container[str] = field(default=(), repr=False)
-    """Texts that stand, not encrypted, where the schema declares a secret; hidden where no control says so."""
+    exposed: Container[Path] = ()
+    """Where the types declare secrets; what stands there is hidden where no control says whether it is one."""
 
     secrets: dict[str, dict[Path, StoredSecret]] = field(default_factory=dict, repr=False)
     """Equal secrets of one place have the same placeholder."""
@@ -107,11 +107,10 @@ class Placeholders:
     def _hide(self, control: Control | None, stored: Any, path: Path, place: Path, titles: tuple[str, ...]) -> Any:
         if is_reference(stored):
             return stored
-        if is_marker(stored) or (control and control.is_secret and stored is not None):
+        is_declared = control.is_secret if control else path in self.exposed
+        if is_marker(stored) or (is_declared and stored is not None):
             opened = self.opened.get(path, MISSING if is_marker(stored) else stored)
             return self._keep(StoredSecret(path, place, titles, stored, opened))
-        if control is None and isinstance(stored, str) and stored in self.exposed:
-            return self._keep(StoredSecret(path, place, titles, stored, stored))
         if is_placeholder(stored) or find_marker_problem(stored):
             self.lookalikes.append((place, stored))
         free_keys = control is not None and control.has_free_keys

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext as _
 
+from django_plugin_system.config.json_tree import map_json, parse_json, walk_json
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.forms.controls import (
     MISSING,
@@ -21,7 +22,6 @@ from django_plugin_system.forms.controls import (
     UnfitError,
     holds_secret,
     is_reference,
-    parse_json,
     read_typed,
     show_json,
     show_reference,
@@ -35,7 +35,7 @@ from django_plugin_system.forms.placeholders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container
 
 MAX_EXACT = 2**53 - 1
 """The largest whole number that a browser does not round."""
@@ -336,7 +336,7 @@ class JsonTextControl(Control):
             plain = parse_json(form) if isinstance(form, str) else form
         except ValueError as error:
             return reading.refuse(_("This is not valid JSON: %(reason)s.") % {"reason": error})
-        if self.secret_inside and any(map(is_mask, iter_texts(plain))):
+        if self.secret_inside and holds_mask(plain):
             return reading.refuse(MASK_PROBLEM)
         return plain
 
@@ -363,22 +363,14 @@ def join_texts(text: Text, hint: str) -> str:
 
 def hide_texts(value: Any, known: Container[Any]) -> Any:
     """Return JSON with every text and number that is not in ``known`` replaced by a request to type it again."""
-    if is_reference(value):
-        return value
-    if isinstance(value, dict):
-        return {key: hide_texts(item, known) for key, item in value.items()}
-    if isinstance(value, list):
-        return [hide_texts(item, known) for item in value]
+    if isinstance(value, (dict, list)):
+        return value if is_reference(value) else map_json(value, lambda _key, part: hide_texts(part, known))
     return value if value is None or isinstance(value, bool) or value in known else RETYPE
 
 
-def iter_texts(value: Any) -> Iterator[str]:
-    """Yield every text in the JSON ``value``."""
-    if isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from iter_texts(item)
-    elif isinstance(value, str):
-        yield value
+def holds_mask(value: Any) -> bool:
+    """Say whether a text in the JSON ``value`` is a mask."""
+    return any(isinstance(part, str) and is_mask(part) for _path, part in walk_json(value))
 
 
 def adapt_or_fall_back(control: Control, plain: Any) -> Control:

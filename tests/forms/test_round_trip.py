@@ -111,9 +111,16 @@ def test_a_key_that_stands_twice_is_a_problem(generated: bool) -> None:  # noqa:
     assert "a key stands twice" in submission.problems[0].message
 
 
-def test_deeply_nested_text_is_a_problem() -> None:
-    """JSON that is nested without end is refused, not a crash."""
-    assert bind(make_schema(str), {"value": "x"}).read("[" * 100_000).problems
+@pytest.mark.parametrize("generated", [True, False])
+@pytest.mark.parametrize("levels", [120, 500, 100_000])
+def test_deeply_nested_json(levels: int, *, generated: bool) -> None:
+    """JSON that is nested without end is refused, in the whole text and in that of one field, and crashes nothing."""
+    binding = bind(make_schema(Any), {"value": "x"}, generated=generated)
+    deep = "[" * levels + "1" + "]" * levels
+    for text in (f'{{"value": {deep}}}', *([json.dumps({"value": deep})] if generated else [])):
+        refused = [problem.message for problem in binding.read(text).problems]
+        assert any("nested too deeply" in message for message in refused) == (levels > 120)
+        assert binding.get_again(text)
 
 
 def test_cleared_values() -> None:

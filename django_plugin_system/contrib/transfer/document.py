@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from django_plugin_system.config.json_tree import LossyJsonError, is_deep, parse_json
 from django_plugin_system.contrib.transfer.yaml import iter_yaml, read_yaml
 from django_plugin_system.exceptions import InvalidDocument
 
@@ -102,7 +103,7 @@ def read_document(text: str, kind: str) -> tuple[list[Entry], list[Problem]]:
     :raises InvalidDocument: if it is no document of this version at all.
     """
     data = READERS[kind](text)
-    if get_depth(data) > MAX_DEPTH:
+    if is_deep(data, MAX_DEPTH):
         raise InvalidDocument(f"it is nested more than {MAX_DEPTH} levels deep")
     entries: list[Entry] = []
     problems: list[Problem] = []
@@ -113,21 +114,6 @@ def read_document(text: str, kind: str) -> tuple[list[Entry], list[Problem]]:
         else:
             problems += [Problem(_name_entry(number, given), message) for message in found]
     return entries, problems
-
-
-def get_depth(data: Any) -> int:
-    """Return how many containers stand inside one another in ``data``."""
-    depth = 0
-    level = [data]
-    while level := [item for value in level for item in _get_items(value)]:
-        depth += 1
-    return depth
-
-
-def _get_items(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values()) or [None]
-    return (value or [None]) if isinstance(value, list) else []
 
 
 def _find_instances(data: Any) -> list[Any]:
@@ -194,29 +180,14 @@ def read_json(text: str) -> Any:
     :raises InvalidDocument: if it is no JSON; the message quotes nothing of it but names of keys.
     """
     try:
-        return json.loads(text, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         reason = f"line {error.lineno}, column {error.colno}: this is not JSON: {error.msg}"
-    except RecursionError:
-        reason = "it is nested too deeply"
-    except InvalidDocument:
-        raise
-    except ValueError:
-        reason = "it holds a number of more than 4,300 digits"
+    except LossyJsonError as error:
+        reason = str(error) if error.key is None else f"the key {json.dumps(error.key)} stands twice in one object"
+    except ValueError as error:
+        reason = str(error)
     raise InvalidDocument(reason)
-
-
-def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        keys = [key for key, _value in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidDocument(f"the key {json.dumps(twice)} stands twice in one object")
-    return made
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise InvalidDocument(f"{name} is no JSON number")
 
 
 READERS = {"json": read_json, "yaml": read_yaml}
