@@ -57,8 +57,8 @@ def find_item(item_id: str | UUID | None) -> PluginItem | None:
 
 
 def group_items(search: str = "") -> list[Group]:
-    """Return the items whose code is there, grouped by type; those that ``search`` is found in. One query."""
-    items = PluginItem.objects.select_related("plugin_type").annotate(instance_count=count_instances("item"))
+    """Return the items whose code is there, grouped by type; those that ``search`` is found in."""
+    items = PluginItem.objects.select_related("plugin_type").annotate(instance_count=count_instances("pk"))
     for word in search.split():
         texts = ("name", "module", "description", "plugin_type__name", "plugin_type__description")
         found = Q()

@@ -140,7 +140,13 @@ class LastTestFilter(admin.SimpleListFilter):
 
 
 class InstanceChangeList(ChangeList):
-    """Gives each row that is shown its place in the order of selection, as an annotation would."""
+    """Finds few rows among many fast; gives each that is shown its place in the order of selection."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        """Search and filter without sorting first: who sorts by an index looks up row by row what nearly none has."""
+        rows = super().get_queryset(request, *args, **kwargs)
+        found = list(rows.order_by().values_list("pk", flat=True)[: MOST_LOOKED_AT + 1])
+        return rows if len(found) > MOST_LOOKED_AT else rows.filter(pk__in=found)
 
     def get_results(self, request: HttpRequest) -> None:
         """Read the rows of the page, and their places."""

@@ -9,11 +9,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, FromCode, Links, NamedInputs, count_instances
+from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, FromCode, Links, NamedInputs
 from django_plugin_system.models import PluginInstance, PluginItem
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
@@ -24,7 +23,7 @@ MOST_LINKS = 50
 class PluginItemAdmin(FromCode):
     """Items come from code: their status, priority and description can be changed, and none can be added."""
 
-    instance_path = "item"
+    item_path = "pk"
     list_display = ("name", "type_and_module", "status", "priority", "instance_count", "class_loads")
     actions = STATUS_AND_PRIORITY
     list_editable = ("status", "priority")
@@ -35,11 +34,6 @@ class PluginItemAdmin(FromCode):
     fields = ("plugin_type", "module", "name", "status", "priority", "description", "class_loads")
     readonly_fields = ("plugin_type", "module", "name", "class_loads")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PluginItem]:
-        """Count in the same query."""
-        rows: QuerySet[PluginItem] = super().get_queryset(request).annotate(instance_count=count_instances("item"))
-        return rows
-
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the form of one row of the list."""
         return super().get_changelist_form(request, **{"form": NamedInputs, **kwargs})
@@ -49,11 +43,6 @@ class PluginItemAdmin(FromCode):
         """Return the type, and the app that provides the item."""
         text = '<span title="{}">{}</span> <span class="dps-origin dps-module">{}</span>'
         return format_html(text, row.plugin_type, row.plugin_type.name, row.module)
-
-    @admin.display(description=_("instances"), ordering="instance_count")
-    def instance_count(self, row: Any) -> int:
-        """Return the number of instances."""
-        return int(row.instance_count)
 
     @admin.display(description=_("class loads"), boolean=True)
     def class_loads(self, row: PluginItem) -> bool:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import router, transaction
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -122,12 +122,6 @@ def show_last_test(row: PluginInstance) -> SafeString | str:
     )
 
 
-def count_instances(path: str) -> Coalesce:
-    """Return an annotation: how many instances have the row at the end of ``path``, counted for the rows shown only."""
-    rows = PluginInstance.objects.filter(**{path: OuterRef("pk")}).order_by().values(path)
-    return Coalesce(Subquery(rows.annotate(total=Count("pk")).values("total")), 0, output_field=IntegerField())
-
-
 # What the three models have in common
 
 
@@ -160,26 +154,55 @@ class PluginAdmin(ModelAdmin):
         return super().response_action(request, queryset, *args, **kwargs)
 
 
+def find_instances(**conditions: Any) -> QuerySet[PluginInstance]:
+    """Return the instances of the items that meet ``conditions``."""
+    return PluginInstance.objects.filter(item__in=PluginItem.objects.filter(**conditions).values("pk"))
+
+
+def count_instances(item_path: str) -> Subquery:
+    """Return an annotation: how many instances hang on a row, which an item has at ``item_path``; by index alone."""
+    total = Func(Value(1), function="COUNT", output_field=IntegerField())
+    return Subquery(find_instances(**{item_path: OuterRef(OuterRef("pk"))}).values(total=total))
+
+
+class CountingChangeList(ChangeList):
+    """A list of what code declares, with the number of instances that hang on each row."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        """Count in the same query."""
+        self.root_queryset = self.root_queryset.annotate(instance_count=count_instances(self.model_admin.item_path))
+        return super().get_queryset(request, *args, **kwargs)
+
+
 class FromCode(PluginAdmin):
     """Rows that code declares: none can be added, and none is deleted while an operator's instances hang on it."""
 
-    instance_path: str
-    """How an instance names the row it belongs to."""
+    item_path: str
+    """How an item names the row that it is, or belongs to."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: code declares what there is."""
         del request
         return False
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the class of the list."""
+        del request, kwargs
+        return CountingChangeList
+
+    @admin.display(description=gettext_lazy("instances"), ordering="instance_count")
+    def instance_count(self, row: Any) -> int:
+        """Return the number of instances."""
+        return int(row.instance_count)
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say how many instances stand in the way, beside the first of them, which ``protect_configured`` names."""
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
         if protected:
-            rows = PluginInstance.objects.filter(**{f"{self.instance_path}__in": [row.pk for row in objs]})
-            total = rows.exclude(UNTOUCHED).count()
-            protected.append(
-                ngettext("%(count)d instance in all", "%(count)d instances in all", total) % {"count": total}
-            )
+            instances = find_instances(**{f"{self.item_path}__in": [row.pk for row in objs]})
+            total = instances.count() - instances.filter(UNTOUCHED).count()
+            text = ngettext("%(count)d instance in all", "%(count)d instances in all", total)
+            protected.append(text % {"count": total})
         return deleted, counts, missing, protected
 
 

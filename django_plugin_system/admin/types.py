@@ -20,9 +20,9 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_plugin_system.admin.shared import HIGHEST, LOWEST, FromCode, count_instances, show_rank
+from django_plugin_system.admin.shared import HIGHEST, LOWEST, FromCode, show_rank
 from django_plugin_system.changes import changing
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.models import PluginInstance, PluginStatus, PluginType
 from django_plugin_system.registry import registry
 from django_plugin_system.rows.reasons import Reason, is_cooling_down
 from django_plugin_system.selection.candidates import make_request
@@ -202,8 +202,11 @@ def make_table(
 
 
 def _find_names(plugin_type: PluginType) -> list[str]:
-    rows = PluginInstance.objects.filter(item__in=PluginItem.objects.filter(plugin_type=plugin_type))
-    return list(rows.order_by("name").values_list("name", flat=True).distinct()[:NAMES_OFFERED])
+    """Return the first names of a type's instances: an index has those of each item in order."""
+    names: set[str] = set()
+    for item in plugin_type.pluginitem_set.all():
+        names.update(item.instances.order_by("name").values_list("name", flat=True)[:NAMES_OFFERED])
+    return sorted(names)[:NAMES_OFFERED]
 
 
 def find_first_rows(plugin_type: PluginType, name: str, count: int) -> list[PluginInstance]:
@@ -266,7 +269,7 @@ def _count_items(status: PluginStatus) -> Count:
 class PluginTypeAdmin(FromCode):
     """Types come from code: they can be looked at and described, not added."""
 
-    instance_path = "item__plugin_type"
+    item_path = "plugin_type"
     list_display = (
         "name",
         "manager",
@@ -288,7 +291,6 @@ class PluginTypeAdmin(FromCode):
             "active_items": _count_items(PluginStatus.ACTIVE),
             "reserved_items": _count_items(PluginStatus.RESERVED),
             "disabled_items": _count_items(PluginStatus.DISABLED),
-            "instance_count": count_instances("item__plugin_type"),
         }
         rows: QuerySet[PluginType] = super().get_queryset(request).annotate(**counts)
         return rows
@@ -307,11 +309,6 @@ class PluginTypeAdmin(FromCode):
     def disabled_items(self, row: Any) -> int:
         """Return the number of disabled items."""
         return int(row.disabled_items)
-
-    @admin.display(description=gettext_lazy("instances"), ordering="instance_count")
-    def instance_count(self, row: Any) -> int:
-        """Return the number of instances of all items."""
-        return int(row.instance_count)
 
     @admin.display(description=gettext_lazy("in code"), boolean=True)
     def is_declared(self, row: PluginType) -> bool:
