@@ -6,7 +6,6 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -18,7 +17,7 @@ from django.db.models.functions import Collate
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.config.json_tree import INSIDE, is_deep, map_json, replace_json
+from django_plugin_system.config.json_tree import INSIDE, is_deep, replace_json
 from django_plugin_system.config.references import ENV, is_listed, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem
@@ -30,7 +29,7 @@ from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from django.db.models import QuerySet
 
@@ -184,9 +183,6 @@ def _make_listed(name: str) -> str:
 REDACTED = "$redacted"
 """``{"$redacted": true}`` stands for a value that was left out; it says: keep what is stored there."""
 
-Redact = Callable[[Path], Any]
-"""Returns what stands in a document for the value at a path."""
-
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -213,79 +209,60 @@ def claims_kept(value: object) -> bool:
     return isinstance(value, dict) and REDACTED in value
 
 
-@dataclass
-class _Found:
-    """Where values were left out, and where something looks so already."""
-
-    secrets: set[Path] = field(default_factory=set)
-    odd: set[Path] = field(default_factory=set)
-
-    def get_reason(self) -> str | None:
-        """Return what is to be said about the odd ones."""
-        places = ", ".join(map(show_path, sorted(self.odd)))
-        return f"{places}: {REDACTED} is a key of documents, so what stands there is left out" if places else None
-
-
 @sensitive_variables()
 def take_snapshot(row: PluginInstance) -> Snapshot:
     """Return what ``row`` holds now.
 
     A config that cannot be read is given as it is stored, with everything left out that is, or may be, a secret.
     """
-    reason: str | None = None
     if not isinstance(row.config, dict) or is_deep(row.config):
         reason = "what is stored is no object, or nested too deeply: left out"
         return Snapshot({}, row.config_version, reason=reason)
-    found = _Found()
-    opened = None
-    schema = row.item.config_schema
+    opened, why = None, None
+    plain: Mapping[Path, Any] = {}
+    declared = row.item.declared
     try:
-        if schema is not None or row.item.plugin_class is None:
+        if declared is None or declared.schema is not None:  # without its class, this says so
             opened, current = make_current(row)
             opened = opened if row.is_untouched else current
-    except UnresolvedReference:  # nothing is wrong with what is stored
-        config = _cover(schema, _replace(row.config, (), found), found)
+        elif row.config:
+            why = "its class takes no configuration any more"
     except ConfigError as error:
-        config = _cover(schema, _replace(row.config, (), found), found)
-        reason = describe_config_error(error)
-    else:
-        config = _replace(opened.stored if opened else row.config, (), found)
-        reason = "its class takes no configuration any more" if schema is None and row.config else None
+        plain = find_plain(row.item.config_schema, row.config)
+        if not isinstance(error, UnresolvedReference):  # then nothing is wrong with what is stored
+            why = describe_config_error(error)
     opened = opened or open_row(row)
+    config, hidden, odd = _redact(opened.stored, plain)
+    if odd and why is None:
+        places = ", ".join(map(show_path, sorted(odd)))
+        why = f"{places}: {REDACTED} is a key of documents, so what stands there is left out"
     secrets = {} if opened.failures else opened.secrets
-    hidden, reason = frozenset(found.secrets), reason or found.get_reason()
-    return Snapshot(config, opened.place.version, hidden, reason, dict(opened.stored), secrets)
+    return Snapshot(config, opened.place.version, frozenset(hidden), why, dict(opened.stored), secrets)
 
 
-def _replace(value: Any, path: Path, found: _Found) -> Any:
-    """Return ``value`` without what is encrypted and what looks like left out."""
-    if is_marker(value):
-        found.secrets.add(path)
+def _redact(stored: Any, plain: Container[Path]) -> tuple[Any, set[Path], set[Path]]:
+    """Return ``stored`` without what is encrypted or ``plain``; where that was; where something looks so already."""
+    hidden: set[Path] = set()
+    odd: set[Path] = set()
+
+    def replace_secret(path: Path, value: Any) -> Any:
+        if not is_marker(value) and path not in plain and not claims_kept(value):
+            return INSIDE
+        (odd if claims_kept(value) else hidden).add(path)
         return keep(path)
-    if claims_kept(value):
-        found.odd.add(path)
-        return keep(path)
-    return map_json(value, lambda key, item: _replace(item, (*path, key), found))
+
+    return replace_json(stored, replace_secret), hidden, odd
 
 
-def _cover(schema: Any, value: Any, found: _Found) -> Any:
-    """Return ``value`` without anything that may stand at the place of a secret of the type ``schema``."""
-    places = find_plain(schema, value)
-    found.secrets |= places
-    return replace_json(value, lambda path, _value: keep(path) if path in places else INSIDE)
-
-
-def find_plain(schema: Any, config: Any) -> set[Path]:
-    """Return where ``config``, data of the type ``schema``, has a value of its own at the place of a secret."""
+def find_plain(schema: Any, config: Any) -> dict[Path, Any]:
+    """Return what ``config``, data of the type ``schema``, has of its own at the places of secrets."""
 
     def is_none_or_elsewhere(value: Any) -> bool:
         return value is None or claims_kept(value) or read_reference(value) is not None
 
-    return {path for path, _value in find_secrets(get_tree(schema), config, skip=is_none_or_elsewhere)}
+    return dict(find_secrets(get_tree(schema), config, skip=is_none_or_elsewhere))
 
 
-def substitute(value: Any, make: Redact, path: Path = ()) -> Any:
+def substitute(value: Any, make: Callable[[Path], Any]) -> Any:
     """Return a copy of ``value`` with each ``{"$redacted": ...}`` replaced by what ``make`` returns for its path."""
-    if claims_kept(value):
-        return make(path)
-    return map_json(value, lambda key, item: substitute(item, make, (*path, key)))
+    return replace_json(value, lambda path, inner: make(path) if claims_kept(inner) else INSIDE)

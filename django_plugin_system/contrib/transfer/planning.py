@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from django.views.decorators.debug import sensitive_variables
 from pydantic import SecretStr
 
-from django_plugin_system.config.json_tree import iter_json, look_up, map_json
+from django_plugin_system.config.json_tree import look_up, walk_json
 from django_plugin_system.config.tokens import MARKER, is_marker
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.contrib.transfer.document import VALUES, Problem, show_name
@@ -198,7 +198,7 @@ def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> l
     ``before`` is what ``row`` holds, without its secrets; None for a new row.
     """
     given = dict(entry.config or {})
-    problems = list(_find_misplaced(given, ()))
+    problems = list(_find_misplaced(given))
     if problems:
         return problems
     try:
@@ -215,14 +215,13 @@ def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> l
     return problems
 
 
-def _find_misplaced(value: Any, path: Path) -> Iterator[FieldProblem]:
-    if is_marker(value):
-        yield FieldProblem(path, f'"{MARKER}" is a stored secret, which opens nowhere else: {GIVE_IT}')
-    elif claims_kept(value) and (value != {REDACTED: True} or value[REDACTED] is not True):
-        yield FieldProblem(path, f'a value that was left out is written {{"{REDACTED}": true}}, and nothing beside it')
-    else:
-        for key, item in iter_json(value):
-            yield from _find_misplaced(item, (*path, key))
+def _find_misplaced(given: Any) -> Iterator[FieldProblem]:
+    for path, value in walk_json(given, lambda _path, value: not is_marker(value) and not claims_kept(value)):
+        if is_marker(value):
+            yield FieldProblem(path, f'"{MARKER}" is a stored secret, which opens nowhere else: {GIVE_IT}')
+        elif claims_kept(value) and (value != {REDACTED: True} or value[REDACTED] is not True):
+            reason = f'a value that was left out is written {{"{REDACTED}": true}}, and nothing beside it'
+            yield FieldProblem(path, reason)
 
 
 def _take(before: Snapshot | None, config: Any, path: Path, problems: list[FieldProblem]) -> Any:
@@ -251,18 +250,15 @@ class _LeftOut(SecretStr):
     """Stands for a value that was left out while a document is upgraded: a step may move it, but not look into it."""
 
     def __init__(self, path: Path, opened: list[Path]) -> None:
-        """Stand at ``path``; ``opened`` collects where a step tried to look."""
+        """Stand at ``path``; ``opened`` collects where a step looked."""
         super().__init__("")
         self._path = path
         self._opened = opened
 
-    def get_secret_value(self) -> str:
-        """Note that the value is needed.
-
-        :raises LookupError: always.
-        """
+    def get_secret_value(self) -> Any:
+        """Return what says that the value was left out, and note that it is needed."""
         self._opened.append(self._path)
-        raise LookupError
+        return keep(self._path)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _LeftOut:
         return self
@@ -281,9 +277,8 @@ def _upgrade(row: PluginInstance, entry: Entry, given: dict[str, Any]) -> Any:
         raise InvalidConfig(str(row), [FieldProblem((), reason)])
     if version == known:
         return given
-    plain = {path: look_up(given, path)[0] for path in find_plain(schema, given)}
     opened: list[Path] = []
-    wrapped = substitute(wrap_secrets(given, plain), lambda path: _LeftOut(path, opened))
+    wrapped = substitute(wrap_secrets(given, find_plain(schema, given)), lambda path: _LeftOut(path, opened))
     failure = upgraded = None
     try:
         upgraded = upgrade(plugin_class, wrapped, version, known)
@@ -294,14 +289,7 @@ def _upgrade(row: PluginInstance, entry: Entry, given: dict[str, Any]) -> Any:
         raise InvalidConfig(str(row), [FieldProblem(path, reason) for path in opened])
     if failure is not None:
         raise failure
-    return unwrap_secrets(_restore_left_out(upgraded, ()))[0]
-
-
-def _restore_left_out(value: Any, path: Path) -> Any:
-    """Return ``value`` with ``{"$redacted": true}`` wherever a step put what stands for a value that was left out."""
-    if isinstance(value, _LeftOut):
-        return keep(path)
-    return map_json(value, lambda key, item: _restore_left_out(item, (*path, key)))
+    return unwrap_secrets(upgraded)[0]
 
 
 # What changes
@@ -322,7 +310,7 @@ def _compare_configs(before: Snapshot | None, after: Snapshot) -> list[Differenc
 
     Secrets that stay are among it only where something else changes.
     """
-    old, new = {} if before is None else dict(_flatten(before.config, ())), dict(_flatten(after.config, ()))
+    old, new = {} if before is None else _flatten(before.config), _flatten(after.config)
     known = {} if before is None else before.secrets
     found = []
     for path in sorted({*old, *new}):
@@ -339,14 +327,15 @@ def _compare_configs(before: Snapshot | None, after: Snapshot) -> list[Differenc
     return found if any(difference.text != KEPT for difference in found) else []
 
 
-def _flatten(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield each value that holds no other, with its path; an object of one key that starts with ``$`` is a value."""
-    keys = [key for key, _item in iter_json(value)]
-    if not keys or (isinstance(value, dict) and len(keys) == 1 and keys[0].startswith("$")):
-        yield path, value
-        return
-    for key, item in iter_json(value):
-        yield from _flatten(item, (*path, key))
+def _flatten(config: Any) -> dict[Path, Any]:
+    """Return each value that holds no other, by its path; an object of one key that starts with ``$`` is a value."""
+
+    def holds_values(value: Any) -> bool:
+        is_special = isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$")
+        return isinstance(value, (dict, list)) and bool(value) and not is_special
+
+    found = walk_json(config, lambda _path, value: holds_values(value))
+    return {path: value for path, value in found if not holds_values(value)}
 
 
 def _show_at(values: Mapping[Path, Any], path: Path) -> str:
