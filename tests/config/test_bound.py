@@ -160,7 +160,7 @@ def test_what_is_unbound_has_no_bonds() -> None:
         (("boxed", "endpoint"), {"$env": "X"}, {"boxed"}),
         (("one", "kind"), "bank", {"one"}),
     ],
-    ids=str,
+    ids=["text", "number", "in a list", "none", "reference", "member"],
 )
 def test_an_endpoint_that_was_changed_in_the_table_opens_nothing(
     path: tuple[str, ...], value: Any, hurt: set[str]
