@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django_plugin_system.config.json_tree import is_deep, iter_json, map_json, parse_json, walk_json
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.builder import Builder
-from django_plugin_system.forms.containers import GroupControl, PairsControl
+from django_plugin_system.forms.containers import GroupControl, PairsControl, TupleControl
 from django_plugin_system.forms.controls import (
     JOIN,
     MISSING,
@@ -285,9 +285,8 @@ def _matches(key: str, part: str) -> bool:
 
 def _outline(control: Control) -> Any:
     """Return what the text of a new configuration starts with: every field with its default, or empty."""
-    if isinstance(control, GroupControl):
-        return {name: _outline_field(child) for name, child in control.children.items()}
-    return {}
+    fields = {name: _outline_field(child) for name, child in getattr(control, "children", {}).items()}
+    return list(fields.values()) if isinstance(control, TupleControl) else fields
 
 
 def _outline_field(control: Control) -> Any:

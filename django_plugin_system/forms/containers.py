@@ -55,9 +55,8 @@ class ListControl(Control):
 
     def describe(self, seen: Seen) -> Schema:
         """Draw one control for all items."""
-        schema = super().describe(seen)
-        schema |= {"description": schema.pop("help_text", ""), "maxItems": NO_LIMIT if self.most is None else self.most}
-        return {**schema, "items": self.item.describe(_collect_items(seen))}
+        most = NO_LIMIT if self.most is None else self.most
+        return {**super().describe(seen), "maxItems": most, "items": self.item.describe(_collect_items(seen))}
 
     @property
     def blank(self) -> Any:
@@ -116,11 +115,10 @@ class PairsControl(Control):
 
     def describe(self, seen: Seen) -> Schema:
         """Draw a group of key and value for each entry."""
-        schema = super().describe(seen)
         key = {"type": "string", "title": _("Key")}
         value = {"title": _("Value"), **self.value.describe(collect(_collect_items(seen), "value"))}
         entry = {"type": "object", "properties": {"key": key, "value": value}, "required": ["key"]}
-        return {**schema, "description": schema.pop("help_text", ""), "maxItems": NO_LIMIT, "items": entry}
+        return {**super().describe(seen), "maxItems": NO_LIMIT, "items": entry}
 
     @property
     def blank(self) -> Any:
@@ -210,17 +208,14 @@ class GroupControl(Control):
     def get_headings(self) -> dict[int, str]:
         """Return each heading by the position, from 0, of the field that it stands above."""
         groups = [str(control.label.group) for control in self._get_drawn().values()]
-        first = {group: position for position, group in reversed([*enumerate(groups)]) if group}
-        return {position: group for group, position in first.items()}
+        return {groups.index(group): group for group in dict.fromkeys(groups) if group}
 
     def describe(self, seen: Seen) -> Schema:
         """Draw the fields in the order of the model, and of their headings."""
-        schema = self.describe_label()
         drawn = {name: control.describe(collect(seen, name)) for name, control in self._get_drawn().items()}
         marker = {key: {"const": value, "widget": "hidden"} for key, value in self._get_marker().items()}
         required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
-        schema |= {"type": "object", "description": schema.pop("help_text", ""), "properties": {**marker, **drawn}}
-        return {**schema, "required": required}
+        return {**self.describe_label(), "type": "object", "properties": {**marker, **drawn}, "required": required}
 
     @property
     def blank(self) -> Any:

@@ -115,7 +115,8 @@ class Control:
     def describe_label(self) -> Schema:
         """Return the part of the schema that says how the control is presented."""
         label = self.label
-        texts = {"title": label.title, "help_text": label.help_text, "placeholder": label.placeholder}
+        help_key = "description" if self.kind in {"array", "object"} else "help_text"
+        texts = {"title": label.title, help_key: label.help_text, "placeholder": label.placeholder}
         schema: Schema = {key: str(text) for key, text in texts.items() if text}
         if label.read_only:
             schema["readonly"] = True

@@ -244,12 +244,6 @@ class ConstantControl(Control):
             raise UnfitError
         return plain
 
-    def adapt(self, plain: Any) -> Control:
-        """Offer a stored value that is not the constant beside it, so that opening the form changes nothing."""
-        if plain == self.value or not isinstance(plain, (str, int, float)):
-            return super().adapt(plain)
-        return ChoiceControl(self.label, choices=((str(self.value), json.dumps(self.value)),)).adapt(plain)
-
     def read(self, form: Any, reading: Reading) -> Any:
         """Read the constant, also where nothing was posted; a person without JavaScript may have typed another."""
         if form not in (None, "") and str(form) != str(self.value):

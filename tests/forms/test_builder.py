@@ -376,6 +376,7 @@ def test_text_mode_outline() -> None:
         maybe: int | None
         token: SecretStr = SecretStr(SECRET)
         mapping: dict[str, int]
+        pair: tuple[str, int | None]
 
     text = ConfigBinding(Whole, generated=False).get_text()
     assert json.loads(text) == {
@@ -387,6 +388,7 @@ def test_text_mode_outline() -> None:
         "maybe": None,
         "token": "",
         "mapping": {},
+        "pair": ["", None],
     }
     lists = edit(ConfigBinding(Whole, generated=False), tags=["a", {"x": 1}], name="")
     assert lists.config is not None
