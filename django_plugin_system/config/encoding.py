@@ -127,11 +127,7 @@ def _pair_items(value: Mapping[Any, Any], dump: Any, path: Path) -> Iterable[tup
 
 
 def _encode_key(key: Any, path: Path) -> str:
-    try:
-        return encode_key(key)
-    except Exception:  # noqa: BLE001, S110 - foreign code; refused below, outside the handler
-        pass
-    raise refuse(path, f"a value of type {type(key).__name__} has no JSON form")
+    return encode_key(key if isinstance(key, str) else _to_json(key, path))
 
 
 def _encode_leaf(value: Any, dump: Any, path: Path) -> Any:

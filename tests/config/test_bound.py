@@ -433,6 +433,8 @@ def test_items_may_be_reordered_but_not_mixed() -> None:
     servers = [Api(endpoint=f"https://{name}", token=SecretStr(name * 9)) for name in "abc"]
     previous = store(Many(servers=servers))
     assert change(Many(servers=servers[::-1]), previous) == []
+    alike = [Api(endpoint=f"https://{name}", token=SecretStr("alike")) for name in "abc"]
+    assert change(Many(servers=alike[::-1]), store(Many(servers=alike))) == []
     assert change(Many(servers=servers[1:]), previous) == []
     mixed = [servers[0], Api(endpoint="https://b", token=servers[2].token)]
     assert change(Many(servers=mixed), previous) == [("servers", "1", "token")]

@@ -114,11 +114,18 @@ def test_later_keys_of_the_ring_open_too() -> None:
     assert get_token_key_id(seal("x", ROW, PATH, both)["$secret"]) == both.primary_id != RING.primary_id
 
 
+def make_short() -> str:
+    """Return a token that is long by its bonds, and holds too little beside them."""
+    data = b"[" + b" " * 30 + b"]\x00" + b"x" * 28
+    return f"dps1.{RING.primary_id}.{base64.urlsafe_b64encode(data).rstrip(b'=').decode()}"
+
+
 def spoil(token: str) -> dict[str, Any]:
     """Return values, by what is wrong with them, that are no tokens."""
     head, _, text = token.rpartition(".")
     return {
         "empty": "",
+        "short": make_short(),
         "none": None,
         "number": 5,
         "list": [token],
