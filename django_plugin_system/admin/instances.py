@@ -128,18 +128,15 @@ class InstancePage:
         generated = is_jsonform_installed() and AS_TEXT not in self.query
         make = partial(ConfigBinding, schema, row=str(self.row.pk), generated=generated)
         if self.is_new:
-            binding = make(start=drop_secrets(open_current(self.source).stored, schema) if self.source else None)
-        else:
-            opened = open_current(self.row)
-            binding = make(opened.stored, opened.secrets)
-        binding.text_url = f"?{urlencode({**self.query.dict(), AS_TEXT: 1})}"
-        return binding
+            return make(start=drop_secrets(open_current(self.source).stored, schema) if self.source else None)
+        opened = open_current(self.row)
+        return make(opened.stored, opened.secrets)
 
     def make_form_class(self, *bases: type) -> type[PluginInstanceForm]:
         """Return the form of the row, with the configuration if it can be edited."""
         attributes: dict[str, Any] = {"page": self}
         if self.is_editable:
-            attributes["config"] = ConfigFormField(self.binding)
+            attributes["config"] = ConfigFormField(self.binding, f"?{urlencode({**self.query.dict(), AS_TEXT: 1})}")
         metaclass: Any = type(PluginInstanceForm)
         made: type[PluginInstanceForm] = metaclass(
             PluginInstanceForm.__name__, (*bases, PluginInstanceForm), attributes

@@ -68,9 +68,6 @@ class ConfigBinding:
     With ``generated`` django-jsonform draws it; without, or where it cannot, the configuration is one JSON text.
     """
 
-    text_url: str = ""
-    """Where the same configuration is edited as one JSON text, if there is such a place."""
-
     def __init__(
         self,
         schema: type[BaseModel],
@@ -89,7 +86,7 @@ class ConfigBinding:
         self.is_new = stored is None
         known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
         control, self._models = _build(schema)
-        self._placeholders = Placeholders(row, opened or {}, _find_exposed(schema, known))
+        self._placeholders = Placeholders(row, opened or {}, _find_declared(schema, known))
         self.plain: dict[str, Any] = self._placeholders.hide(control, known)
         self.generated = generated and isinstance(control, GroupControl)
         try:
@@ -168,17 +165,17 @@ class ConfigBinding:
         """Return how people know the value at a form path: ``Servers > 1 > Token``."""
         return " > ".join(_find_titles(self.control, path) or path)
 
-    def get_again(self, text: str | None) -> str:
+    def redisplay(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
         form = _parse_or_none(text)
         known = {part for _path, part in walk_json(self.plain) if type(part) in (str, int, float)}
         if self.generated and isinstance(form, dict):  # what was left out stays, so it must not come back empty
-            return show_json(self.control.conform({**self._form, **form}, known))
+            return show_json(self.control.redisplay({**self._form, **form}, known))
         if self.generated or (form is None and (not text or holds_secret(self.control))):
             return self.get_text()
         if form is None:  # no JSON, and no secret can be in it
             return str(text)
-        return show_json(_hide_typed(self.control, form, known) if holds_secret(self.control) else form)
+        return show_json(_redisplay_text(self.control, form, known) if holds_secret(self.control) else form)
 
 
 def _refuse(problem: str, form: Any = None) -> Submission:
@@ -222,10 +219,10 @@ def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> 
 def _hide(stored: Mapping[str, Any], schema: type[BaseModel] | None) -> Any:
     if schema is None:
         return Placeholders().hide(None, dict(stored))
-    return Placeholders(exposed=_find_exposed(schema, stored)).hide(_build(schema)[0], dict(stored))
+    return Placeholders(declared=_find_declared(schema, stored)).hide(_build(schema)[0], dict(stored))
 
 
-def _find_exposed(schema: type[BaseModel], stored: Mapping[str, Any]) -> set[Path]:
+def _find_declared(schema: type[BaseModel], stored: Mapping[str, Any]) -> set[Path]:
     """Return where the types declare secrets in ``stored``, which may not be encrypted."""
     return {path for path, _value in find_secrets(get_tree(schema), stored, is_reference)}
 
@@ -321,7 +318,7 @@ def _must_be_filled(control: Control) -> bool:
     return control.is_secret or (isinstance(control, TextControl) and control.label.required)
 
 
-def _hide_typed(control: Control | None, plain: Any, known: Container[Any]) -> Any:
+def _redisplay_text(control: Control | None, plain: Any, known: Container[Any]) -> Any:
     """Return typed JSON as it may be shown again: nothing that was typed where a secret or nothing belongs."""
     if is_reference(plain):
         return plain
@@ -329,4 +326,4 @@ def _hide_typed(control: Control | None, plain: Any, known: Container[Any]) -> A
         return hide_texts(plain, known)
     if isinstance(control, JsonTextControl):
         return plain
-    return map_json(plain, lambda key, part: _hide_typed(control.find(key, part), part, known))
+    return map_json(plain, lambda key, part: _redisplay_text(control.find(key, part), part, known))

@@ -86,9 +86,9 @@ class ListControl(Control):
             plain.append(_none_if_missing(self.item.decode(item, reading.enter(str(index), old=old))))
         return plain
 
-    def conform(self, form: Any, known: Container[Any]) -> Any:
+    def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show each item again."""
-        return [self.item.conform(item, known) for item in form] if isinstance(form, list) else []
+        return [self.item.redisplay(item, known) for item in form] if isinstance(form, list) else []
 
     def get_child(self, _key: str) -> Control:
         """Return the items' control."""
@@ -145,10 +145,10 @@ class PairsControl(Control):
                 plain[key] = _none_if_missing(self.value.decode(value, place))
         return plain
 
-    def conform(self, form: Any, known: Container[Any]) -> Any:
+    def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show each entry again."""
         return [
-            {"key": key if isinstance(key, str) else "", "value": self.value.conform(value, known)}
+            {"key": key if isinstance(key, str) else "", "value": self.value.redisplay(value, known)}
             for key, value in _iter_entries(form)
         ]
 
@@ -275,10 +275,10 @@ class GroupControl(Control):
             plain |= self._get_extras(found)
         return plain
 
-    def conform(self, form: Any, known: Container[Any]) -> Any:
+    def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show each field again."""
         given = form if isinstance(form, dict) else {}
-        shown = {name: child.conform(given.get(name), known) for name, child in self._get_all().items()}
+        shown = {name: child.redisplay(given.get(name), known) for name, child in self._get_all().items()}
         return self._get_marker() | shown
 
     def get_child(self, key: str) -> Control | None:
@@ -323,9 +323,9 @@ class TupleControl(GroupControl):
         plain = super().read(given, Reading(_name_items(reading.old), reading.at, reading.problems))
         return [plain.get(name) for name in self.children]
 
-    def conform(self, form: Any, known: Container[Any]) -> Any:
+    def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show each position again."""
-        return super().conform(_name_items(form), known)
+        return super().redisplay(_name_items(form), known)
 
     def get_child(self, key: str) -> Control | None:
         """Return the position's control."""

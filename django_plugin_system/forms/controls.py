@@ -173,7 +173,7 @@ class Control:
         """The plain value of a control that was left empty."""
         return None if self.nullable else MISSING
 
-    def conform(self, form: Any, _known: Container[Any]) -> Any:
+    def redisplay(self, form: Any, _known: Container[Any]) -> Any:
         """Return ``form``, a posted value, as it may be shown again: in the right shape, without a typed secret.
 
         ``known`` are the placeholders of stored secrets, and the values that are no secrets.

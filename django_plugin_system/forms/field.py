@@ -33,11 +33,11 @@ class ConfigFormField(forms.Field):
 
     widget: GeneratedConfigWidget | TextConfigWidget
 
-    def __init__(self, binding: ConfigBinding) -> None:
-        """Show and read the form of ``binding``."""
+    def __init__(self, binding: ConfigBinding, text_url: str = "") -> None:
+        """Show and read the form of ``binding``; ``text_url`` is where the same is one JSON text, if anywhere."""
         self.binding = binding
         widget = GeneratedConfigWidget(binding) if binding.generated else TextConfigWidget()
-        help_text = _describe_references(binding)
+        help_text = _describe_references(text_url if binding.generated else "")
         label, initial = _("Configuration"), binding.get_text()
         super().__init__(widget=widget, label=label, required=False, initial=initial, help_text=help_text)
 
@@ -71,7 +71,7 @@ class ConfigFormField(forms.Field):
     def bound_data(self, data: Any, initial: Any) -> str:
         """Return what is shown again of ``data``."""
         del initial
-        return self.binding.get_again(data)
+        return self.binding.redisplay(data)
 
     def prepare_value(self, value: Any) -> str:
         """Draw nothing but text of the binding's making."""
@@ -83,7 +83,7 @@ class ConfigFormField(forms.Field):
         return self.binding.has_changed(data)
 
 
-def _describe_references(binding: ConfigBinding) -> SafeString:
+def _describe_references(text_url: str) -> SafeString:
     """Return what operators may refer to by the settings, in words; nothing where that is nothing."""
     settings = get_settings()
     ways = [
@@ -94,10 +94,10 @@ def _describe_references(binding: ConfigBinding) -> SafeString:
         return mark_safe("")
     said = _("A value may also stand on the server, in the place of a text, a secret or any part of JSON:")
     text = format_html("{} {}.", said, mark_safe(" / ".join(filter(None, ways))))  # noqa: S308 - escaped above
-    if not binding.text_url or not binding.generated:
+    if not text_url:
         return text
     link = _("Edit the configuration as JSON to refer to the server from any other field.")
-    return format_html('{} <a href="{}">{}</a>', text, binding.text_url, link)
+    return format_html('{} <a href="{}">{}</a>', text, text_url, link)
 
 
 def _describe_way(kind: str, example: str, words: str, allowed: Sequence[str]) -> str:

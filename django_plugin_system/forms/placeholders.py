@@ -88,7 +88,7 @@ class Placeholders:
 
     row: str = ""
     opened: Mapping[Path, Any] = field(default_factory=dict, repr=False)
-    exposed: Container[Path] = ()
+    declared: Container[Path] = ()
     """Where the types declare secrets; what stands there is hidden where no control says whether it is one."""
 
     secrets: dict[str, dict[Path, StoredSecret]] = field(default_factory=dict, repr=False)
@@ -107,7 +107,7 @@ class Placeholders:
     def _hide(self, control: Control | None, stored: Any, path: Path, place: Path, titles: tuple[str, ...]) -> Any:
         if is_reference(stored):
             return stored
-        is_declared = control.is_secret if control else path in self.exposed
+        is_declared = control.is_secret if control else path in self.declared
         if is_marker(stored) or (is_declared and stored is not None):
             opened = self.opened.get(path, MISSING if is_marker(stored) else stored)
             return self._keep(StoredSecret(path, place, titles, stored, opened))

@@ -216,7 +216,7 @@ class ChoiceControl(Control):
         texts = (form, json.dumps(form))
         return next((text for text in texts if isinstance(text, str) and self._is_choice(text)), None)
 
-    def conform(self, form: Any, _known: Container[Any]) -> str:
+    def redisplay(self, form: Any, _known: Container[Any]) -> str:
         """Show the choice again if it is one."""
         return self._find_text(form) or self.blank
 
@@ -294,7 +294,7 @@ class SecretControl(Control):
         except ValueError:
             return reading.refuse(_("This secret is not a plain text: type it as JSON."))
 
-    def conform(self, form: Any, known: Container[Any]) -> str:
+    def redisplay(self, form: Any, known: Container[Any]) -> str:
         """Show a placeholder or a reference again; ask for anything else to be typed again."""
         if form in ("", None):
             return ""
@@ -334,7 +334,7 @@ class JsonTextControl(Control):
             return reading.refuse(MASK_PROBLEM)
         return plain
 
-    def conform(self, form: Any, known: Container[Any]) -> str:
+    def redisplay(self, form: Any, known: Container[Any]) -> str:
         """Show the text again; where it may hold a secret, without anything that is not a known placeholder."""
         text = form if isinstance(form, str) else show_json(form)
         if not self.secret_inside:

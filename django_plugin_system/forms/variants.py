@@ -66,9 +66,9 @@ class RecursiveControl(Control):
         """Read what the target reads."""
         return self.target.read(form, reading)
 
-    def conform(self, form: Any, known: Container[Any]) -> Any:
+    def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show what the target shows again."""
-        return self.target.conform(form, known)
+        return self.target.redisplay(form, known)
 
     def resolve(self, _plain: Any) -> Control:
         """Return the target."""
@@ -174,9 +174,9 @@ class VariantsControl(Control):
         value = option.read(form, reading)
         return None if value is MISSING and self.nullable else value
 
-    def conform(self, form: Any, known: Container[Any]) -> Any:
+    def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show the chosen option again."""
-        return (self.pick_form(form) or self.options[0]).conform(form, known)
+        return (self.pick_form(form) or self.options[0]).redisplay(form, known)
 
     def resolve(self, plain: Any) -> Control | None:
         """Return the option in use."""

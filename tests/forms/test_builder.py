@@ -336,7 +336,7 @@ def test_schema_that_cannot_be_built_at_all() -> None:
     binding = bind(schema, {"value": MARKER})
     assert not binding.generated
     assert edit(binding, value=SECRET).config == {"value": SECRET}
-    assert SECRET not in binding.get_again(json.dumps({"value": SECRET}))
+    assert SECRET not in binding.redisplay(json.dumps({"value": SECRET}))
     assert "stored secret" not in redact({"value": MARKER}, schema)
     assert post(bind(schema), {"a": 1}).config == {"a": 1}
 

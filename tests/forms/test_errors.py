@@ -169,7 +169,7 @@ def test_plain_json_is_shown_again_as_a_form() -> None:
         ("model_optional", None, ""),
     ):
         binding = bind_value(name, BY_NAME[name].values[0])
-        assert json.loads(binding.get_again(json.dumps({"value": typed})))["value"] == shown
+        assert json.loads(binding.redisplay(json.dumps({"value": typed})))["value"] == shown
 
 
 def test_fields_left_out() -> None:
@@ -187,9 +187,9 @@ def test_fields_left_out_are_shown_again_as_they_are() -> None:
     schema = create_model("Config", name=(str, "n"), port=(int, 1), token=(SecretStr | None, None))
     binding = bind(schema, {"name": "stored", "port": 5, "token": MARKER})
     sent = get_form(binding)
-    assert json.loads(binding.get_again('{"port": "x"}')) == {**sent, "port": "x"}
+    assert json.loads(binding.redisplay('{"port": "x"}')) == {**sent, "port": "x"}
     for odd in ("{}", "[]", "7", '"x"', "null"):
-        assert json.loads(binding.get_again(odd)) == sent
+        assert json.loads(binding.redisplay(odd)) == sent
 
 
 def test_a_member_of_a_union_typed_without_javascript() -> None:
@@ -199,7 +199,7 @@ def test_a_member_of_a_union_typed_without_javascript() -> None:
     form = get_form(binding)["value"]
     bank = {"kind": "bank", "iban": "DE", "limit": "5"}
     assert edit(binding, value=bank).config == {"value": {**bank, "limit": 5}}
-    assert json.loads(binding.get_again(json.dumps({"value": bank})))["value"]["kind"] == "bank"
+    assert json.loads(binding.redisplay(json.dumps({"value": bank})))["value"]["kind"] == "bank"
     wrong = edit(binding, value={**form, "kind": "bank"})
     assert [problem.path for problem in wrong.problems] == [("value", "kind")]
     unknown = edit(binding, value={"kind": "coin"})

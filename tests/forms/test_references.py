@@ -115,11 +115,11 @@ def test_a_refused_form_shows_references_again(*, generated: bool) -> None:
     """What names a place is shown again; a secret beside it has to be typed again."""
     binding = bind(Config, {}, generated=generated)
     form: Any = {"host": TEXT if generated else ENV, "token": TEXT if generated else ENV, "names": [], "labels": []}
-    again = json.loads(binding.get_again(json.dumps(form)))
+    again = json.loads(binding.redisplay(json.dumps(form)))
     assert (again["host"], again["token"]) == (form["host"], form["token"])
     if not generated:
-        assert json.loads(binding.get_again(json.dumps({**form, "more": {"a": ENV}})))["more"] == {"a": ENV}
-    again = json.loads(binding.get_again(json.dumps({**form, "token": '{"$env": 1, "x": "typed"}'})))
+        assert json.loads(binding.redisplay(json.dumps({**form, "more": {"a": ENV}})))["more"] == {"a": ENV}
+    again = json.loads(binding.redisplay(json.dumps({**form, "token": '{"$env": 1, "x": "typed"}'})))
     assert again["token"] == RETYPE
 
 
@@ -129,7 +129,7 @@ def test_json_text_in_a_form_takes_references() -> None:
     binding = bind(schema, {"value": {"a": ENV, "b": MARKER}})
     assert not post(binding, get_form(binding)).changed
     text = json.dumps({"a": ENV, "b": SECRET})
-    again = binding.get_again(json.dumps({"value": text}))
+    again = binding.redisplay(json.dumps({"value": text}))
     assert "APP_TOKEN" in again
 
 
@@ -147,11 +147,10 @@ def test_people_who_may_only_look_see_the_reference() -> None:
 def test_what_may_be_referred_to_is_said(settings: Settings) -> None:
     """The form names what the settings list, escaped, with a way to the JSON text; without a setting, nothing."""
     binding = bind(Config, {})
-    binding.text_url = "?a=1&json=1"
     settings.PLUGIN_SYSTEM = {}
     assert ConfigFormField(binding).help_text == ""
     settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["APP_*", "OTHER"]}
-    text = str(ConfigFormField(binding).help_text)
+    text = str(ConfigFormField(binding, "?a=1&json=1").help_text)
     assert "APP_*, OTHER" in text
     assert "$file" not in text
     assert '<a href="?a=1&amp;json=1">' in text

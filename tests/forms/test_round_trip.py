@@ -45,7 +45,7 @@ def test_value_survives_an_edit_elsewhere(shape: Shape, value: Any) -> None:
 def test_posted_form_can_be_shown_again(shape: Shape, value: Any) -> None:
     """A form that was not touched is shown again as it was after a refusal."""
     binding = bind_shape(shape, value)
-    assert json.loads(binding.get_again(binding.get_text())) == get_form(binding)
+    assert json.loads(binding.redisplay(binding.get_text())) == get_form(binding)
 
 
 @pytest.mark.parametrize(("shape", "value"), CASES)
@@ -80,8 +80,8 @@ def test_garbage_is_read_and_shown_again_without_a_crash(shape: Shape, garbage: 
     """Whatever is posted for a field, the server answers, and what it shows again has the shape of the field."""
     binding = bind_shape(shape, shape.values[-1])
     post(binding, {"value": garbage})
-    shown = binding.get_again(json.dumps({"value": garbage}))
-    assert json.loads(binding.get_again(shown)) == json.loads(shown)
+    shown = binding.redisplay(json.dumps({"value": garbage}))
+    assert json.loads(binding.redisplay(shown)) == json.loads(shown)
 
 
 @EACH
@@ -120,7 +120,7 @@ def test_deeply_nested_json(levels: int, *, generated: bool) -> None:
     for text in (f'{{"value": {deep}}}', *([json.dumps({"value": deep})] if generated else [])):
         refused = [problem.message for problem in binding.read(text).problems]
         assert any("nested too deeply" in message for message in refused) == (levels > 120)
-        assert binding.get_again(text)
+        assert binding.redisplay(text)
 
 
 def test_cleared_values() -> None:

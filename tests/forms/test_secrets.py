@@ -135,7 +135,7 @@ def test_typed_secret_is_not_shown_again() -> None:
     """After a refusal a typed secret is replaced by a request to type it again, and a placeholder stays."""
     binding = bind(Config, STORED)
     form = {**get_form(binding), "token": SECRET, "url": "new"}
-    shown = json.loads(binding.get_again(json.dumps(form)))
+    shown = json.loads(binding.redisplay(json.dumps(form)))
     assert shown == {**form, "token": RETYPE}
     assert "not kept" in post(binding, shown).problems[0].message
 
@@ -153,7 +153,7 @@ def test_text_mode() -> None:
     assert kept.config == {**STORED, "url": "new"}
     assert edit(binding, token="").config == {key: value for key, value in STORED.items() if key != "token"}
     typed = {**get_form(binding), "token": SECRET, "tokn": SECRET, "accounts": [{"user": "x", "token": SECRET}]}
-    shown = binding.get_again(json.dumps(typed))
+    shown = binding.redisplay(json.dumps(typed))
     assert SECRET not in shown
     assert json.loads(shown)["accounts"] == [{"user": "x", "token": RETYPE}]
 
@@ -162,10 +162,10 @@ def test_unreadable_text_is_not_shown_again_where_it_may_hold_a_secret() -> None
     """A text with a comma too many comes back as it was stored if a secret may be in it, else as it was typed."""
     broken = f'{{"token": "{SECRET}",}}'
     binding = bind(Config, STORED, generated=False)
-    assert binding.get_again(broken) == binding.get_text()
+    assert binding.redisplay(broken) == binding.get_text()
     plain = bind(make_schema(str), {"value": "x"}, generated=False)
-    assert plain.get_again('{"value": ') == '{"value": '
-    assert plain.get_again('{"other": 1}') == '{\n  "other": 1\n}'
+    assert plain.redisplay('{"value": ') == '{"value": '
+    assert plain.redisplay('{"other": 1}') == '{\n  "other": 1\n}'
 
 
 def test_secret_in_json_text() -> None:
@@ -175,12 +175,12 @@ def test_secret_in_json_text() -> None:
     assert edit(binding, value=text.replace("1\n", "2\n")).config == {"value": {"token": MARKER, "port": 2}}
     typed = json.dumps({"token": SECRET, "port": 1})
     assert edit(binding, value=typed).config == {"value": {"token": SECRET, "port": 1}}
-    shown = json.loads(binding.get_again(json.dumps({"value": typed})))["value"]
+    shown = json.loads(binding.redisplay(json.dumps({"value": typed})))["value"]
     assert json.loads(shown) == {"token": RETYPE, "port": 1}
-    assert json.loads(binding.get_again(json.dumps({"value": SECRET})))["value"] == ""
+    assert json.loads(binding.redisplay(json.dumps({"value": SECRET})))["value"] == ""
     assert edit(binding, value='{"token": "****"}').config is None
     listed = json.dumps({"value": json.dumps({"token": [SECRET, None]})})
-    assert SECRET not in binding.get_again(listed)
+    assert SECRET not in binding.redisplay(listed)
 
 
 def test_secret_or_a_list() -> None:
@@ -266,10 +266,10 @@ def test_secrets_beside_the_fields() -> None:
         form = get_form(binding)
         added = {"_extras": [*form["_extras"], {"key": "new", "value": SECRET}]} if generated else {"new": SECRET}
         assert edit(binding, **added).config == {"name": "n", "more": MARKER, "new": SECRET}
-        again = binding.get_again(json.dumps({**form, **added}))
+        again = binding.redisplay(json.dumps({**form, **added}))
         assert SECRET not in again
         assert RETYPE in again
-        assert SECRET not in binding.get_again(json.dumps({**form, **added})[:-1])
+        assert SECRET not in binding.redisplay(json.dumps({**form, **added})[:-1])
 
 
 def test_secret_paths() -> None:
@@ -338,5 +338,5 @@ def test_plain_json_beside_a_secret_is_shown_again() -> None:
         options: dict[str, Any] = {}
 
     typed = {"token": SECRET, "options": {"a": [1, "b"]}}
-    shown = bind(Mixed, {"token": MARKER}, generated=False).get_again(json.dumps(typed))
+    shown = bind(Mixed, {"token": MARKER}, generated=False).redisplay(json.dumps(typed))
     assert json.loads(shown) == {**typed, "token": RETYPE}
