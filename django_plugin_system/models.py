@@ -254,7 +254,7 @@ class PluginHealth(ChangeAnnouncingModel):
         indexes = (Index(fields=["item", "unavailable_until"], name="idx_plugin_health_usable"),)
 
     def __str__(self) -> str:
-        return str(self.instance)
+        return self.instance.name  # and not the item, which Django's page of a deletion would look up for each
 
 
 class Change(models.Model):

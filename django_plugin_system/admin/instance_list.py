@@ -6,12 +6,14 @@ to them is read for the page that is shown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import F, Q
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -26,7 +28,7 @@ from django_plugin_system.admin.shared import (
     show_priority,
     show_state,
 )
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,11 +37,23 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
+    BasePaginator = Paginator[PluginInstance]
+else:
+    BasePaginator = Paginator  # not subscriptable at run time
+
 MOST_LOOKED_AT = 1000
 """Rows of which a page looks at each: to find the place of those that it shows, or whether they can be read."""
 
+MOST_LISTED = 10_000
+"""Rows that the pages of the list lead to."""
+
 _OFF = Q(status=PluginStatus.DISABLED) | Q(item__in=PluginItem.objects.filter(status=PluginStatus.DISABLED))
 _FIRST = Q(status=PluginStatus.ACTIVE, item__in=PluginItem.objects.filter(status=PluginStatus.ACTIVE))
+
+
+def _find_by_health(**conditions: Any) -> Q:
+    """Return what holds for the rows whose health meets ``conditions``; it is looked through once, not row by row."""
+    return Q(pk__in=PluginHealth.objects.filter(**conditions).values("instance"))
 
 
 class TierFilter(admin.SimpleListFilter):
@@ -89,7 +103,7 @@ class StateFilter(admin.SimpleListFilter):
 
 def _find_troubled() -> Q:
     """Return what makes a row unusable that no configuration has to be read for: cooling down, code gone or older."""
-    troubled = Q(health__unavailable_until__gt=Now())
+    troubled = _find_by_health(unavailable_until__gt=Now())
     known: dict[int, list[PluginItem]] = {}
     for item in PluginItem.objects.select_related("plugin_type"):
         known.setdefault(item.declared.version if item.declared else 0, []).append(item)
@@ -112,8 +126,8 @@ class LastErrorFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep the chosen rows."""
         del request
-        wanted = {"yes": Q(health__last_error__gt=""), "no": Q(health=None) | Q(health__last_error="")}
-        return queryset.filter(wanted.get(self.value() or "", Q()))
+        noted = _find_by_health(last_error__gt="")
+        return queryset.filter({"yes": noted, "no": ~noted}.get(self.value() or "", Q()))
 
 
 class LastTestFilter(admin.SimpleListFilter):
@@ -130,13 +144,21 @@ class LastTestFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep the rows with the chosen result."""
         del request
-        tested, failed = Q(health__tested_revision=F("config_revision")), Q(health__last_test_error__gt="")
-        wanted = {
-            "passed": tested & ~failed,
-            "failed": tested & failed,
-            "none": Q(health__tested_revision=None) | ~tested,
-        }
+        same = PluginHealth.objects.filter(instance=OuterRef("pk"), tested_revision=OuterRef("config_revision"))
+        tested = _find_by_health(tested_revision__isnull=False) & Q(Exists(same))
+        failed = _find_by_health(last_test_error__gt="")
+        wanted = {"passed": tested & ~failed, "failed": tested & failed, "none": ~tested}
         return queryset.filter(wanted.get(self.value() or "", Q()))
+
+
+class BoundedPaginator(BasePaginator):
+    """Leads to the first rows only, so that it need not count all that match a filter."""
+
+    @cached_property
+    def count(self) -> int:
+        """Count the rows it leads to."""
+        rows = cast("QuerySet[PluginInstance]", self.object_list)
+        return rows.order_by()[:MOST_LISTED].count()
 
 
 class InstanceChangeList(ChangeList):
@@ -151,6 +173,9 @@ class InstanceChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Read the rows of the page, and their places."""
         super().get_results(request)
+        if self.result_count == MOST_LISTED:
+            text = gettext("The first %(count)d are listed. Search, or filter, to find others.")
+            messages.info(request, text % {"count": MOST_LISTED})
         places = find_places({row.item.plugin_type_id for row in self.result_list})
         for row in self.result_list:
             row.place = places.get(row.pk, "")
@@ -175,6 +200,7 @@ class InstanceList(PluginAdmin):
     actions = (*STATUS_AND_PRIORITY, duplicate_with_secrets)
     list_editable = ("status", "priority")
     list_filter = (StateFilter, TierFilter, LastErrorFilter, LastTestFilter, "status", "item__plugin_type", "item")
+    paginator = BoundedPaginator
     search_fields = ("name", "description")
     search_help_text = _("Names and descriptions of instances, names of items and types.")
     ordering = ("name", "item_id")

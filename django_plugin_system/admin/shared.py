@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -170,7 +170,8 @@ class CountingChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         """Count in the same query."""
-        self.root_queryset = self.root_queryset.annotate(instance_count=count_instances(self.model_admin.item_path))
+        item_path = cast("FromCode", self.model_admin).item_path
+        self.root_queryset = self.root_queryset.annotate(instance_count=count_instances(item_path))
         return super().get_queryset(request, *args, **kwargs)
 
 

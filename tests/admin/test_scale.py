@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from django_plugin_system.admin import instance_list, shared
+from django_plugin_system.admin import PluginInstanceAdmin, instance_list, shared
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from tests.admin.helpers import make_user_client, url
 from tests.admin.sample import make_instance
@@ -59,6 +59,17 @@ def test_places_of_many(admin_client: Client, items: Items) -> None:
     assert '<td class="field-position">2 <span' in list_names(admin_client, "")[1]
     make_instance(items["twilio"], "c")
     assert '<td class="field-position"> <span class="dps-quiet">Active, 5' in list_names(admin_client, "")[1]
+
+
+def test_pages_lead_to_a_bounded_number(admin_client: Client, items: Items, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of more rows than anybody pages through leads to the first, and says so; a search finds the others."""
+    monkeypatch.setattr(instance_list, "MOST_LISTED", 2)
+    monkeypatch.setattr(PluginInstanceAdmin, "list_per_page", 1)
+    for name in ("aa", "bb", "cc"):
+        make_instance(items["twilio"], name)
+    assert "The first 2 are listed." in list_names(admin_client, "p=2")[1]
+    assert admin_client.get(f"{url('changelist')}?p=3").status_code == 302
+    assert list_names(admin_client, "q=cc")[0] == {"cc"}
 
 
 SEARCHES = [
