@@ -15,12 +15,7 @@ from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from django_plugin_system.forms.containers import (
-    GroupControl,
-    ListControl,
-    PairsControl,
-    TupleControl,
-)
+from django_plugin_system.forms.containers import GroupControl, ListControl, PairsControl, TupleControl
 from django_plugin_system.forms.controls import MISSING, Control, Label, Text
 from django_plugin_system.forms.scalars import (
     MAX_EXACT,
@@ -94,8 +89,7 @@ class Builder:
         identity = id(node.parts)
         if identity in self._open:
             self._recursive.add(identity)
-            name, title = _get_name(node.annotation), get_model_title(node.annotation) if is_model else ""
-            return RecursiveControl(label, name=name, own_title=title, models=self.models) if is_model else None
+            return self._refer(node.annotation, label) if is_model else None
         self._open.add(identity)
         found: Control | None = None
         if is_model:
@@ -111,6 +105,9 @@ class Builder:
             found = TupleControl(label, children=dict(map(self._build_position, node.parts)))
         self._open.remove(identity)
         return found if is_model or identity not in self._recursive else None
+
+    def _refer(self, model: type[BaseModel], label: Label) -> Control:
+        return RecursiveControl(label, name=_get_name(model), own_title=get_model_title(model), models=self.models)
 
     def _build_position(self, part: Part) -> tuple[str, Control]:
         control = self.build(part.node)

@@ -320,7 +320,7 @@ class TupleControl(GroupControl):
     def read(self, form: Any, reading: Reading) -> Any:
         """Read each position; one that was left empty is None."""
         given = dict.fromkeys(self.children) | _name_items(form)
-        plain = super().read(given, Reading(_name_items(reading.old), reading.at, reading.problems))
+        plain = super().read(given, replace(reading, old=_name_items(reading.old)))
         return [plain.get(name) for name in self.children]
 
     def redisplay(self, form: Any, known: Container[Any]) -> Any:

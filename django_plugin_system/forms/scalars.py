@@ -26,13 +26,7 @@ from django_plugin_system.forms.controls import (
     show_json,
     show_reference,
 )
-from django_plugin_system.forms.placeholders import (
-    MASK_PROBLEM,
-    RETYPE,
-    find_marker_problem,
-    is_mask,
-    is_placeholder,
-)
+from django_plugin_system.forms.placeholders import MASK_PROBLEM, RETYPE, find_marker_problem, is_mask, is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Container

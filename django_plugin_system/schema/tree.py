@@ -33,17 +33,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypeVar, Union
 
 import typing_extensions
-from pydantic import (
-    AliasChoices,
-    AliasPath,
-    BaseModel,
-    Discriminator,
-    Json,
-    RootModel,
-    Secret,
-    SecretBytes,
-    SecretStr,
-)
+from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Secret, SecretBytes, SecretStr
 from pydantic.dataclasses import rebuild_dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
