@@ -62,8 +62,6 @@ _REMOVABLE_LIMITS = {
     "uuid_version",
 }
 """Without one of these, more is taken than with it, and nothing is taken differently."""
-_NO_LIMITS = (("allow_inf_nan", True), ("strict", False))
-"""What limits nothing; ``strict=False`` takes no strictness away that a class could not have taken away itself."""
 _BOUNDS = (("ge", "gt", 1), ("le", "lt", -1))
 _SUFFIXES = {"list": ("[]",), "set": ("[]",), "dict": ("{key}", "{}"), "secret": ("",)}
 
@@ -287,7 +285,7 @@ def _is_wider(name: str, old: JsonValue, new: JsonValue) -> bool:
         return name in _REMOVABLE_LIMITS
     if isinstance(old, int) and isinstance(new, int) and name in {"max_digits", "max_length", "min_length"}:
         return new <= old if name == "min_length" else new >= old
-    return (name, new) in _NO_LIMITS and isinstance(new, bool)
+    return False
 
 
 def _is_wider_bound(old: Limits, new: Limits, inclusive: str, exclusive: str, sign: int) -> bool:

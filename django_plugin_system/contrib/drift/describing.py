@@ -11,10 +11,10 @@ import types
 from enum import Enum
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typing_extensions
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape, Shape
@@ -204,7 +204,7 @@ def _unite(shapes: Iterable[Shape]) -> Shape:
 
 def _describe_default(part: Part, *, in_secret: bool) -> dict[str, Any]:
     """Return ``required``, ``default``, ``default_factory`` or ``default_withheld`` of a field, whichever holds."""
-    if part.required or _refuses_default(part):
+    if part.required:
         return {"required": True}
     if part.default_factory is not None:
         return {"default_factory": get_name(part.default_factory)}
@@ -216,21 +216,6 @@ def _describe_default(part: Part, *, in_secret: bool) -> dict[str, Any]:
     if not is_nothing and (in_secret or part.node.holds_secret or may_hold_secret(part.default)):
         return {"default_withheld": True}
     return {"default": to_json(part.default)}
-
-
-def _refuses_default(part: Part) -> bool:
-    """Say whether a field validates its default and does not take it: then the field has to be given."""
-    info = part.field
-    if info is None or not part.validates_default or part.default is PydanticUndefined:
-        return False
-    annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    try:
-        TypeAdapter(annotation).validate_python(part.default)
-    except ValidationError:
-        return True
-    except Exception:  # noqa: BLE001 - foreign code; whether the default is taken cannot be told
-        return False
-    return False
 
 
 def may_hold_secret(value: Any, depth: int = 0) -> bool:

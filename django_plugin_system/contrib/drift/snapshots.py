@@ -226,9 +226,7 @@ def _make_text(items: Iterable[ItemShape]) -> bytes:
     ordered = tuple(sorted(items, key=lambda item: item.key))
     if not ordered:
         return b""
-    data = {"format": SnapshotFile(items=ordered).format} | SnapshotFile(items=ordered).model_dump(
-        mode="json", exclude_defaults=True
-    )
+    data = {"format": FORMAT, **SnapshotFile(items=ordered).model_dump(mode="json", exclude_defaults=True)}
     text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False)
     return f"{text}\n".encode(errors="backslashreplace")  # half a surrogate pair becomes an escape of JSON's
 
