@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.contrib.drift.comparing import Change, Effect, compare_items
 from django_plugin_system.contrib.drift.describing import describe_item
-from django_plugin_system.contrib.drift.snapshots import find_home, list_files, read_snapshot, write_snapshots
+from django_plugin_system.contrib.drift.snapshots import list_files, locate_snapshot, read_snapshot, write_snapshots
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import registry
 
@@ -112,7 +112,7 @@ class GateReport:
     verdicts: list[Verdict] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """Items of code that was installed, with the reason."""
-    homeless: list[str] = field(default_factory=list)
+    unplaced: list[str] = field(default_factory=list)
     """Items that belong to no app, with the reason."""
     contents: dict[Path, list[ItemShape]] = field(default_factory=dict)
     """What each file should hold."""
@@ -141,13 +141,13 @@ def check_schemas() -> GateReport:
     for spec in registry.items.values():
         if (schema := spec.config.schema) is None:
             continue
-        home = find_home(spec)
-        if home.path is None:
-            (report.left_out if home.is_foreign else report.homeless).append(f"{spec}: {home.reason}")
+        location = locate_snapshot(spec)
+        if location.path is None:
+            (report.left_out if location.is_foreign else report.unplaced).append(f"{spec}: {location.reason}")
             continue
         shape = describe_item(spec, schema)
         classes[shape.key], declared[shape.key] = spec.plugin_class, shape
-        report.contents.setdefault(home.path, []).append(shape)
+        report.contents.setdefault(location.path, []).append(shape)
     for key in sorted({*stored, *declared}):
         report.verdicts.append(judge(stored.get(key), declared.get(key), classes.get(key)))
     return report

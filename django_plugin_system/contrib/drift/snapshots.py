@@ -105,7 +105,7 @@ _INSTALLED = ("dist-packages", "site-packages")
 
 
 @dataclass(frozen=True)
-class Home:
+class Location:
     """Where an item's snapshot belongs. Without a ``path`` it has none; ``reason`` says why."""
 
     path: Path | None
@@ -114,22 +114,22 @@ class Home:
     """Whether its code was installed, and is not ours to write beside."""
 
 
-def find_home(spec: ItemSpec) -> Home:
+def locate_snapshot(spec: ItemSpec) -> Location:
     """Return where the snapshot of ``spec`` belongs.
 
     That is the app that its ``module`` names, else the app that its class stands in.
     """
     app = apps.get_containing_app_config(spec.module) or apps.get_containing_app_config(spec.plugin_class.__module__)
     if directory := get_settings().SCHEMA_DIRECTORY:
-        return Home(Path(directory, f"{quote(app.name if app else spec.module, safe='')}.json"))
+        return Location(Path(directory, f"{quote(app.name if app else spec.module, safe='')}.json"))
     if app is not None:
         if _is_installed(app.path):
-            return Home(None, f"{app.name} is installed in {app.path}", is_foreign=True)
-        return Home(_get_path(app))
+            return Location(None, f"{app.name} is installed in {app.path}", is_foreign=True)
+        return Location(_get_path(app))
     module = getattr(sys.modules.get(spec.plugin_class.__module__), "__file__", None) or ""
     if _is_installed(module):
-        return Home(None, f"{spec.plugin_class.__module__} is installed in {module}", is_foreign=True)
-    return Home(None, f"{spec.module} is no installed app, and {spec.plugin_class.__module__} is part of none")
+        return Location(None, f"{spec.plugin_class.__module__} is installed in {module}", is_foreign=True)
+    return Location(None, f"{spec.module} is no installed app, and {spec.plugin_class.__module__} is part of none")
 
 
 def list_files() -> list[Path]:

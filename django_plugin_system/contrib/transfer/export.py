@@ -232,9 +232,9 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
         if not isinstance(error, UnresolvedReference):  # then nothing is wrong with what is stored
             why = describe_config_error(error)
     opened = opened or open_row(row)
-    config, hidden, odd = _redact(opened.stored, plain)
-    if odd and why is None:
-        places = ", ".join(map(show_path, sorted(odd)))
+    config, hidden, taken = _redact(opened.stored, plain)
+    if taken and why is None:
+        places = ", ".join(map(show_path, sorted(taken)))
         why = f"{places}: {REDACTED} is a key of documents, so what stands there is left out"
     secrets = {} if opened.failures else opened.secrets
     return Snapshot(config, opened.place.version, frozenset(hidden), why, dict(opened.stored), secrets)
@@ -243,15 +243,15 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
 def _redact(stored: Any, plain: Container[Path]) -> tuple[Any, set[Path], set[Path]]:
     """Return ``stored`` without what is encrypted or ``plain``; where that was; where something looks so already."""
     hidden: set[Path] = set()
-    odd: set[Path] = set()
+    taken: set[Path] = set()
 
     def replace_secret(path: Path, value: Any) -> Any:
         if not is_marker(value) and path not in plain and not claims_kept(value):
             return INSIDE
-        (odd if claims_kept(value) else hidden).add(path)
+        (taken if claims_kept(value) else hidden).add(path)
         return keep(path)
 
-    return replace_json(stored, replace_secret), hidden, odd
+    return replace_json(stored, replace_secret), hidden, taken
 
 
 def find_plain(schema: Any, config: Any) -> dict[Path, Any]:

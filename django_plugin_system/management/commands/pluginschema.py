@@ -61,11 +61,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {verdict.advice}")
         for reason in report.left_out:
             self.stdout.write(f"Left out: {reason}; {NO_PLACE}.")
-        for reason in report.homeless:
+        for reason in report.unplaced:
             self.stdout.write(f"No place for a snapshot: {reason}; {NO_PLACE}.")
 
     def _end_check(self, report: GateReport) -> None:
-        if failed := len(report.different) + len(report.homeless):
+        if failed := len(report.different) + len(report.unplaced):
             raise CommandError(f"Items that differ from their snapshot, or have none: {failed}; see above.")
         self.stdout.write(self.style.SUCCESS(f"Every schema is as its snapshot says: {len(report.verdicts)}."))
 
@@ -74,6 +74,6 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was written. Items to be changed first: {len(report.refused)}; see above.")
         for path in report.written:
             self.stdout.write(f"{'Wrote' if path.exists() else 'Removed'} {path}")
-        if report.homeless:
-            raise CommandError(f"Items that have no place for a snapshot: {len(report.homeless)}; see above.")
+        if report.unplaced:
+            raise CommandError(f"Items that have no place for a snapshot: {len(report.unplaced)}; see above.")
         self.stdout.write(self.style.SUCCESS(f"Items with a snapshot: {sum(map(len, report.contents.values()))}."))
