@@ -227,14 +227,6 @@ def _find_declared(schema: type[BaseModel], stored: Mapping[str, Any]) -> set[Pa
     return {path for path, _value in find_secrets(get_tree(schema), stored, is_reference)}
 
 
-def make_error_map(problems: Iterable[FieldProblem]) -> dict[str, list[str]]:
-    """Return problems as django-jsonform takes them: messages by path, the parts of a path joined."""
-    found: dict[str, list[str]] = {}
-    for path, message in problems:
-        found.setdefault(JOIN.join(path), []).append(message)
-    return found
-
-
 def _parse_or_none(text: str | None) -> Any:
     try:
         return parse_json(text or "")

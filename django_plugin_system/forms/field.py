@@ -15,13 +15,13 @@ from django_jsonform.widgets import JSONFormWidget
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.references import ENV, FILE
-from django_plugin_system.exceptions import FieldProblem
-from django_plugin_system.forms.binding import make_error_map
+from django_plugin_system.forms.controls import JOIN
 from django_plugin_system.forms.messages import localize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from django_plugin_system.exceptions import FieldProblem
     from django_plugin_system.forms.binding import ConfigBinding, Submission
 
 
@@ -59,14 +59,12 @@ class ConfigFormField(forms.Field):
 
     def note_problems(self, problems: Iterable[FieldProblem]) -> ValidationError:
         """Show ``problems`` (with form paths) at their places, and return the error that says them all."""
-        found = [FieldProblem(path, localize(message)) for path, message in problems]
-        for place, messages in make_error_map(found).items():
-            self.widget.error_map.setdefault(place, []).extend(messages)
-        return ValidationError([self._describe(problem) for problem in found])
-
-    def _describe(self, problem: FieldProblem) -> str:
-        title = self.binding.get_title(problem.path)
-        return f"{title}: {problem.message}" if title else problem.message
+        found = []
+        for path, message in problems:
+            text, title = localize(message), self.binding.get_title(path)
+            self.widget.error_map.setdefault(JOIN.join(path), []).append(text)
+            found.append(f"{title}: {text}" if title else text)
+        return ValidationError(found)
 
     def bound_data(self, data: Any, initial: Any) -> str:
         """Return what is shown again of ``data``."""

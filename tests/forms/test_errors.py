@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr, create_model
 
 from django_plugin_system.exceptions import FieldProblem
-from django_plugin_system.forms.binding import make_error_map
+from django_plugin_system.forms.field import ConfigFormField
 from tests.forms.helpers import bind, bind_shape, edit, get_form, post
 from tests.forms.shapes import MARKER, SHAPES, Smtp
 
@@ -84,8 +84,9 @@ def test_text_mode_keeps_stored_paths() -> None:
 
 def test_error_map() -> None:
     """The renderer takes messages by joined path; the root's path is empty."""
-    problems = [FieldProblem(("a", "0"), "x"), FieldProblem(("a", "0"), "y"), FieldProblem((), "z")]
-    assert make_error_map(problems) == {"a§0": ["x", "y"], "": ["z"]}
+    field = ConfigFormField(bind_value("models", []))
+    field.note_problems([FieldProblem(("a", "0"), "x"), FieldProblem(("a", "0"), "y"), FieldProblem((), "z")])
+    assert field.widget.error_map == {"a§0": ["x", "y"], "": ["z"]}
 
 
 REFUSED = [
