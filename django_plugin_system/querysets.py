@@ -12,8 +12,8 @@ from django.db.models.functions import Coalesce
 from django_plugin_system.changes import announce_instances, changing, get_commit
 from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
 from django_plugin_system.registry import registry
-from django_plugin_system.rows.fields import NOTES, PluginStatus
-from django_plugin_system.rows.rows import ChangeAnnouncingModel
+from django_plugin_system.rows.fields import PluginStatus
+from django_plugin_system.rows.rows import COMPARED, ChangeAnnouncingModel
 from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
 if TYPE_CHECKING:
@@ -193,7 +193,6 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         for row in rows:
             row.check_overwritten(using)
         renewed = {row.pk for row in rows if row.seal_config()}
-        names = [*dict.fromkeys([*names, "config", "config_version", *NOTES])]
         writable = self._chain()  # type: ignore[attr-defined]
         writable._writes_sealed_configs = True  # noqa: SLF001 - ours, or documented
         written = 0
@@ -201,7 +200,8 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             held = self.model.lock_configs(rows, using)
             stale = [str(row) for row in rows if not row.reconcile(held.get(row.pk), is_renewed=row.pk in renewed)]
             if not stale:
-                size = batch_size or WRITTEN_AT_ONCE
+                changed = [name for name in COMPARED if any(row.is_changed(name) for row in rows)]
+                names, size = [*dict.fromkeys([*names, "config", *changed])], batch_size or WRITTEN_AT_ONCE
                 written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, size)
                 if not {"item", "item_id"}.isdisjoint(names):
                     move_health(self.model, using, rows)

@@ -58,18 +58,11 @@ def seal_raw(instance: PluginInstance, using: str, *, raw: bool = False, **_kwar
         instance.seal_fixture(using)
 
 
-def keep_health(
-    instance: PluginInstance,
-    using: str,
-    *,
-    created: bool,
-    update_fields: Iterable[str] | None = None,
-    **_kwargs: Any,
-) -> None:
+def keep_health(instance: PluginInstance, using: str, *, created: bool, **_kwargs: Any) -> None:
     """Give a new instance its row of health, and let that follow the instance to another item."""
     if created:
         add_health(PluginInstance, using, [instance])
-    elif update_fields is None or not {"item", "item_id"}.isdisjoint(update_fields):
+    elif instance.is_changed("item_id"):
         move_health(PluginInstance, using, [instance])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from django.apps import apps
 from django.conf import settings
 from django.db import connections, models, router, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_plugin_system.changes import TABLE, announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
@@ -24,7 +24,6 @@ from django_plugin_system.rows.reasons import describe_config_error
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from django.db.models import QuerySet
     from pydantic import BaseModel
 
 Mode = Literal["create", "update"]
@@ -243,7 +242,8 @@ def _apply(plan: _Plan, alias: str) -> None:
     PluginType.objects.using(alias).bulk_create(plan.new_types)
     PluginItem.objects.using(alias).bulk_create(plan.new_items)
     if plan.new_instances:  # nobody typed their config; an operator may have added one of the same name meanwhile
-        models.QuerySet(PluginInstance, using=alias).bulk_create(plan.new_instances, ignore_conflicts=True)
+        plain: QuerySet[PluginInstance] = QuerySet(PluginInstance, using=alias)
+        plain.bulk_create(plan.new_instances, ignore_conflicts=True)
         announce_instances(PluginInstance, alias, [row.pk for row in plan.new_instances])
     add_health(PluginInstance, alias)
     PluginType.objects.using(alias).bulk_update(plan.changed_types, ["description"], BATCH_SIZE)

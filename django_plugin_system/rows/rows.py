@@ -14,7 +14,7 @@ from django_plugin_system.changes import changing, get_commit
 from django_plugin_system.exceptions import ConfigError, StaleConfig
 from django_plugin_system.rows import config as configuration
 from django_plugin_system.rows import secret_dates
-from django_plugin_system.rows.fields import NOTES, ConfigField, StoredConfig, to_text
+from django_plugin_system.rows.fields import NOTES, StoredConfig, to_text
 from django_plugin_system.rows.traceback_safety import Concealed, conceal, leaving_frames_behind, reveal
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Loaded:
         return {"values": self.values, "commit": None, "before": None}
 
 
-def _remember(column: models.Field[Any, Any], value: Any) -> Any:
-    """Return ``value`` as it can be compared later."""
-    return to_text(value) if isinstance(column, ConfigField) else value
+def _remember(name: str, value: Any) -> Any:
+    """Return the value of a column as it can be compared later."""
+    return to_text(value) if name == "config" else value
 
 
 class ChangeAnnouncingModel(models.Model):
@@ -117,20 +117,16 @@ class ChangeAnnouncingModel(models.Model):
             if column.attname in self.__dict__ and (
                 names is None or not {column.name, column.attname}.isdisjoint(names)
             ):
-                values[column.attname] = _remember(column, self.__dict__[column.attname])
+                values[column.attname] = _remember(column.attname, self.__dict__[column.attname])
         if commit is not None:
             self.loaded = Loaded(values, commit, known)
         else:
             self.loaded = Loaded(values) if names is None else replace(known, values=values)
 
-    def is_changed(self, column: models.Field[Any, Any], value: Any) -> bool:
-        """Say whether ``value`` of a column is not what this object read or wrote last; an expression always counts."""
-        known = self.loaded.settle().values
-        return (
-            hasattr(value, "resolve_expression")
-            or column.attname not in known
-            or known[column.attname] != _remember(column, value)
-        )
+    def is_changed(self, name: str) -> bool:
+        """Say whether the column ``name`` is not what this object read or wrote last; an expression always counts."""
+        known, value = self.loaded.settle().values, self.__dict__.get(name)
+        return hasattr(value, "resolve_expression") or name not in known or known[name] != _remember(name, value)
 
     def _read_save_options(self, args: Iterable[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of ``save()`` by name, with the database that is meant."""
@@ -147,15 +143,15 @@ class ChangeAnnouncingModel(models.Model):
             for column in self._meta.concrete_fields
             if column.attname in self.__dict__
             and not column.primary_key
-            and (getattr(column, "auto_now", False) or self.is_changed(column, self.__dict__[column.attname]))
+            and (getattr(column, "auto_now", False) or self.is_changed(column.attname))
         }
 
     def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
         """Update the row: Django calls this with each column, its model and its value, unless it inserts the row."""
         update_fields, is_forced = args[:2]
-        is_same_row = not self.is_changed(self._meta.pk, pk_val) and self._is_at_home(using)
+        is_same_row = not self.is_changed(self._meta.pk.attname) and self._is_at_home(using)
         if update_fields is None and not is_forced and is_same_row:
-            values = [entry for entry in values if self.is_changed(entry[0], entry[2])]
+            values = [entry for entry in values if self.is_changed(entry[0].attname)]
         return super()._do_update(base_qs, using, pk_val, values, *args, **kwargs)
 
     def _is_at_home(self, using: str) -> bool:
@@ -337,8 +333,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
     def is_config_changed(self) -> bool:
         """Say whether the config, or its version, is not what this object read or wrote last."""
-        columns: list[Any] = [self._meta.get_field(name) for name in ("config", "config_version")]
-        return any(self.is_changed(column, self.__dict__.get(column.name)) for column in columns)
+        return self.is_changed("config") or self.is_changed("config_version")
 
     @classmethod
     def lock_configs(cls, rows: Sequence[Self], using: str) -> dict[Any, tuple[Any, ...]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from django_plugin_system.changes import TABLE as CHANGES
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -22,6 +21,7 @@ from tests.rotation.running import (
     find_row_key_ids,
     start_pluginrotate,
 )
+from tests.support.elsewhere import run_elsewhere
 from tests.support.plugins import SECRET
 from tests.support.rows import add_instance, reload, write_raw
 
@@ -32,19 +32,6 @@ if TYPE_CHECKING:
 
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def run_elsewhere(*tasks: Callable[[], Any]) -> list[Any]:
-    """Run each of ``tasks`` in a thread and on a connection of its own, all at once; return their results."""
-
-    def run(task: Callable[[], Any]) -> Any:
-        try:
-            return task()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
 
 
 @contextmanager
