@@ -241,7 +241,7 @@ def test_health_follows_an_instance_to_another_item(all_kinds: dict[str, PluginI
     else:
         row.save()
     health = PluginHealth.objects.get(pk=row.pk)
-    assert (health.item, health.last_error, str(health)) == (all_kinds["fragile"], "old", "moved (fragile)")
+    assert (health.item, health.last_error, str(health)) == (all_kinds["fragile"], "old", "moved")
 
 
 def test_a_save_leaves_health_alone(row: PluginInstance) -> None:
