@@ -16,7 +16,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import router, transaction
+from django.db import router
 from django.forms import Media
 from django.http import HttpResponseRedirect, QueryDict
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -37,6 +37,7 @@ from django_plugin_system.admin.connection_test import (
 )
 from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.shared import Links, show_priority, show_state, show_time
+from django_plugin_system.changes import changing
 from django_plugin_system.exceptions import ConfigError, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
@@ -396,9 +397,10 @@ class PluginInstanceAdmin(InstanceList):
         :raises StaleConfig: if somebody else changed or deleted it while the form was checked.
         """
         seen = form.initial.get("version")  # the list's forms have none
-        with transaction.atomic(using=(using := router.db_for_write(PluginInstance, instance=obj))):
+        with changing(using := router.db_for_write(PluginInstance, instance=obj)):
             if seen:
-                stored = PluginInstance.objects.using(using).select_for_update().filter(pk=obj.pk).first()
+                rows = PluginInstance.objects.using(using).select_for_update(no_key=True)
+                stored = rows.filter(pk=obj.pk).first()
                 if stored is None or get_version(stored) != seen:
                     raise StaleConfig(str(obj))
             super().save_model(request, obj, form, change)

@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.db import router, transaction
+from django.db import router
 from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.http import HttpResponseRedirect
 from django.urls import reverse
@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_plugin_system.admin.connection_test import has_check
+from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.querysets import UNTOUCHED
 
@@ -228,7 +229,7 @@ class NamedInputs(ModelForm):
 def _mark(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows, status: PluginStatus) -> None:
     rows: list[Any] = list(queryset)
     changed = [row for row in rows if row.status != status]
-    with transaction.atomic(using=router.db_for_write(queryset.model)):
+    with changing(router.db_for_write(queryset.model)):
         queryset.model.objects.filter(pk__in=[row.pk for row in changed]).update(status=status)
         for row in changed:
             model_admin.log_change(request, row, [{"changed": {"fields": ["Status"]}}])
@@ -261,9 +262,9 @@ def mark_disabled(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows)
 
 
 def _shift(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows, step: int) -> None:
-    with transaction.atomic(using=router.db_for_write(queryset.model)):
-        locked = queryset.order_by("pk").select_for_update(of=("self",))  # so that of two shifts none is lost
-        rows: list[Any] = list(locked)
+    with changing(router.db_for_write(queryset.model)):
+        # locked, so that of two shifts at once none is lost
+        rows: list[Any] = list(queryset.order_by("pk").select_for_update(of=("self",), no_key=True))
         for row in rows:
             inherited = row.priority if isinstance(row, PluginItem) else row.effective_priority
             row.priority = min(max(inherited + step, LOWEST), HIGHEST)
