@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -59,28 +58,6 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Given:
-    """Input, and what was found in it."""
-
-    data: Any = field(default=None, repr=False)
-    """As it was given."""
-    resolved: Any = field(default=None, repr=False)
-    """With secrets and references replaced by what they are."""
-    schema: Any = None
-    opened: Opened | None = None
-    """The stored secrets in it that opened where they stand in it."""
-    markers: Mapping[Path, Sealed] = field(default_factory=dict, repr=False)
-    """All stored secrets in it."""
-
-    @cached_property
-    def typed(self) -> set[Path]:
-        """Where it has plain values, by stored path: what a person typed, or a program wrote out."""
-        return {
-            locate(make_loc(path, self.resolved), self.schema, self.resolved) for path in _iter_plain(self.data, ())
-        }
-
-
-@dataclass(frozen=True)
 class Parsed:
     """A validated model and what it was made of."""
 
@@ -92,7 +69,12 @@ class Parsed:
     """The JSON it was made of, secrets in the clear, references as they are."""
     secrets: Secrets = field(default_factory=dict, repr=False)
     """The secrets in ``data`` that were encrypted."""
-    given: Given = field(default_factory=Given)
+    given: Opened | None = field(default=None, repr=False)
+    """What somebody gave, with the stored secrets that opened where they stand in it."""
+    markers: Mapping[Path, Sealed] = field(default_factory=dict, repr=False)
+    """All stored secrets that were given."""
+    resolved: Any = field(default=None, repr=False)
+    """What was given, with secrets and references replaced by what they are."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +116,7 @@ class Codec:
         problems = find_unknown_keys(model, resolved.data)
         if problems := [*_cut(problems, references), *_find_exposed(model, secrets)]:
             raise InvalidConfig(self.subject, problems)
-        given = Given(data, resolved.data, self.schema, opened, markers)
-        return Parsed(model, references, resolver, opened.data, secrets, given)
+        return Parsed(model, references, resolver, opened.data, secrets, opened, markers, resolved.data)
 
     def _open_given(self, data: dict[str, Any], previous: Opened | None) -> tuple[Opened, Secrets, dict[Path, Sealed]]:
         """Return what was given with its stored secrets in the clear, those secrets, and what was in their tokens."""
@@ -194,7 +175,7 @@ class Codec:
         belongings = find_belongings(parsed.model, get_tree(self.schema))
         if redirected := list(self._iter_redirected(parsed, encoded, belongings, previous)):
             raise InvalidConfig(self.subject, redirected)
-        former = [one for one in (previous, parsed.given.opened) if one is not None]
+        former = [one for one in (previous, parsed.given) if one is not None]
         stored = Opened(encoded.tree, self.place, data)
         for path, plain in encoded.secrets.items():
             bonds = belongings.get(path, UNBOUND).bonds
@@ -255,21 +236,40 @@ class Codec:
 
         A secret, or the reference to it, that is known from before must have stood beside the same endpoints there.
         """
-        former = _Former(self, previous, parsed.given.opened)
+        typed: set[Path] | None = None
+        former = [one for one in (self._renew(previous), parsed.given) if one is not None] if belongings else []
         for path, belonging in belongings.items():
             here, endpoints = _find_reference(parsed.references, path, belonging.endpoints)
             value = parsed.references[here] if here in parsed.references else encoded.secrets[path]
             if not endpoints or value in ("", b""):
                 continue
-            if not former.knows(value, endpoints, show_neighbours(encoded.tree, here, endpoints)) and not any(
-                path[:end] in parsed.given.typed for end in range(1, len(path) + 1)
-            ):
+            known = {found for one in former for found in one.get_neighbours(value, endpoints)}
+            if not known or show_neighbours(encoded.tree, here, endpoints) in known:
+                continue
+            typed = self._find_typed(parsed) if typed is None else typed
+            if not any(path[:end] in typed for end in range(1, len(path) + 1)):
                 yield _describe_redirected(here, [name for _up, name in endpoints])
-        for path, sealed in parsed.given.markers.items():  # its row may have got a class that knows of no endpoints
+        for path, sealed in parsed.markers.items():  # its row may have got a class that knows of no endpoints
             loose = tuple(bond for bond in sealed.bonds if bond not in belongings.get(path, UNBOUND).bonds)
             before = [found for bond, found in zip(sealed.bonds, sealed.context[-1], strict=True) if bond in loose]
             if before != tokens.read_bonds(encoded.tree, path, loose):
                 yield _describe_redirected(path, [name for _up, name in loose])
+
+    def _renew(self, previous: Opened | None) -> Opened | None:
+        """Return what was stored as the class stores it today; as it was, where it cannot be read."""
+        if previous is None or not get_tree(self.schema).is_bound:
+            return previous
+        try:
+            encoded, _data = self._encode(self.restore(previous))
+        except ConfigError:
+            return previous
+        secrets = {path: Sealed(plain, (), []) for path, plain in encoded.secrets.items()}
+        return Opened(encoded.tree, self.place, tokens=secrets)
+
+    def _find_typed(self, parsed: Parsed) -> set[Path]:
+        """Return where plain values were given, by stored path: a person typed them, or a program wrote them out."""
+        plain = _iter_plain(parsed.given.stored, ()) if parsed.given is not None else ()
+        return {self._locate(path, parsed.resolved) for path in plain}
 
     # Restoring
 
@@ -324,35 +324,6 @@ class Codec:
             names = {place: resolved.references[path] for place, path in places.items()}
             raise error(self.subject, _cut(problems, names))
         return model
-
-
-class _Former:
-    """What stood where before a change: in what was stored and in what was given, also in today's form."""
-
-    def __init__(self, codec: Codec, previous: Opened | None, given: Opened | None) -> None:
-        self._codec = codec
-        self._previous = previous
-        self._sources = [one for one in (previous, given) if one is not None]
-
-    def knows(self, value: Any, bonds: Bonds, neighbours: str) -> bool:
-        """Say whether ``value`` stood beside ``neighbours`` before, or stood nowhere."""
-        found = [one.get_neighbours(value, bonds) for one in self._sources]
-        if not any(neighbours in one for one in found) and self._today is not None:
-            found.append(self._today.get_neighbours(value, bonds))
-        return any(neighbours in one for one in found) or not any(found)
-
-    @cached_property
-    def _today(self) -> Opened | None:
-        """What was stored, as the class would store it today, should the code have changed since."""
-        if self._previous is None:
-            return None
-        try:
-            parsed = self._codec.restore(self._previous)
-            encoded, _data = self._codec._encode(parsed)  # noqa: SLF001 - this class is a part of it
-        except ConfigError:
-            return None
-        secrets = {path: Sealed(plain, (), []) for path, plain in encoded.secrets.items()}
-        return Opened(encoded.tree, self._codec.place, tokens=secrets)
 
 
 def _find_reference(references: Collection[Path], path: Path, endpoints: Bonds) -> tuple[Path, Bonds]:

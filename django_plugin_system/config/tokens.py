@@ -123,14 +123,6 @@ def open_token(marker: dict[str, Any], place: Place, path: Path, keyring: KeyRin
     return Sealed(value, bonds, context)
 
 
-def open_marker(marker: dict[str, Any], place: Place, path: Path, keyring: KeyRing, tree: Any = None) -> Any:
-    """Return the secret behind ``marker``: bytes, or a JSON value.
-
-    :raises SecretError: as ``open_token`` does.
-    """
-    return open_token(marker, place, path, keyring, tree).value
-
-
 def _decode(text: str, path: Path) -> bytes:
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

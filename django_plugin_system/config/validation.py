@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import ValidationError
 from pydantic_core.core_schema import ErrorType
 
+from django_plugin_system.config.json_tree import INSIDE, replace_json, walk_json
 from django_plugin_system.config.leaks import WITHHELD, scrub
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.schema.errors import locate
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import BaseModel
+
+    from django_plugin_system.exceptions import Path
 
 _OWN = set(get_args(ErrorType)) - {"value_error", "assertion_error"}
 """The kinds of error whose text is pydantic's own."""
@@ -34,8 +37,9 @@ def validate(
     """Return the model for ``data``; or None and what is wrong with it. ``texts`` must not be quoted."""
     hidden = list(texts)
     model, problems = _run(schema, data, hidden, by_alias=by_alias)
-    if problems and _has_big_number(data):  # before pydantic 2.12, a float is not read from so many digits
-        model, _still = _run(schema, _write_big_numbers_as_floats(data), hidden, by_alias=by_alias)
+    is_big = any(_is_big_number(value) for _path, value in walk_json(data)) if problems else False
+    if is_big:  # before pydantic 2.12, a float is not read from so many digits
+        model, _still = _run(schema, replace_json(data, _write_as_float), hidden, by_alias=by_alias)
     return model, [] if model is not None else problems
 
 
@@ -67,32 +71,28 @@ def _describe(error: ValidationError, schema: type[BaseModel], data: Any, secret
     return list(dict.fromkeys(found))  # the members of a union may say the same
 
 
-def _has_big_number(data: Any) -> bool:
-    if isinstance(data, (dict, list)):
-        return any(map(_has_big_number, data.values() if isinstance(data, dict) else data))
-    return isinstance(data, int) and data.bit_length() >= _BIG
+def _is_big_number(value: Any) -> bool:
+    return isinstance(value, int) and value.bit_length() >= _BIG
 
 
-def _write_big_numbers_as_floats(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _write_big_numbers_as_floats(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_write_big_numbers_as_floats(value) for value in data]
+def _write_as_float(_path: Path, value: Any) -> Any:
     with suppress(OverflowError):
-        return float(data) if _has_big_number(data) else data
-    return data
+        return float(value) if _is_big_number(value) else INSIDE
+    return value
 
 
 def _as_json(data: Any) -> bytes | None:
     """Return ``data`` as JSON; None if there is something in it that JSON cannot say."""
     with suppress(ValueError):  # half a surrogate pair, thousands of digits
-        return json.dumps(data, ensure_ascii=False).encode() if _is_json(data) else None
+        return (
+            json.dumps(data, ensure_ascii=False).encode()
+            if all(_is_json(value) for _path, value in walk_json(data))
+            else None
+        )
     return None
 
 
-def _is_json(data: Any) -> bool:
-    if isinstance(data, dict):
-        return all(type(key) is str and _is_json(value) for key, value in data.items())
-    if isinstance(data, list):
-        return all(map(_is_json, data))
-    return data is None or type(data) in (str, int, float, bool)
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str for key in value)
+    return value is None or isinstance(value, list) or type(value) in (str, int, float, bool)

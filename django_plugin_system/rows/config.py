@@ -250,7 +250,7 @@ def make_stored(
     parsed = codec.parse(data, before)
     if isinstance(data, BaseModel) and before and before.references:
         parsed = _keep_references(codec, parsed, before)
-    return before or parsed.given.opened or nothing, codec.store(parsed, before)
+    return before or parsed.given or nothing, codec.store(parsed, before)
 
 
 def _keep_references(codec: Codec, parsed: Parsed, before: Opened) -> Parsed:

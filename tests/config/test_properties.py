@@ -16,7 +16,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr, create_model
 
 from django_plugin_system.config.keyring import KeyRing
 from django_plugin_system.config.opened import iter_markers
-from django_plugin_system.config.tokens import Place, open_marker, seal
+from django_plugin_system.config.tokens import Place, open_token, seal
 from django_plugin_system.config.versions import unwrap_secrets, wrap_secrets
 from django_plugin_system.exceptions import ConfigError, InvalidConfig, SecretError, TamperedToken, UnknownKey
 from django_plugin_system.schema.checks import find_unstorable
@@ -157,7 +157,7 @@ def test_another_key_opens_nothing(model: BaseModel, key: bytes) -> None:
 def test_any_json_can_be_a_secret(value: Any) -> None:
     """Any JSON value comes back from a token, and from no other path."""
     path = ("a", "0")
-    assert open_marker(seal(value, ROW, path, RING), ROW, path, RING) == value
+    assert open_token(seal(value, ROW, path, RING), ROW, path, RING).value == value
 
 
 @profile
@@ -167,10 +167,10 @@ def test_different_places_are_never_mistaken(one: list[str], other: list[str], r
     place, elsewhere = (Place(row, more, row, 1), tuple(one)), (Place(more, row, more, 1), tuple(other))
     marker = seal("x", *place, RING)
     if place == elsewhere:
-        assert open_marker(marker, *elsewhere, RING) == "x"
+        assert open_token(marker, *elsewhere, RING).value == "x"
     else:
         with pytest.raises(TamperedToken):
-            open_marker(marker, *elsewhere, RING)
+            open_token(marker, *elsewhere, RING)
 
 
 @profile
@@ -179,7 +179,7 @@ def test_wrapping_secrets_for_a_migration_loses_nothing(model: BaseModel) -> Non
     """What a config migration gets and returns unchanged opens to the same config, with the same secrets."""
     codec = make_codec(type(model))
     stored = store(model)
-    opened = {path: open_marker(marker, ROW, path, RING, stored) for path, marker in iter_markers(stored)}
+    opened = {path: open_token(marker, ROW, path, RING, stored).value for path, marker in iter_markers(stored)}
     wrapped = wrap_secrets(stored, opened)
     assert MARK not in repr(wrapped)
     plain, secrets = unwrap_secrets(wrapped)

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from django_plugin_system.config.keyring import KeyRing
-from django_plugin_system.config.tokens import Place, get_token_key_id, is_marker, open_marker, read_token, seal
+from django_plugin_system.config.tokens import Place, get_token_key_id, is_marker, open_token, read_token, seal
 from django_plugin_system.exceptions import ConfigShapeError, MalformedToken, TamperedToken, UnknownKey
 from tests.config.helpers import RING, ROW, iter_chain
 
@@ -29,7 +29,7 @@ def decode(token: str) -> bytes:
 @pytest.mark.parametrize("plain", PLAIN + MORE, ids=lambda plain: repr(plain)[:20])
 def test_a_secret_comes_back_as_it_was(plain: Any) -> None:
     """Text, raw bytes and any JSON value come back equal and of the same type, also empty, long, or full of NULs."""
-    opened = open_marker(seal(plain, ROW, PATH, RING), ROW, PATH, RING)
+    opened = open_token(seal(plain, ROW, PATH, RING), ROW, PATH, RING).value
     assert opened == plain
     assert type(opened) is type(plain)
 
@@ -76,7 +76,7 @@ def test_each_token_has_a_nonce_of_its_own() -> None:
 def test_a_token_opens_only_where_it_was_made(row: Place, path: tuple[str, ...]) -> None:
     """A token in another row, table or field does not open, however similar the path looks."""
     with pytest.raises(TamperedToken) as caught:
-        open_marker(seal("x", ROW, PATH, RING), row, path, RING)
+        open_token(seal("x", ROW, PATH, RING), row, path, RING)
     assert caught.value.path == path
     assert list(iter_chain(caught.value)) == [caught.value]
 
@@ -87,14 +87,14 @@ def test_every_flipped_bit_is_noticed() -> None:
     for index, character in enumerate(text):
         changed = text[:index] + ("B" if character != "B" else "C") + text[index + 1 :]
         with pytest.raises((TamperedToken, MalformedToken)):
-            open_marker({"$secret": f"{head}.{changed}"}, ROW, PATH, RING)
+            open_token({"$secret": f"{head}.{changed}"}, ROW, PATH, RING)
 
 
 def test_a_token_names_its_key() -> None:
     """A token of a key that is not configured names that key and the configured ones."""
     other = KeyRing([b"o" * 32, b"p" * 32])
     with pytest.raises(UnknownKey) as caught:
-        open_marker(seal("x", ROW, PATH, RING), ROW, PATH, other)
+        open_token(seal("x", ROW, PATH, RING), ROW, PATH, other)
     assert (caught.value.key_id, caught.value.configured) == (RING.primary_id, other.key_ids)
     assert all(key_id in str(caught.value) for key_id in (RING.primary_id, *other.key_ids))
 
@@ -104,13 +104,13 @@ def test_a_relabelled_token_does_not_open() -> None:
     both = KeyRing([b"k" * 32, b"o" * 32])
     token = seal("x", ROW, PATH, RING)["$secret"].replace(RING.primary_id, both.key_ids[1])
     with pytest.raises(TamperedToken):
-        open_marker({"$secret": token}, ROW, PATH, both)
+        open_token({"$secret": token}, ROW, PATH, both)
 
 
 def test_later_keys_of_the_ring_open_too() -> None:
     """The first key encrypts, all decrypt."""
     both = KeyRing([b"o" * 32, b"k" * 32])
-    assert open_marker(seal("x", ROW, PATH, RING), ROW, PATH, both) == "x"
+    assert open_token(seal("x", ROW, PATH, RING), ROW, PATH, both).value == "x"
     assert get_token_key_id(seal("x", ROW, PATH, both)["$secret"]) == both.primary_id != RING.primary_id
 
 
@@ -151,7 +151,7 @@ TOKEN = seal("x", ROW, PATH, RING)["$secret"]
 def test_what_is_no_token_is_called_malformed(spoiled: Any) -> None:
     """What has not the exact form of a token is refused before anything is decrypted, without being quoted."""
     with pytest.raises(MalformedToken) as caught:
-        open_marker({"$secret": spoiled}, ROW, PATH, RING)
+        open_token({"$secret": spoiled}, ROW, PATH, RING)
     assert caught.value.path == PATH
     assert TOKEN[14:] not in str(caught.value)
 
@@ -164,7 +164,7 @@ def test_unused_bits_of_the_last_character_are_malformed() -> None:
     assert same
     for twin in same:
         with pytest.raises(MalformedToken):
-            open_marker({"$secret": twin}, ROW, PATH, RING)
+            open_token({"$secret": twin}, ROW, PATH, RING)
 
 
 def test_a_marker_stands_alone() -> None:
