@@ -231,10 +231,10 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """Note what is stored; then the config is in stored form, for this id, item and version."""
         super().note_stored(names, commit)
         if "config" in self.__dict__ and (names is None or "config" in names):
-            self._sealed = self._get_state()
+            self._sealed = self._get_state(self.loaded.values["config"])
 
-    def _get_state(self) -> tuple[Any, ...]:
-        return (self.pk, self.item_id, self.config_version, to_text(self.config))
+    def _get_state(self, text: str | None = None) -> tuple[Any, ...]:
+        return (self.pk, self.item_id, self.config_version, text or to_text(self.config))
 
     @leaving_frames_behind
     def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
