@@ -33,6 +33,19 @@ if TYPE_CHECKING:
 APP_LABEL = "django_plugin_system"
 
 
+class InstancesWouldBeLost(PluginSystemError, IrreversibleError, CommandError):
+    """Migrating back would delete configured instances; ``count`` says how many."""
+
+    def __init__(self, count: int) -> None:
+        """Say how many there are, and what to do."""
+        super().__init__(
+            f"Migrating back would delete {count} plugin instances with their configurations. "
+            "Save what you need of them with manage.py pluginexport, delete them, and migrate again."
+        )
+        self.count = count
+        self.returncode = 1
+
+
 def connect_receivers() -> None:
     """Connect every receiver of this module."""
     pre_save.connect(seal_raw, sender=PluginInstance, dispatch_uid="django_plugin_system.seal_raw")
@@ -43,7 +56,7 @@ def connect_receivers() -> None:
     post_save.connect(keep_health, sender=PluginInstance, dispatch_uid="django_plugin_system.keep_health")
     for signal in (post_save, post_delete):
         signal.connect(tell_listeners, sender=PluginInstance, dispatch_uid="django_plugin_system.tell_listeners")
-    pre_migrate.connect(refuse_to_go_back, dispatch_uid="django_plugin_system.refuse_to_go_back")
+    pre_migrate.connect(stop_downgrade, dispatch_uid="django_plugin_system.stop_downgrade")
     post_migrate.connect(sync_after_migrate, dispatch_uid="django_plugin_system.sync")
     request_finished.connect(write_waiting, dispatch_uid="django_plugin_system.write_waiting")
     setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
@@ -79,33 +92,20 @@ def tell_listeners(
     announce_instances(PluginInstance, using, [instance.pk], update_fields)
 
 
-def refuse_to_go_back(sender: Any, using: str, plan: Plan = (), **_kwargs: Any) -> None:
+def stop_downgrade(sender: Any, using: str, plan: Plan = (), **_kwargs: Any) -> None:
     """Stop a ``migrate`` that would drop configured instances before it touches anything, other apps' tables too.
 
     Django tells no receiver of ``--fake``, so that is refused as well.
 
     :raises InstancesWouldBeLost: then.
     """
-    if getattr(sender, "label", None) != APP_LABEL or not drops_instances(plan, APP_LABEL):
+    if getattr(sender, "label", None) != APP_LABEL or not _drops_instances(plan, APP_LABEL):
         return
     if router.allow_migrate_model(using, PluginInstance):
         refuse_downgrade(PluginInstance.objects.using(using))
 
 
-class InstancesWouldBeLost(PluginSystemError, IrreversibleError, CommandError):
-    """Migrating back would delete configured instances; ``count`` says how many."""
-
-    def __init__(self, count: int) -> None:
-        """Say how many there are, and what to do."""
-        super().__init__(
-            f"Migrating back would delete {count} plugin instances with their configurations. "
-            "Save what you need of them with manage.py pluginexport, delete them, and migrate again."
-        )
-        self.count = count
-        self.returncode = 1
-
-
-def drops_instances(plan: Plan, app_label: str) -> bool:
+def _drops_instances(plan: Plan, app_label: str) -> bool:
     """Say whether ``plan``, as Django gives it to ``pre_migrate``, unapplies what made the table of instances."""
     return any(
         isinstance(operation, CreateModel) and operation.name_lower == "plugininstance"
