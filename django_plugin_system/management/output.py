@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.core.management.base import CommandError
+from django.db import connections
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Iterator
     from typing import TextIO
 
@@ -22,6 +24,12 @@ STANDARD = "-"
 MOST_BYTES = 64 * 1024 * 1024
 """How long a document may be."""
 _YAML_SUFFIXES = {".yaml", ".yml"}
+
+
+def add_database_option(parser: ArgumentParser, what_for: str) -> None:
+    """Declare ``--database``, which takes an alias."""
+    text = f"The database to {what_for}; the router's choice by default."
+    parser.add_argument("--database", choices=tuple(connections), help=text)
 
 
 def guess_format(name: str | None) -> str:

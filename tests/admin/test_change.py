@@ -10,6 +10,8 @@ from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 
+from django_plugin_system.config import tokens
+from django_plugin_system.config.tokens import open_token
 from django_plugin_system.models import PluginInstance, PluginStatus
 from tests.admin.helpers import (
     edit_config,
@@ -39,6 +41,22 @@ def test_unchanged_save_leaves_the_config_byte_identical(admin_client: Client, i
     assert save_change(admin_client, instance, open_change(admin_client, instance)).status_code == 302
     assert get_raw_config(instance) == before
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
+
+
+def test_a_save_opens_a_token_twice(
+    admin_client: Client, instance: PluginInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once to draw the form that the answer is read by, once to store what it says."""
+    form = open_change(admin_client, instance)
+    opened = []
+
+    def note(*given: Any) -> Any:
+        opened.append(given)
+        return open_token(*given)
+
+    monkeypatch.setattr(tokens, "open_token", note)
+    assert save_change(admin_client, instance, edit_config(form, timeout=4)).status_code == 302
+    assert len(opened) == 2
 
 
 def test_page_holds_no_secret_and_no_token(admin_client: Client, instance: PluginInstance) -> None:

@@ -139,9 +139,7 @@ class _Describer:
             if extra is not None:
                 settings["extra values"] = extra.model_dump(mode="json", exclude_defaults=True)
             self.models[name] = ModelShape(
-                fields={
-                    part.name: self._describe_field(part, in_secret) for _name, part in sorted(node.fields.items())
-                },
+                fields={name: self._describe_field(node.fields[name], in_secret) for name in sorted(node.fields)},
                 settings=settings,
                 functions=list_functions(cls),
             )
@@ -183,18 +181,15 @@ def _describe_values(values: Iterable[Any]) -> Shape:
     return Shape(kind="enum", values=tuple(shown[text] for text in sorted(shown)), nullable=nullable)
 
 
-def _unite(shapes: Iterable[Shape]) -> Shape:
-    """Return the union of ``shapes``: flat, None as ``nullable``, in a fixed order where the order is no matter."""
+def _unite(shapes: Sequence[Shape]) -> Shape:
+    """Return the union of ``shapes``: flat, in a fixed order where the order is no matter."""
     members: list[Shape] = []
-    nullable = False
     for shape in shapes:
         inline = shape.kind == "union" and not shape.limits and not shape.functions
-        nullable = nullable or shape.nullable or shape.kind == "null"
         for member in shape.of if inline else [shape.model_copy(update={"nullable": False})]:
-            if member not in members and member.kind != "null":
+            if member not in members:
                 members.append(member)
-    if not members:
-        return Shape(kind="null")
+    nullable = any(shape.nullable for shape in shapes)
     if len(members) == 1:
         return members[0].model_copy(update={"nullable": nullable})
     if are_told_apart(members):
@@ -210,9 +205,7 @@ def _describe_default(part: Part, *, in_secret: bool) -> dict[str, Any]:
         return {"default_factory": get_name(part.default_factory)}
     if part.default is PydanticUndefined:
         return {"default_factory": "absent"}
-    is_nothing = part.default is None or (
-        type(part.default) in (list, tuple, dict, set, frozenset) and not part.default
-    )
+    is_nothing = part.default is None or (type(part.default) in _CONTAINERS and not part.default)
     if not is_nothing and (in_secret or part.node.holds_secret or may_hold_secret(part.default)):
         return {"default_withheld": True}
     return {"default": to_json(part.default)}

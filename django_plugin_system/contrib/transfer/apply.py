@@ -6,7 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, OperationalError, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from django_plugin_system.contrib.transfer.planning import Change, Existing
 
+_CONFLICT = "40001"
+"""What PostgreSQL says, at REPEATABLE READ and above, where somebody else changed a row since the snapshot."""
 ATTEMPTS = 3
 """How often a plan is made anew because somebody wrote meanwhile."""
 
@@ -76,6 +78,10 @@ def _write(plan: Plan, alias: str) -> bool:
             rows.bulk_create(new, BATCH)
             transaction.on_commit(partial(_log, plan), using=alias)
     except IntegrityError:  # an instance of that name was made, or its item removed
+        return False
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _CONFLICT:
+            raise
         return False
     return True
 

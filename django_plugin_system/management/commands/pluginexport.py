@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 
 from django_plugin_system.config.references import is_listed
 from django_plugin_system.contrib.transfer.document import WRITERS, iter_document
 from django_plugin_system.contrib.transfer.export import Export, Selection, export_instances
 from django_plugin_system.exceptions import InvalidDocument
-from django_plugin_system.management.output import guess_format, make_printable, open_new
+from django_plugin_system.management.output import add_database_option, guess_format, make_printable, open_new
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -51,9 +50,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--output", metavar="FILE", help="Write a new file, for its owner only.")
         parser.add_argument("--force", action="store_true", help="Replace the file if it exists.")
-        parser.add_argument(
-            "--database", choices=tuple(connections), help="The database to read; the router's choice by default."
-        )
+        add_database_option(parser, "read")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the document, then say what is to be known about it.

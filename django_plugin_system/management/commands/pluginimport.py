@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.document import READERS
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management.output import STANDARD, guess_format, make_printable, read_text
+from django_plugin_system.management.output import (
+    STANDARD,
+    add_database_option,
+    guess_format,
+    make_printable,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -44,9 +49,7 @@ class Command(BaseCommand):
             "one as it is, update changes it. (default: %(default)s)",
         )
         parser.add_argument("--format", choices=tuple(READERS), help="By default what the file's name says, else json.")
-        parser.add_argument(
-            "--database", choices=tuple(connections), help="The database to write to; the router's choice by default."
-        )
+        add_database_option(parser, "write to")
 
     @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,10 +6,10 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections, router
+from django.db import router
 
 from django_plugin_system.config.keyring import SETTING, uses_derived_keys
-from django_plugin_system.management.output import Progress
+from django_plugin_system.management.output import Progress, add_database_option
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rotation import BATCH_SIZE, RotationReport, rotate_secrets, verify_secrets
 
@@ -53,9 +53,7 @@ class Command(BaseCommand):
             default=BATCH_SIZE,
             help="Rows written in one transaction (default: %(default)s).",
         )
-        parser.add_argument(
-            "--database", choices=tuple(connections), help="The database to use; the router's choice by default."
-        )
+        add_database_option(parser, "use")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, and say what was found and done.

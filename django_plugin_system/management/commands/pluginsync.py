@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_plugin_system.management.output import add_database_option
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--no-prune", action="store_true", help="Keep rows whose app is no longer installed.")
         parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
-        parser.add_argument("--database", help="The database to write to; the router's choice by default.")
+        add_database_option(parser, "write to")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the sync and say what it did.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -172,6 +173,8 @@ class Celsius:
         (type[int], "type"),
         (None, "null"),
         (RootModel[None], "null"),
+        (RootModel[None] | None, "union"),
+        (list[int] | Sequence[int], "list"),
         (BoundT, "integer"),
         (ChoiceT, "union"),
         (list, "list"),

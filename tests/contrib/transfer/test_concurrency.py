@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
+from django_plugin_system.changes import TABLE
 from django_plugin_system.exceptions import StaleConfig
 from django_plugin_system.models import PluginInstance, PluginItem
 from tests.contrib.transfer.helpers import get, make_entry, run, write
@@ -26,8 +27,8 @@ GRACE = 0.5
 
 
 @contextmanager
-def meanwhile(act: Callable[[], object]) -> Iterator[None]:
-    """Let another thread act just after the rows of instances were read; it ends with the block."""
+def meanwhile(act: Callable[[], object], after: str = 'SELECT "django_plugin_system_plugininstance"') -> Iterator[None]:
+    """Let another thread act just after the rows of instances were read, or what is said; it ends with the block."""
     started: list[threading.Thread] = []
 
     def do() -> None:
@@ -38,7 +39,7 @@ def meanwhile(act: Callable[[], object]) -> Iterator[None]:
 
     def watch(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
         result = execute(sql, *args)
-        if not started and sql.startswith('SELECT "django_plugin_system_plugininstance"'):
+        if not started and sql.startswith(after):
             started.append(threading.Thread(target=do))
             started[0].start()
             started[0].join(GRACE)
@@ -83,6 +84,55 @@ def test_who_is_never_fast_enough_gives_up(provider: PluginItem, folder: Path) -
         ran = run("pluginimport", write(folder, make_entry(priority=2)), "--existing", "update")
     assert ran.problems == ["all entries: somebody else keeps changing these instances: try again"]
     assert get().priority == next(priorities) - 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_at_every_isolation_level(provider: PluginItem, folder: Path, level: str) -> None:
+    """A row that changes once the transaction has begun is looked at again, also where its snapshot is older."""
+    row = add_instance("main", provider, priority=1)
+    name = write(folder, make_entry(priority=2, config={**VALID, "account": "AC2"}))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}")
+    try:
+        with meanwhile(lambda: PluginInstance.objects.filter(pk=row.pk).update(priority=3), f"INSERT INTO {TABLE}"):
+            ran = run("pluginimport", name, "--existing", "update")
+    finally:
+        connection.close()
+    assert "    priority: 3 -> 2" in ran.out.splitlines()
+    assert (get().priority, get().config["account"]) == (2, "AC2")
+
+
+@pytest.mark.postgres
+def test_other_instances_do_not_wait(provider: PluginItem, folder: Path) -> None:
+    """While an import holds the rows that it writes, everybody may write any other one, and read all of them."""
+    add_instance("main", provider)
+    other = add_instance("other", provider)
+    seen: list[Any] = []
+
+    def act() -> None:
+        PluginInstance.objects.filter(pk=other.pk).update(priority=9)
+        seen.extend(PluginInstance.objects.order_by("name").values_list("name", "priority"))
+
+    name = write(folder, make_entry(priority=2, config={**VALID, "account": "AC2"}), make_entry("new", config=VALID))
+    with meanwhile(act, 'INSERT INTO "django_plugin_system_plugininstance"'):
+        assert not run("pluginimport", name, "--existing", "update").error
+        assert seen == [("main", None), ("other", 9)]
+
+
+def test_any_other_failure_of_the_database_ends_the_import(provider: PluginItem, folder: Path) -> None:
+    """What trying again does not help is not tried again."""
+    del provider
+
+    def fail(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if sql.startswith('INSERT INTO "django_plugin_system_plugininstance"'):
+            message = "disk full"
+            raise OperationalError(message)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(fail), pytest.raises(OperationalError, match="disk full"):
+        run("pluginimport", write(folder, make_entry(config=VALID)))
+    assert not PluginInstance.objects.exists()
 
 
 def test_a_form_that_was_open_notices_the_import(provider: PluginItem, folder: Path) -> None:
