@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_plugin_system.config.leaks import quotes
 from django_plugin_system.exceptions import ConfigError, PluginSystemError
 from django_plugin_system.plugin import build_plugin
-from django_plugin_system.rows.config import collect_hidden_texts, get_stored, require_declared, says_the_same
+from django_plugin_system.rows.config import collect_hidden_texts, require_declared
 from django_plugin_system.rows.reasons import describe_config_error
 from django_plugin_system.schema.secrets import iter_texts
 from django_plugin_system.schema.values import iter_secrets
@@ -209,7 +209,7 @@ def answer_test(
         raise PermissionDenied
     if stored is not None and not model_admin.has_change_permission(request, stored):
         page: HttpResponse = HttpResponseRedirect(request.get_full_path())
-        return _answer(model_admin, request, page, *_test(model_admin, request, stored, stored))
+        return _answer(model_admin, request, page, *_test(model_admin, request, stored, stored, saved=True))
     page = show()
     shown = getattr(page, "context_data", {})
     form = shown["adminform"].form if "adminform" in shown else None
@@ -218,20 +218,20 @@ def answer_test(
     if form.errors:
         text = _("Nothing was tested. Please correct this first:")
         return JsonResponse({"passed": False, "message": text, "problems": list(_iter_problems(form))})
-    return _answer(model_admin, request, page, *_test(model_admin, request, form.instance, stored))
+    saved = stored is not None and "config" not in form.changed_data  # a secret that was typed is never compared
+    return _answer(model_admin, request, page, *_test(model_admin, request, form.instance, stored, saved=saved))
 
 
 @sensitive_variables()
 def _test(
-    model_admin: Any, request: HttpRequest, row: PluginInstance, stored: PluginInstance | None
+    model_admin: Any, request: HttpRequest, row: PluginInstance, stored: PluginInstance | None, *, saved: bool
 ) -> tuple[CheckResult, str]:
-    """Run the test; return what came of it, with a sentence that says so."""
+    """Run the test of ``row``, which may be ``saved`` so; return what came of it, with a sentence that says so."""
     if not has_check(row.item.plugin_class):
         return CheckResult(_("This item has no test."), ran=False), _("This item has no test.")
     outcome = run_check(row, stored)
     if not outcome.ran:
         return outcome, outcome.error
-    saved = stored is not None and says_the_same(row, get_stored(row), get_stored(stored))
     if stored is not None:
         if saved:
             record_test(stored, outcome.error)

@@ -43,7 +43,7 @@ from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, reda
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import open_current
-from django_plugin_system.rows.secret_dates import get_dates
+from django_plugin_system.rows.secret_dates import get_dates, note_typed
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -218,6 +218,7 @@ class PluginInstanceForm(ModelForm):
         field = cast("ConfigFormField", self.fields["config"])
         try:
             self.instance.set_config(config)
+            note_typed(self.instance, config)
         except InvalidConfig as invalid:
             problems = field.binding.to_form_paths(invalid.errors, submission.form)
             self.add_error("config", field.note_problems(problems))

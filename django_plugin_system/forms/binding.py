@@ -118,9 +118,8 @@ class ConfigBinding:
     def get_stored_secrets(self) -> dict[Path, tuple[str, str]]:
         """Return the title and the placeholder of each stored secret, by the path it is stored at."""
         return {
-            path: (" > ".join(secret.titles), placeholder)
-            for placeholder, secrets in self._placeholders.secrets.items()
-            for path, secret in secrets.items()
+            secret.path: (" > ".join(secret.titles), placeholder)
+            for placeholder, secret in self._placeholders.secrets.items()
         }
 
     def has_changed(self, text: str | None) -> bool:

@@ -1,13 +1,13 @@
 """What stands for a stored secret in the browser, and what comes back for it.
 
-A placeholder's id is an HMAC of the row, the place and the secret. Whoever sees it learns nothing, and it opens nothing
-in another field or row. Positions in a list and free keys of a dict are no part of the place, so that items may be
-reordered and entries renamed.
+A placeholder's id is an HMAC of the row and of where the secret is stored in it. It says nothing about the secret, also
+not whether two are equal, and opens nothing in another field or row. Positions in a list and free keys of a dict may
+change on the way, so that items can be reordered and entries renamed; so a form must not be read against a newer state
+of the row than it was made from.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -83,7 +83,7 @@ class StoredSecret:
 class Placeholders:
     """The stored secrets of one row, by their placeholder.
 
-    ``opened`` holds the secrets that can be read, by path; ``row`` keeps equal secrets of two rows apart.
+    ``opened`` holds the secrets that can be read, by path; ``row`` is the id of the row.
     """
 
     row: str = ""
@@ -91,8 +91,7 @@ class Placeholders:
     declared: Container[Path] = ()
     """Where the types declare secrets; what stands there is hidden where no control says whether it is one."""
 
-    secrets: dict[str, dict[Path, StoredSecret]] = field(default_factory=dict, repr=False)
-    """Equal secrets of one place have the same placeholder."""
+    secrets: dict[str, StoredSecret] = field(default_factory=dict, repr=False)
 
     lookalikes: list[tuple[Path, str]] = field(default_factory=list, repr=False)
     """Stored texts that are no secrets and only read like a marker of the form, each with its place."""
@@ -126,9 +125,10 @@ class Placeholders:
         return map_json(stored, hide_part)
 
     def _keep(self, secret: StoredSecret) -> str:
-        value = secret.stored if secret.opened is MISSING else secret.opened
-        placeholder = PLACEHOLDER.format(_identify(self.row, secret.place, value))
-        self.secrets.setdefault(placeholder, {})[secret.path] = secret
+        message = json.dumps([self.row, secret.path])
+        digest = salted_hmac("django_plugin_system.forms.placeholders", message, algorithm="sha256").hexdigest()
+        placeholder = PLACEHOLDER.format(digest[:16])
+        self.secrets[placeholder] = secret
         return placeholder
 
     def reveal(self, plain: Any, problems: list[FieldProblem], path: Path = (), place: Path = ()) -> Any:
@@ -146,35 +146,27 @@ class Placeholders:
         return plain
 
     def _reveal_text(self, plain: str, problems: list[FieldProblem], path: Path, place: Path) -> Any:
-        found = self.secrets.get(plain, {})
-        problem = _find_problem(found, path, place) if is_placeholder(plain) else find_marker_problem(plain)
-        if problem and not found and any(text == plain and _is_at(at, place) for at, text in self.lookalikes):
+        secret = self.secrets.get(plain)
+        problem = _find_problem(secret, path, place) if is_placeholder(plain) else find_marker_problem(plain)
+        if problem and not secret and any(text == plain and _is_at(at, place) for at, text in self.lookalikes):
             return plain
-        if problem:
-            problems.append(FieldProblem(path, problem))
+        if problem or secret is None:
+            problems.append(FieldProblem(path, str(problem)))
             return None
-        secret = found.get(path) or next(iter(found.values()))
         if secret.path == path and is_marker(secret.stored):
             return secret.stored
         return Kept(secret.opened, was_encrypted=is_marker(secret.stored))
 
 
-def _find_problem(found: dict[Path, StoredSecret], path: Path, place: Path) -> str | None:
-    if not found:
+def _find_problem(secret: StoredSecret | None, path: Path, place: Path) -> str | None:
+    if secret is None:
         return _("The secret that was stored here is gone. Type it again.")
-    first = next(iter(found.values()))
-    if not _is_at(first.place, place):
+    if not _is_at(secret.place, place):
         return _("This secret was stored in another field. Type it again.")
-    if first.opened is MISSING and path not in found:
+    if secret.opened is MISSING and path != secret.path:
         return _("This secret cannot be read, so it cannot be moved. Type it again.")
     return None
 
 
 def _is_at(kept: Path, place: Path) -> bool:
     return len(kept) == len(place) and all(one in (ANY_KEY, other) for one, other in zip(kept, place, strict=True))
-
-
-def _identify(row: str, place: Path, secret: Any) -> str:
-    raw = ["bytes", base64.b64encode(secret).decode()] if isinstance(secret, bytes) else ["json", secret]
-    message = json.dumps([row, place, raw], sort_keys=True)
-    return salted_hmac("django_plugin_system.forms.placeholders", message, algorithm="sha256").hexdigest()[:16]

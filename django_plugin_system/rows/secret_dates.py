@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.config.codec import Kept
+from django_plugin_system.config.json_tree import look_up
 from django_plugin_system.config.opened import identify, iter_markers
+from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import ConfigShapeError, Path
 
 if TYPE_CHECKING:
@@ -29,11 +32,26 @@ def note_change(row: Any, before: Opened, after: Opened) -> None:
     """
     known = row.loaded.settle().values.get("secret_dates", row.secret_dates)
     origins = _find_origins(before.secrets, after.secrets)
-    now = timezone.now().astimezone(dt.timezone.utc).isoformat(timespec="seconds")
+    now = _get_now()
     dates = {join_path(path): now if origin is None else _get_date(known, origin) for path, origin in origins.items()}
     row.secret_dates = {path: date for path, date in dates.items() if date}
     if before.data != after.data:
         row.config_revision = uuid.uuid4()
+
+
+def note_typed(row: PluginInstance, config: Mapping[str, Any]) -> None:
+    """Give each secret that was typed into ``config`` the date of now, also where it is the one that was stored.
+
+    Whoever may type and look at dates could tell a secret by them otherwise: copy it, and guess at the copies.
+    """
+    for path, _marker in iter_markers(row.config):
+        if not any(is_marker(given) or isinstance(given, Kept) for given in look_up(config, path)):
+            row.secret_dates[join_path(path)] = _get_now()
+            row.config_revision = uuid.uuid4()
+
+
+def _get_now() -> str:
+    return timezone.now().astimezone(dt.timezone.utc).isoformat(timespec="seconds")
 
 
 def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:

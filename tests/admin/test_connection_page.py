@@ -261,6 +261,16 @@ def test_the_result_of_unsaved_changes_is_not_kept(admin_client: Client, checked
     assert LogEntry.objects.get().get_change_message() == "Tested with unsaved changes: failed."
 
 
+def test_a_test_does_not_tell_whether_a_guess_is_right(admin_client: Client, checked: Row) -> None:
+    """A secret that was typed counts as unsaved, also the very one that is stored."""
+    form = open_change(admin_client, checked)
+    response = admin_client.post(
+        url("change", checked.pk), {**edit_config(form, auth_token=SECRET), "_test": "1"}, **JSON
+    )
+    assert "not saved yet" in response.json()["message"]
+    assert get_row(checked).last_tested_at is None
+
+
 def test_a_saved_change_clears_the_result(admin_client: Client, checked: Row) -> None:
     """Another status leaves the result, another configuration does not."""
     ask(admin_client, url("change", checked.pk), open_change(admin_client, checked))

@@ -101,3 +101,22 @@ def test_dates_in_text_mode(admin_client: Client, items: dict[str, PluginItem], 
     """Without django_jsonform the same list stands below the text."""
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_jsonform"]
     assert get_notes(admin_client, add_old(items["twilio"])) == SHOWN
+
+
+def test_nobody_guesses_a_secret_by_its_date(admin_client: Client, items: dict[str, PluginItem]) -> None:
+    """A secret that was typed has the date of now, and the row a new revision, also if it was right."""
+    row = add_old(items["twilio"])
+    form = read_form(admin_client.get(url("change", row.pk)))
+    [sender] = json.loads(form["config"])["senders"]
+    guesses = [{"name": str(i), "token": SECRET if i == 1 else f"guess-{i}"} for i in range(3)]
+    for senders in ([{**sender, "name": str(i)} for i in range(3)], guesses):
+        sent = edit_config(read_form(admin_client.get(url("change", row.pk))), senders=senders)
+        revision = get_row(row).config_revision
+        assert admin_client.post(url("change", row.pk), sent).status_code == 302
+        assert get_row(row).config_revision != revision
+        PluginInstance.objects.filter(pk=row.pk).update(secret_dates=dict.fromkeys(get_row(row).secret_dates, LONG_AGO))
+        sent = edit_config(read_form(admin_client.get(url("change", row.pk))), senders=guesses)
+    assert admin_client.post(url("change", row.pk), sent).status_code == 302
+    dates = get_row(row).secret_dates
+    assert len({dates[f'["senders","{i}","token"]'] for i in range(3)}) == 1
+    assert LONG_AGO not in [date for path, date in dates.items() if "senders" in path]

@@ -340,3 +340,12 @@ def test_plain_json_beside_a_secret_is_shown_again() -> None:
     typed = {"token": SECRET, "options": {"a": [1, "b"]}}
     shown = bind(Mixed, {"token": MARKER}, generated=False).redisplay(json.dumps(typed))
     assert json.loads(shown) == {**typed, "token": RETYPE}
+
+
+def test_a_placeholder_says_nothing_about_the_secret() -> None:
+    """Equal secrets have different placeholders, another secret at the same place has the same one."""
+    binding = bind(Config, make_accounts(MARKER, MARKER))
+    first, second = (account["token"] for account in get_form(binding)["accounts"])
+    assert first != second
+    other = bind(Config, make_accounts(OTHER, MARKER))
+    assert get_form(other)["accounts"][0]["token"] == first
