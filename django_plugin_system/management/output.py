@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 STANDARD = "-"
 """Stands for standard input."""
-MOST_BYTES = 64 * 1024 * 1024
-"""How long a document may be."""
+MOST_BYTES = 512 * 1024 * 1024
+"""How long a document may be: a million instances."""
 _YAML_SUFFIXES = {".yaml", ".yml"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from django_plugin_system.management.output import MOST_BYTES
+from django_plugin_system.management import output
 from tests.contrib.transfer.helpers import run
 from tests.support.plugins import SECRET
 from tests.support.rows import add_instance
@@ -87,14 +87,14 @@ def test_the_format_can_be_given(folder: Path) -> None:
     assert run("pluginimport", "document").error.startswith("The document cannot be read: line 1, column 1: this is")
 
 
-def test_files_that_cannot_be_read(folder: Path) -> None:
+def test_files_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is not there, not text or endless is refused, and nothing of it is shown."""
     assert run("pluginimport", "none.json").error == "none.json cannot be read: No such file or directory."
     (folder / "bytes.json").write_bytes(SECRET.encode() + b"\xff")
     assert run("pluginimport", "bytes.json").error == "The document is not UTF-8."
-    with (folder / "long.json").open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
-    assert run("pluginimport", "long.json").error == "The document is longer than 67,108,864 bytes: split it."
+    monkeypatch.setattr(output, "MOST_BYTES", 1000)
+    (folder / "long.json").write_text(" " * 1001)
+    assert run("pluginimport", "long.json").error == "The document is longer than 1,000 bytes: split it."
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]], ids=["new", "force"])
