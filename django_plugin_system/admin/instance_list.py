@@ -196,13 +196,12 @@ def find_places(type_ids: Iterable[Any]) -> dict[object, int]:
 class InstanceList(PluginAdmin):
     """The columns, filters and actions of the list."""
 
-    list_display = ("name", "kind", "state_and_error", "position", "status", "priority", "last_test")
+    list_display = ("instance", "state_and_error", "position", "status", "priority", "last_test")
     actions = (*STATUS_AND_PRIORITY, duplicate_with_secrets)
     list_editable = ("status", "priority")
     list_filter = (StateFilter, TierFilter, LastErrorFilter, LastTestFilter, "status", "item__plugin_type", "item")
     paginator = BoundedPaginator
     search_fields = ("name", "description")
-    search_help_text = _("Names and descriptions of instances, names of items and types.")
     ordering = ("name", "item_id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
@@ -234,20 +233,12 @@ class InstanceList(PluginAdmin):
         """Refuse to filter by what is stored in a configuration: it may be a secret that is not encrypted yet."""
         return lookup.partition("__")[0] != "config" and super().lookup_allowed(lookup, value, *request)
 
-    @admin.display(description=_("type and item"))
-    def kind(self, row: PluginInstance) -> SafeString:
-        """Return the type and the item, each with a link to the list of its instances."""
+    @admin.display(description=_("name"), ordering="name")
+    def instance(self, row: PluginInstance) -> SafeString:
+        """Return the name with the type and the item: in one column, as the list has many."""
         item = row.item
-        return format_html(
-            '<a href="?item__plugin_type__id__exact={}" title="{}">{}</a> &rsaquo; '
-            '<a href="?item__id__exact={}" title="{}">{}</a>',
-            item.plugin_type_id,
-            item.plugin_type,
-            item.plugin_type.name,
-            item.pk,
-            item,
-            item.name,
-        )
+        text = '<span title="{}">{}</span><span class="dps-quiet dps-module">{} &rsaquo; {}</span>'
+        return format_html(text, row, row.name, item.plugin_type.name, item.name)
 
     @admin.display(description=_("state"))
     def state_and_error(self, row: PluginInstance) -> SafeString:

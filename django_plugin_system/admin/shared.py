@@ -129,7 +129,6 @@ def show_last_test(row: PluginInstance) -> SafeString | str:
 class PluginAdmin(ModelAdmin):
     """Bounds what one request may do, however many rows there are; gives the description a few lines, not a page."""
 
-    show_full_result_count = False
     show_facets: ClassVar[Any] = getattr(
         getattr(admin, "ShowFacets", None), "NEVER", None
     )  # each would count the whole table

@@ -157,7 +157,9 @@ def test_instance_list_shows_errors_and_tests(admin_client: Client, checked: Plu
     )
     page = admin_client.get(f"{url('changelist')}?q=").content.decode()
     cells = dict(
-        re.findall(r'"field-name"><a [^>]*>(\w+)</a>.*?<td class="field-last_test">(.*?)</td>', page, re.DOTALL)
+        re.findall(
+            r'"field-instance"><a [^>]*><span [^>]*>(\w+)<.*?<td class="field-last_test">(.*?)</td>', page, re.DOTALL
+        )
     )
     assert cells["transactional"] == "Not tested"
     assert cells["without"] in {"", "-"}  # as Django writes an empty value
@@ -168,16 +170,11 @@ def test_instance_list_shows_errors_and_tests(admin_client: Client, checked: Plu
 
 
 def test_links_of_the_list_lead_back_to_it(admin_client: Client, instance: PluginInstance) -> None:
-    """Whoever saves a row of a filtered list sees that list again; type and item link the list of theirs."""
+    """Whoever saves a row of a filtered list sees that list again; type and item stand with the name."""
     page = admin_client.get(f"{url('changelist')}?tier=active").content.decode()
     address = f"{url('change', instance.pk)}?_changelist_filters=tier%3Dactive"
     assert f'href="{address}"' in page
-    for query in (
-        f"?item__id__exact={instance.item_id}",
-        f"?item__plugin_type__id__exact={instance.item.plugin_type_id}",
-    ):
-        assert f'<a href="{query}"' in page
-        assert admin_client.get(f"{url('changelist')}{query}").context["cl"].result_count == 1
+    assert "sms &rsaquo; twilio<" in page
     saved = admin_client.post(address, read_form(admin_client.get(address)))
     assert saved["Location"] == f"{url('changelist')}?tier=active"
 
