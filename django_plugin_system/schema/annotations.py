@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from typing import Annotated, Any, TypeVar, Union
+from typing import Annotated, Any, ForwardRef, TypeVar, Union
 
 import typing_extensions
 
@@ -49,7 +49,7 @@ def resolve_alias(alias: Any, owner: Any) -> Any:
 
 def settle(annotation: Any, owner: type) -> Any:
     """Return the type of a field of ``owner`` with the names in it looked up: Python 3.10 leaves some as text."""
-    if isinstance(annotation, str):
+    if isinstance(annotation, (str, ForwardRef)):
         return resolve_alias(annotation, owner)
     args, origin = typing_extensions.get_args(annotation), typing_extensions.get_origin(annotation)
     if not args or origin is typing_extensions.Literal:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Optional
 import annotated_types
 import pytest
 import typing_extensions
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Json, RootModel, Secret, SecretBytes, SecretStr, Tag
+from pydantic import BaseModel, Discriminator, Field, Json, RootModel, Secret, SecretBytes, SecretStr, Tag
 from pydantic import create_model as make
 from pydantic_core import PydanticUndefined
 
@@ -32,6 +32,25 @@ def draw(node: Node, outer: tuple[Any, ...] = ()) -> str:
 def field(node: Node, name: str) -> Node:
     """Return the node of a field."""
     return node.fields[name].node
+
+
+class Nothing(RootModel["Nothing"]):
+    """A root model of itself, which has no values."""
+
+
+class Early(BaseModel):
+    """A model that names one that comes later."""
+
+    later: Optional[list["Later"]] = None  # noqa: UP045 - as older code writes it
+
+
+SEEN_EARLY = [get_tree(Early), get_tree(Early)]
+
+
+class Later(BaseModel):
+    """The model that comes later."""
+
+    token: SecretStr
 
 
 @pytest.mark.parametrize(
@@ -89,9 +108,6 @@ def test_a_model_may_hold_itself() -> None:
     assert len(list(iter_nodes(root))) == 7
     assert [node.annotation for node in iter_models(root)] == [shapes.Node]
     assert draw(get_tree(shapes.Tree)) == ("dict(KEY value, VALUE union(MEMBER secret, MEMBER list(ITEM dict...)))")
-
-    class Nothing(RootModel["Nothing"]):
-        pass
 
     assert draw(get_tree(Nothing)) == "value"
 
@@ -224,17 +240,7 @@ def test_a_tree_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     unhashable = Annotated[int, []]
     assert get_tree(unhashable) is not get_tree(unhashable)
 
-    class Early(BaseModel):
-        model_config = ConfigDict(defer_build=True)
-
-        later: Optional[list["Later"]] = None  # noqa: UP045
-
-    assert not get_tree(Early).holds_secret
-    assert get_tree(Early) is not get_tree(Early)
-
-    class Later(BaseModel):
-        token: SecretStr
-
-    Early.model_rebuild(_types_namespace={"Later": Later, "Optional": Optional})
+    assert not SEEN_EARLY[0].holds_secret
+    assert SEEN_EARLY[0] is not SEEN_EARLY[1]
     assert get_tree(Early).holds_secret
     assert get_tree(Early) is get_tree(Early)
