@@ -6,8 +6,8 @@ import inspect
 import re
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import load_command_class
@@ -20,9 +20,6 @@ from django_plugin_system.management import commands
 from tests.docs.pages import ALL_PAGES, DOCS, ROOT
 from tests.docs.story import list_commands
 from tests.support.markdown import code_blocks
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LINK = re.compile(r"(?:\]\(|src=\")([^)\s\"]+)")
 BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -146,3 +143,26 @@ def test_the_documented_make_targets_exist() -> None:
     } | set(re.findall(r"`make ([a-z-]+)`", "".join(map(read, ALL_PAGES))))
     assert {"demo", "test"} <= named
     assert named <= targets
+
+
+def test_the_map_names_every_room() -> None:
+    """The layout in CONTRIBUTING.md has each module and folder of the package, and no other."""
+    package = Path(django_plugin_system.__file__).parent
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.partition("django_plugin_system/\n")[2].partition("\ndemo/")[0]
+    named = set(re.findall(r"(?<=  )(\w+(?:\.py|/))", block)) - {"drift/", "transfer/"}
+    there = {path.name for path in package.glob("*.py")} | {
+        f"{path.parent.name}/" for path in package.glob("*/__init__.py")
+    }
+    assert named == there - {"__init__.py"}
+
+
+def test_the_walk_leads_through_what_is_there() -> None:
+    """The files, functions and classes that the walk through the code names are in the package."""
+    package = Path(django_plugin_system.__file__).parent
+    walk = (DOCS / "index.md").read_text(encoding="utf-8").partition("## A walk through the code")[2]
+    files = re.findall(r"`([\w/]+\.py)`", walk)
+    names = {name.rpartition(".")[2] for name in re.findall(r"`([A-Z]\w*[a-z]|[\w.]+(?=\(\)`))`?", walk)}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    assert [name for name in files if not (package / name).is_file()] == []
+    assert [name for name in names if not re.search(rf"^ *(def|class) {name}\b", source, re.MULTILINE)] == []
