@@ -314,12 +314,12 @@ class Codec:
     ) -> BaseModel:
         """Return the model. What a reference gives is taken as text; where no text fits, as the JSON that it spells."""
         given = {path: resolver.get(reference) for path, reference in resolved.references.items()}
-        texts = [*iter_texts([*secrets.values(), *given.values()])]
-        model, problems = validate(self.schema, resolved.data, texts, by_alias=by_alias)
+        hidden = [*secrets.values(), *given.values()]
+        model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
         places = {self._locate(path, resolved.data): path for path in given} if problems else {}
         unfit = {places[place] for place in places for problem in problems if problem.path[: len(place)] == place}
         if unfit and _take_as_json(resolved, {path: given[path] for path in unfit}):
-            model, problems = validate(self.schema, resolved.data, texts, by_alias=by_alias)
+            model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
         if model is None:
             names = {place: resolved.references[path] for place, path in places.items()}
             raise error(self.subject, _cut(problems, names))

@@ -16,10 +16,15 @@ from django_plugin_system.config.json_tree import INSIDE, replace_json, walk_jso
 from django_plugin_system.config.leaks import WITHHELD, scrub
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.schema.errors import locate
-from django_plugin_system.schema.secrets import collect_default_texts, collect_secret_texts, makes_unknown_secrets
+from django_plugin_system.schema.secrets import (
+    collect_default_texts,
+    collect_secret_texts,
+    iter_texts,
+    makes_unknown_secrets,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from pydantic import BaseModel
 
@@ -32,10 +37,9 @@ _BIG = 63
 
 
 def validate(
-    schema: type[BaseModel], data: Any, texts: Iterable[str], *, by_alias: bool
+    schema: type[BaseModel], data: Any, hidden: Collection[Any], *, by_alias: bool
 ) -> tuple[BaseModel | None, list[FieldProblem]]:
-    """Return the model for ``data``; or None and what is wrong with it. ``texts`` must not be quoted."""
-    hidden = list(texts)
+    """Return the model for ``data``; or None and what is wrong with it, which quotes none of the ``hidden`` values."""
     model, problems = _run(schema, data, hidden, by_alias=by_alias)
     is_big = any(_is_big_number(value) for _path, value in walk_json(data)) if problems else False
     if is_big:  # before pydantic 2.12, a float is not read from so many digits
@@ -44,7 +48,7 @@ def validate(
 
 
 def _run(
-    schema: type[BaseModel], data: Any, texts: Iterable[str], *, by_alias: bool
+    schema: type[BaseModel], data: Any, hidden: Collection[Any], *, by_alias: bool
 ) -> tuple[BaseModel | None, list[FieldProblem]]:
     text = _as_json(data)
     try:
@@ -53,15 +57,18 @@ def _run(
         strict = None if by_alias else False
         return schema.model_validate(data, strict=strict, by_name=True, by_alias=by_alias), []
     except ValidationError as invalid:
-        problems = _describe(invalid, schema, data, texts)
+        problems = _describe(invalid, schema, data, hidden)
     except Exception as foreign:  # noqa: BLE001 - foreign code
         problems = [FieldProblem((), f"validation raised {type(foreign).__name__}")]
     return None, problems
 
 
-def _describe(error: ValidationError, schema: type[BaseModel], data: Any, secrets: Iterable[str]) -> list[FieldProblem]:
-    """Return what ``error`` says about the input ``data``; ``secrets`` are further texts that must not be quoted."""
-    texts = {text for text in (*secrets, *collect_secret_texts(schema, data), *collect_default_texts(schema)) if text}
+def _describe(
+    error: ValidationError, schema: type[BaseModel], data: Any, hidden: Collection[Any]
+) -> list[FieldProblem]:
+    """Return what ``error`` says about the input ``data``, which quotes no secret and none of the ``hidden`` values."""
+    found_in_data = collect_secret_texts(schema, data)
+    texts = {text for text in (*iter_texts([*hidden]), *found_in_data, *collect_default_texts(schema)) if text}
     is_unknown = makes_unknown_secrets(schema)
     found = []
     for item in error.errors(include_input=False, include_context=False, include_url=False):
