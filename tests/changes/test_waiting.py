@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
 
 from django_plugin_system import failover, refresh_plugins
 from django_plugin_system.changes import fold_changes
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
-from django_plugin_system.selection.health import record_failure
+from django_plugin_system.selection.health import record_failure, record_success
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support import errands
 from tests.support.elsewhere import at_level, connecting, every_level, run_elsewhere
@@ -179,3 +182,31 @@ def test_nobody_waits_for_a_long_transaction(rows: list[PluginInstance]) -> None
         with connecting(options="-c lock_timeout=1"):
             run_elsewhere(work)
     assert PluginHealth.objects.get(pk=mine.pk).last_error == "OSError: down"
+
+
+@pytest.mark.postgres
+def test_an_operator_is_no_victim_of_failovers(rows: list[PluginInstance]) -> None:
+    """Saves in the admin succeed, each of them, while failovers put the very instance into cooldowns and out again."""
+    client, done = Client(), Event()
+    client.force_login(User.objects.create_superuser("operator"))
+    page = reverse("admin:django_plugin_system_plugininstance_changelist")
+
+    def fail_and_recover() -> None:
+        while not done.is_set():
+            row = PluginInstance.objects.select_related("health").get(pk=rows[0].pk)
+            record_failure(row, OSError("down"), 0.001)
+            record_success(row)
+
+    def operate() -> list[int]:
+        data = {"_selected_action": [row.pk for row in rows]}
+        try:
+            return [
+                client.post(page, {**data, "action": action}).status_code
+                for _round in range(8)
+                for action in ("mark_reserved", "mark_active")
+            ]
+        finally:
+            done.set()
+
+    *_others, statuses = run_elsewhere(fail_and_recover, fail_and_recover, operate)
+    assert set(statuses) == {302}
