@@ -86,13 +86,28 @@ def changing(using: str) -> Iterator[None]:
     if here in _changing:
         yield
         return
+    is_outermost = not connections[using].in_atomic_block
     with transaction.atomic(using=using, savepoint=False):
+        if is_outermost:
+            _look_rows_up_by_key(using)
         note_change(using)
         _changing.add(here)
         try:
             yield
         finally:
             _changing.discard(here)
+
+
+def _look_rows_up_by_key(using: str) -> None:
+    """Keep SERIALIZABLE transactions apart that write rows of their own in a table of a few.
+
+    PostgreSQL would look through all of such a table for one row, and take that for reading them all.
+    """
+    connection = connections[using]
+    level = getattr(connection, "isolation_level", None)  # PostgreSQL's only, once connected
+    if getattr(level, "name", "") == "SERIALIZABLE":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
 
 
 def note_change(using: str) -> None:

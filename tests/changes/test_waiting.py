@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from django_plugin_system import failover, refresh_plugins
-from django_plugin_system.changes import fold_changes
+from django_plugin_system.changes import changing, fold_changes
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
 from django_plugin_system.selection.health import record_failure, record_success
@@ -61,6 +61,24 @@ def test_savers_of_their_own_rows_never_fail(rows: list[PluginInstance], level: 
     with at_level(level):
         run_elsewhere(*[lambda row=row: save_again_and_again(row) for row in rows])
     assert {(row.priority, row.config["retries"], row.description) for row in map(reload, rows)} == {(9, 9, "9")}
+
+
+@pytest.mark.postgres
+def test_serializable_savers_do_not_read_each_others_rows(rows: list[PluginInstance]) -> None:
+    """At SERIALIZABLE, too, edits of different configurations at the same moment are both committed."""
+    both = Barrier(2)
+
+    def save(row: PluginInstance) -> None:
+        row.set_config({**VALID, "retries": 8})
+        with changing("default"):
+            row.save()
+            both.wait(20)
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # so that PostgreSQL knows how few there are, and would rather read them all
+    with at_level("serializable"):
+        run_elsewhere(lambda: save(rows[0]), lambda: save(rows[1]))
+    assert [reload(row).config["retries"] for row in rows[:2]] == [8, 8]
 
 
 @every_level
