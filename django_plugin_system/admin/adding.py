@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -11,14 +10,13 @@ from django.core.exceptions import ValidationError
 from django.db import router, transaction
 from django.db.models import Q
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.admin.shared import count_instances
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.rows.config import make_current
 
 if TYPE_CHECKING:
@@ -26,23 +24,6 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One item that can be chosen."""
-
-    item: PluginItem
-    takes_config: bool
-    is_disabled: bool
-
-
-@dataclass(frozen=True)
-class Group:
-    """A type with its items."""
-
-    plugin_type: PluginType
-    choices: list[Choice] = field(default_factory=list)
 
 
 def find_item(item_id: str | UUID | None) -> PluginItem | None:
@@ -56,22 +37,16 @@ def find_item(item_id: str | UUID | None) -> PluginItem | None:
     return item if item.is_registered else None
 
 
-def group_items(search: str = "") -> list[Group]:
-    """Return the items whose code is there, grouped by type; those that ``search`` is found in."""
+def find_items(search: str) -> list[PluginItem]:
+    """Return the items whose code is there and that ``search`` is found in, type by type."""
     items = PluginItem.objects.select_related("plugin_type").annotate(instance_count=count_instances("pk"))
     for word in search.split():
-        texts = ("name", "module", "description", "plugin_type__name", "plugin_type__description")
         found = Q()
-        for text in texts:
+        for text in ("name", "module", "description", "plugin_type__name", "plugin_type__description"):
             found |= Q(**{f"{text}__icontains": word})
         items = items.filter(found)
-    groups: dict[UUID, Group] = {}
-    for item in items.order_by("plugin_type__name", "plugin_type__manager", "name", "module"):
-        if item.is_registered:
-            group = groups.setdefault(item.plugin_type_id, Group(item.plugin_type))
-            disabled = item.status == PluginStatus.DISABLED
-            group.choices.append(Choice(item, item.config_schema is not None, disabled))
-    return list(groups.values())
+    ordered = items.order_by("plugin_type__name", "plugin_type__manager", "name", "module")
+    return [item for item in ordered if item.is_registered]
 
 
 def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
@@ -85,7 +60,7 @@ def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "has_view_permission": model_admin.has_view_permission(request),
         "media": model_admin.media,
         "title": _("Choose what to configure"),
-        "groups": group_items(search),
+        "items": find_items(search),
         "search": search,
         "kept": kept,
         "kept_query": urlencode(kept),
@@ -104,17 +79,6 @@ def find_source(source_id: str | None, item: PluginItem) -> PluginInstance | Non
         return PluginInstance.objects.select_related("item__plugin_type").get(pk=source_id, item=item)
     except (PluginInstance.DoesNotExist, ValidationError):
         return None
-
-
-def get_initial(source: PluginInstance) -> dict[str, Any]:
-    """Return what the columns of a copy start with; its name is a proposal."""
-    return {"name": f"{source.name}-copy", **{name: getattr(source, name) for name in COPIED}}
-
-
-def get_copy_url(source: PluginInstance, site: str) -> str:
-    """Return the address of the form of a copy, in the admin ``site``."""
-    address = reverse("admin:django_plugin_system_plugininstance_add", current_app=site)
-    return f"{address}?{urlencode({'item': source.item_id, 'copy': source.pk})}"
 
 
 @sensitive_variables()

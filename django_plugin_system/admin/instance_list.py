@@ -6,7 +6,7 @@ to them is read for the page that is shown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
@@ -56,49 +56,62 @@ def _find_by_health(**conditions: Any) -> Q:
     return Q(pk__in=PluginHealth.objects.filter(**conditions).values("instance"))
 
 
-class TierFilter(admin.SimpleListFilter):
+_SAME = PluginHealth.objects.filter(instance=OuterRef("pk"), tested_revision=OuterRef("config_revision"))
+_TESTED = _find_by_health(tested_revision__isnull=False) & Q(Exists(_SAME))
+_FAILED = _find_by_health(last_test_error__gt="")
+_NOTED = _find_by_health(last_error__gt="")
+
+
+class OptionFilter(admin.SimpleListFilter):
+    """A filter with a title and a condition for each value; an unknown value keeps all rows."""
+
+    options: ClassVar[dict[str | None, tuple[Any, Q]]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Offer the titles."""
+        del request, model_admin
+        return [(value, title) for value, (title, _condition) in self.options.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
+        """Keep what meets the chosen condition."""
+        del request
+        return queryset.filter(self.options[value][1]) if (value := self.value()) in self.options else queryset
+
+
+class TierFilter(OptionFilter):
     """The tier that counts: the worse of the instance's status and its item's."""
 
     title = _("effective tier")
     parameter_name = "tier"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Offer the three tiers."""
-        del request, model_admin
-        return [(status.value, status.label) for status in PluginStatus]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
-        """Keep the chosen tier."""
-        del request
-        wanted = {PluginStatus.ACTIVE: _FIRST, PluginStatus.RESERVED: ~_FIRST & ~_OFF, PluginStatus.DISABLED: _OFF}
-        chosen = self.value()
-        return queryset.filter(wanted[PluginStatus(chosen)]) if chosen in PluginStatus.values else queryset
+    options: ClassVar = {
+        PluginStatus.ACTIVE.value: (PluginStatus.ACTIVE.label, _FIRST),
+        PluginStatus.RESERVED.value: (PluginStatus.RESERVED.label, ~_FIRST & ~_OFF),
+        PluginStatus.DISABLED.value: (PluginStatus.DISABLED.label, _OFF),
+    }
 
 
-class StateFilter(admin.SimpleListFilter):
+class StateFilter(OptionFilter):
     """Whether selection can use the row now: by what the database knows, and among few rows by their configurations."""
 
     title = _("state")
     parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Offer what the column says."""
-        del request, model_admin
-        return [("usable", _("Usable")), ("attention", _("Needs attention")), ("off", _("Off"))]
+    options: ClassVar = {
+        "usable": (_("Usable"), ~_OFF),
+        "attention": (_("Needs attention"), ~_OFF),
+        "off": (_("Off"), _OFF),
+    }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep the rows in the chosen state."""
-        if self.value() == "off":
-            return queryset.filter(_OFF)
+        rows, usable = super().queryset(request, queryset), self.value() == "usable"
         if self.value() not in {"usable", "attention"}:
-            return queryset
-        usable, on = self.value() == "usable", queryset.exclude(_OFF)
-        if on.order_by()[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
+            return rows
+        if rows.order_by()[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
             text = gettext("More than %(count)d instances: their configurations were not read to find these.")
             messages.info(request, text % {"count": MOST_LOOKED_AT})
             troubled = _find_troubled()
-            return on.exclude(troubled) if usable else on.filter(troubled)
-        return on.filter(pk__in=[row.pk for row in on if (row.reason_unusable() is None) == usable])
+            return rows.exclude(troubled) if usable else rows.filter(troubled)
+        return rows.filter(pk__in=[row.pk for row in rows if (row.reason_unusable() is None) == usable])
 
 
 def _find_troubled() -> Q:
@@ -112,43 +125,24 @@ def _find_troubled() -> Q:
     return troubled
 
 
-class LastErrorFilter(admin.SimpleListFilter):
+class LastErrorFilter(OptionFilter):
     """Whether a failover has noted an error that no success has cleared since."""
 
     title = _("last error")
     parameter_name = "error"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Offer both."""
-        del request, model_admin
-        return [("yes", _("With an error")), ("no", _("Without"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
-        """Keep the chosen rows."""
-        del request
-        noted = _find_by_health(last_error__gt="")
-        return queryset.filter({"yes": noted, "no": ~noted}.get(self.value() or "", Q()))
+    options: ClassVar = {"yes": (_("With an error"), _NOTED), "no": (_("Without"), ~_NOTED)}
 
 
-class LastTestFilter(admin.SimpleListFilter):
+class LastTestFilter(OptionFilter):
     """What came of the last test of what is stored."""
 
     title = _("last test")
     parameter_name = "test"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Offer what the column says."""
-        del request, model_admin
-        return [("passed", _("Passed")), ("failed", _("Failed")), ("none", _("Not tested"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
-        """Keep the rows with the chosen result."""
-        del request
-        same = PluginHealth.objects.filter(instance=OuterRef("pk"), tested_revision=OuterRef("config_revision"))
-        tested = _find_by_health(tested_revision__isnull=False) & Q(Exists(same))
-        failed = _find_by_health(last_test_error__gt="")
-        wanted = {"passed": tested & ~failed, "failed": tested & failed, "none": ~tested}
-        return queryset.filter(wanted.get(self.value() or "", Q()))
+    options: ClassVar = {
+        "passed": (_("Passed"), _TESTED & ~_FAILED),
+        "failed": (_("Failed"), _TESTED & _FAILED),
+        "none": (_("Not tested"), ~_TESTED),
+    }
 
 
 class BoundedPaginator(BasePaginator):

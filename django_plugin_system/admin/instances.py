@@ -19,6 +19,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import router
 from django.forms import Media
 from django.http import HttpResponseRedirect, QueryDict
+from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -26,7 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from django_plugin_system.admin.adding import find_item, find_source, get_copy_url, get_initial, show_choice
+from django_plugin_system.admin.adding import COPIED, find_item, find_source, show_choice
 from django_plugin_system.admin.connection_test import (
     BUTTON,
     TEST_PERMISSION,
@@ -329,7 +330,8 @@ class PluginInstanceAdmin(InstanceList):
                 text = _("This instance is not used now: %(reason)s")
                 messages.warning(request, text % {"reason": reason.localize()})
             if item.is_registered and self.has_add_permission(request):
-                context["copy_url"] = get_copy_url(row, self.admin_site.name)
+                address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
+                context["copy_url"] = f"{address}?item={item.pk}&copy={row.pk}"
             context["secret_notes"] = page.list_secret_notes()
             context["media"] += Media(js=["django_plugin_system/secret-dates.js"])
         return super().render_change_form(request, context, *args, **kwargs)
@@ -360,7 +362,10 @@ class PluginInstanceAdmin(InstanceList):
     def get_changeform_initial_data(self, request: HttpRequest) -> Any:
         """Start a copy with what its source has."""
         page = self.get_page(request, None)
-        return get_initial(page.source) if page and page.source else super().get_changeform_initial_data(request)
+        source = page.source if page else None
+        if source is None:
+            return super().get_changeform_initial_data(request)
+        return {"name": f"{source.name}-copy", **{name: getattr(source, name) for name in COPIED}}
 
     # Saving and testing
 

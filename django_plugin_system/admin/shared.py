@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.db import router
+from django.db import models, router
 from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.http import HttpResponseRedirect
 from django.urls import reverse
@@ -136,11 +136,7 @@ class PluginAdmin(ModelAdmin):
     class Media:
         css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the form field of a column."""
-        if db_field.name == "description":
-            kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 3})
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+    formfield_overrides: ClassVar[Any] = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
