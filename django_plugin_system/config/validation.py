@@ -91,15 +91,13 @@ def _write_as_float(_path: Path, value: Any) -> Any:
 def _as_json(data: Any) -> bytes | None:
     """Return ``data`` as JSON; None if there is something in it that JSON cannot say."""
     with suppress(ValueError):  # half a surrogate pair, thousands of digits
-        return (
-            json.dumps(data, ensure_ascii=False).encode()
-            if all(_is_json(value) for _path, value in walk_json(data))
-            else None
-        )
+        return json.dumps(data, ensure_ascii=False).encode() if _is_json(data) else None
     return None
 
 
-def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(type(key) is str for key in value)
-    return value is None or isinstance(value, list) or type(value) in (str, int, float, bool)
+def _is_json(data: Any) -> bool:
+    if isinstance(data, dict):
+        return all(type(key) is str and _is_json(value) for key, value in data.items())
+    if isinstance(data, list):
+        return all(map(_is_json, data))
+    return data is None or type(data) in (str, int, float, bool)
