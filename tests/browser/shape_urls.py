@@ -15,7 +15,7 @@ from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.binding import ConfigBinding
 from django_plugin_system.forms.field import ConfigFormField
 from tests.forms.helpers import open_all
-from tests.forms.shapes import SHAPES
+from tests.shapes.table import SHAPES
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

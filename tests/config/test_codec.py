@@ -14,7 +14,7 @@ from django_plugin_system.config.opened import iter_markers, open_config
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, UnstorableConfig
 from django_plugin_system.schema.values import MISSING, is_same
 from tests.config.helpers import RING, ROW, SECRET, make_codec, make_schema, parse, round_trip, show_everything, store
-from tests.support.shapes import Account, Card
+from tests.shapes.models import Account, Card
 
 
 class Revealing(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, HttpUrl, PrivateAttr, Secret, SecretStr
 
 from django_plugin_system.config.copying import make_copier
 from tests.config.helpers import make_schema
-from tests.support.shapes import Color, Loose
+from tests.shapes.models import Color, Loose
 
 
 class Private(BaseModel):

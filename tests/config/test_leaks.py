@@ -39,7 +39,7 @@ from tests.config.careless import (
     WholeBefore,
 )
 from tests.config.helpers import SECRET, iter_chain, make_codec, make_schema, parse, show_everything
-from tests.support.shapes import Account, Payment
+from tests.shapes.models import Account, Payment
 
 AWKWARD = ["hun'\n\ter2 \\x", "h😀unter-two", '  spaced "quotes"  ', "é-accent", "\x00nul-nul"]
 

@@ -17,8 +17,8 @@ from django_plugin_system.schema.checks import find_unstorable
 from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import is_same, iter_secrets
 from tests.config.helpers import SECRET, make_codec, make_schema, round_trip, store
-from tests.support.shape_values import PLAIN, SECRETS
-from tests.support.shapes import Aliased, ByName, Color, Generated, Hooked, Open, Token, Tokens
+from tests.shapes.models import Aliased, ByName, Color, Generated, Hooked, Token, Tokens
+from tests.shapes.table import SHAPES, Shape, list_values, make_model
 
 
 def show(value: Any) -> str:
@@ -26,28 +26,24 @@ def show(value: Any) -> str:
     return str(getattr(value, "__name__", type(value).__name__))[:30]
 
 
-def make(annotation: Any, value: Any) -> BaseModel:
-    """Return a model whose one field holds ``value``."""
-    schema = make_schema(annotation)
-    codec = make_codec(schema)
-    return codec.parse({"value": value}).model if isinstance(value, dict) else schema(value=value)
+PLAIN = [shape for shape in SHAPES if not shape.secret]
+SECRETS = [shape for shape in SHAPES if shape.secret]
 
 
-@pytest.mark.parametrize(("annotation", "value"), PLAIN, ids=show)
-def test_plain_values_come_back(annotation: Any, value: Any) -> None:
+@pytest.mark.parametrize(("shape", "value"), list_values(PLAIN))
+def test_plain_values_come_back(shape: Shape, value: Any) -> None:
     """A value of any type that JSON can say comes back equal and of the same type."""
-    model = make(annotation, value)
+    model = make_model(shape, value)
     assert not list(iter_secrets(model))
-    assert not get_tree(annotation).holds_secret
     back = round_trip(model)
     assert back == model
     assert is_same(back, model)
 
 
-@pytest.mark.parametrize(("annotation", "value"), SECRETS, ids=show)
-def test_secrets_come_back(annotation: Any, value: Any) -> None:
+@pytest.mark.parametrize(("shape", "value"), list_values(SECRETS))
+def test_secrets_come_back(shape: Shape, value: Any) -> None:
     """Secrets of any type at any depth come back; what is stored has each of them encrypted, and its text nowhere."""
-    model = make(annotation, value)
+    model = make_model(shape, value)
     stored = store(model)
     assert SECRET not in json.dumps(stored)
     assert {path for path, _marker in iter_markers(stored)} == {path for path, _secret in iter_secrets(model)}
@@ -56,13 +52,11 @@ def test_secrets_come_back(annotation: Any, value: Any) -> None:
     assert is_same(back, model)
 
 
-@pytest.mark.parametrize(("annotation", "value"), SECRETS, ids=show)
-def test_secrets_are_found_in_the_types(annotation: Any, value: Any) -> None:
-    """The types alone say that there are secrets, and that they can be stored."""
-    assert (
-        get_tree(annotation).holds_secret or annotation is Open
-    )  # what a model takes beyond its fields is not declared
-    assert not find_unstorable(type(make(annotation, value)))
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_secrets_are_found_in_the_types(shape: Shape) -> None:
+    """The types alone say whether there are secrets, and that they can be stored."""
+    assert get_tree(shape.annotation).holds_secret == shape.secret
+    assert not find_unstorable(make_schema(shape.annotation))
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "a\r\nb\n", "😀\u2028\u202e", "x" * 1_000_000, '"}\\', " ", "**********"])

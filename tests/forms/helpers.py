@@ -11,7 +11,7 @@ from django_plugin_system.forms.binding import ConfigBinding
 
 if TYPE_CHECKING:
     from django_plugin_system.forms.binding import Submission
-    from tests.forms.shapes import Shape
+    from tests.shapes.table import Shape
 
 SECRET = "hunter2-planted-Secret"
 OPENED = "opened-planted-Secret"

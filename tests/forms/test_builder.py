@@ -18,7 +18,8 @@ from django_plugin_system.forms.controls import Control, Reading
 from django_plugin_system.forms.scalars import JsonTextControl
 from django_plugin_system.schema.tree import get_tree
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
-from tests.forms.shapes import MARKER, Color, Smtp
+from tests.shapes.form_models import Color, Smtp
+from tests.shapes.table import MARKER
 
 T = TypeVar("T")
 Nested = typing_extensions.TypeAliasType("Nested", "dict[str, Nested] | int")

@@ -9,7 +9,8 @@ from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.config.codec import Kept
 from tests.forms.helpers import OPENED, bind, edit, get_form
-from tests.forms.shapes import MARKER, Account
+from tests.shapes.form_models import Account
+from tests.shapes.table import MARKER
 
 OTHER = {"$secret": "dps1.0000aaaa.other"}
 

@@ -11,7 +11,8 @@ from pydantic import SecretStr, create_model
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.field import ConfigFormField
 from tests.forms.helpers import bind, bind_shape, edit, get_form, post
-from tests.forms.shapes import MARKER, SHAPES, Smtp
+from tests.shapes.form_models import Smtp
+from tests.shapes.table import MARKER, SHAPES
 
 if TYPE_CHECKING:
     from django_plugin_system.forms.binding import ConfigBinding

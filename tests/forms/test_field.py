@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.forms.field import ConfigFormField, GeneratedConfigWidget, TextConfigWidget
 from tests.forms.helpers import OPENED, SECRET, bind, get_form
-from tests.forms.shapes import MARKER
+from tests.shapes.table import MARKER
 
 
 class Config(BaseModel):

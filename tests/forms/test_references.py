@@ -14,7 +14,7 @@ from django_plugin_system.forms.binding import drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField
 from django_plugin_system.forms.placeholders import RETYPE
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
-from tests.forms.shapes import MARKER, SHAPES, Shape
+from tests.shapes.table import MARKER, SHAPES, Shape, get_stored
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -42,7 +42,9 @@ def test_an_unchanged_form_keeps_a_reference(shape: Shape, reference: Any, *, ge
 @every_shape
 def test_a_reference_may_be_typed_as_json_text(shape: Shape) -> None:
     """The configuration as JSON text takes a reference in the place of any field."""
-    binding = bind(make_schema(shape.annotation, shape.default), {"value": shape.values[0]}, generated=False)
+    binding = bind(
+        make_schema(shape.annotation, shape.default), {"value": get_stored(shape, shape.values[0])}, generated=False
+    )
     submission = post(binding, {"value": ENV})
     assert submission.config == {"value": ENV}
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, create_model
 
 from django_plugin_system.forms.controls import MISSING, Reading
 from tests.forms.helpers import OPENED, bind, bind_shape, edit, get_form, make_schema, post
-from tests.forms.shapes import SHAPES, Shape
+from tests.shapes.table import SHAPES, Shape, get_stored, list_values
 
 
 class Inner(BaseModel):
@@ -19,48 +19,47 @@ class Inner(BaseModel):
     name: str
 
 
-CASES = [pytest.param(shape, value, id=f"{shape.name}-{i}") for shape in SHAPES for i, value in enumerate(shape.values)]
 EACH = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 
 
-@pytest.mark.parametrize(("shape", "value"), CASES)
+@pytest.mark.parametrize(("shape", "value"), list_values())
 def test_unchanged_post_changes_nothing(shape: Shape, value: Any) -> None:
     """What was sent and comes back as it was is no change."""
-    binding = bind_shape(shape, value)
+    binding = bind_shape(shape, get_stored(shape, value))
     assert binding.generated
     assert not binding.read(binding.get_text()).changed
 
 
-@pytest.mark.parametrize(("shape", "value"), CASES)
+@pytest.mark.parametrize(("shape", "value"), list_values())
 def test_value_survives_an_edit_elsewhere(shape: Shape, value: Any) -> None:
     """A value that nobody touched is stored as it was, although another field changed."""
-    binding = bind_shape(shape, value)
+    binding = bind_shape(shape, get_stored(shape, value))
     reading = Reading(binding.plain)
     plain = binding.control.read(get_form(binding), reading)
     assert json.dumps(plain) == json.dumps(binding.plain)
     assert reading.problems == []
 
 
-@pytest.mark.parametrize(("shape", "value"), CASES)
+@pytest.mark.parametrize(("shape", "value"), list_values())
 def test_posted_form_can_be_shown_again(shape: Shape, value: Any) -> None:
     """A form that was not touched is shown again as it was after a refusal."""
-    binding = bind_shape(shape, value)
+    binding = bind_shape(shape, get_stored(shape, value))
     assert json.loads(binding.redisplay(binding.get_text())) == get_form(binding)
 
 
-@pytest.mark.parametrize(("shape", "value"), CASES)
+@pytest.mark.parametrize(("shape", "value"), list_values())
 def test_no_stored_secret_is_sent(shape: Shape, value: Any) -> None:
     """Neither the value nor the schema of a form holds a secret or its token."""
-    binding = bind_shape(shape, value)
+    binding = bind_shape(shape, get_stored(shape, value))
     sent = binding.get_text() + json.dumps(binding.get_schema(binding.get_text())) + repr(binding)
     assert OPENED not in sent
     assert "dps1." not in sent
 
 
-@pytest.mark.parametrize(("shape", "value"), CASES)
+@pytest.mark.parametrize(("shape", "value"), list_values())
 def test_text_mode_round_trip(shape: Shape, value: Any) -> None:
     """The same holds for the whole configuration as one JSON text."""
-    binding = bind_shape(shape, value, generated=False)
+    binding = bind_shape(shape, get_stored(shape, value), generated=False)
     assert not binding.read(binding.get_text()).changed
     assert OPENED not in binding.get_text()
 
@@ -78,7 +77,7 @@ def test_new_form_can_be_read(shape: Shape) -> None:
 @pytest.mark.parametrize("garbage", [None, "", 7, True, [], {}, [None], {"key": 1}, [[]], [{}], {"_variant": "9"}])
 def test_garbage_is_read_and_shown_again_without_a_crash(shape: Shape, garbage: Any) -> None:
     """Whatever is posted for a field, the server answers, and what it shows again has the shape of the field."""
-    binding = bind_shape(shape, shape.values[-1])
+    binding = bind_shape(shape, get_stored(shape, shape.values[-1]))
     post(binding, {"value": garbage})
     shown = binding.redisplay(json.dumps({"value": garbage}))
     assert json.loads(binding.redisplay(shown)) == json.loads(shown)
@@ -87,7 +86,7 @@ def test_garbage_is_read_and_shown_again_without_a_crash(shape: Shape, garbage: 
 @EACH
 def test_missing_key_is_a_problem_not_a_wipe(shape: Shape) -> None:
     """A form that lost a field is refused."""
-    submission = post(bind_shape(shape, shape.values[-1]), {})
+    submission = post(bind_shape(shape, get_stored(shape, shape.values[-1])), {})
     assert submission.config is None
     assert [problem.path for problem in submission.problems] == [("value",)]
 

@@ -12,7 +12,8 @@ from django_plugin_system.config.codec import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.placeholders import RETYPE
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
-from tests.forms.shapes import MARKER, Account, Typed
+from tests.shapes.form_models import Account, Typed
+from tests.shapes.table import MARKER
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIE\r\nabc==\n-----END PRIVATE KEY-----\n"
 OTHER = {"$secret": "dps1.0000aaaa.other"}

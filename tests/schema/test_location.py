@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from pydantic import (
@@ -20,8 +20,12 @@ from pydantic import (
 from pydantic import field_validator as validate
 
 from django_plugin_system.exceptions import InvalidConfig
-from tests.config.helpers import make_schema, parse
-from tests.support.shapes import Account, Card, Cash, Frozen, Node, Pair, Payment, Point, Typed, tell
+from tests.config.helpers import SECRET, make_schema, parse
+from tests.shapes.models import Account, Card, Cash, Frozen, Node, Pair, Payment, Point, Typed, tell
+from tests.shapes.table import Shape, get_stored, list_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Outer(BaseModel):
@@ -135,19 +139,55 @@ FOUND: list[tuple[Any, Any, set[str]]] = [
 ]
 
 
-def find_paths(annotation: Any, value: Any) -> set[str]:
+def find_places(annotation: Any, value: Any) -> set[tuple[str, ...]]:
     """Return where ``value`` is refused."""
     try:
         parse(make_schema(annotation), {"value": value})
     except InvalidConfig as error:
-        return {".".join(problem.path) for problem in error.errors}
+        return {problem.path for problem in error.errors}
     return set()
+
+
+def find_paths(annotation: Any, value: Any) -> set[str]:
+    """Return where ``value`` is refused, as text."""
+    return set(map(".".join, find_places(annotation, value)))
 
 
 @pytest.mark.parametrize(("annotation", "value", "paths"), FOUND)
 def test_errors_are_located_by_stored_path(annotation: Any, value: Any, paths: set[str]) -> None:
     """A path goes by field names and JSON keys: no alias, no member of a union, nothing inside one secret."""
     assert find_paths(annotation, value) == paths
+
+
+def iter_leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the place of everything in JSON that holds nothing else."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    if not items:
+        yield path
+    for key, value in items:
+        yield from iter_leaves(value, (*path, str(key)))
+
+
+def put(data: Any, path: tuple[str, ...], value: Any) -> Any:
+    """Return JSON with ``value`` at a place of it."""
+    if not path:
+        return value
+    key, *rest = path
+    if isinstance(data, list):
+        return [put(item, tuple(rest), value) if str(i) == key else item for i, item in enumerate(data)]
+    return {name: put(item, tuple(rest), value) if name == key else item for name, item in data.items()}
+
+
+@pytest.mark.parametrize(("shape", "value"), list_values())
+def test_an_error_is_where_the_value_is_wrong(shape: Shape, value: Any) -> None:
+    """Whatever the shape: at the wrong value, or what it is a part of; beside it where a union has other members."""
+    given = get_stored(shape, value, SECRET)
+    before = find_places(shape.annotation, given)  # a text is no secret number
+    for path in iter_leaves(given):
+        found = find_places(shape.annotation, put(given, path, [{"wrong": [{}]}])) - before
+        places = [place[1:] for place in found]
+        assert all(place[: len(path[:-1])] == path[: len(place)][:-1] for place in places if len(place) >= len(path))
+        assert not places or any(place[: len(path)] == path[: len(place)] for place in places)
 
 
 def test_an_error_of_the_whole_is_at_the_root() -> None:

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from django_plugin_system.schema import tree
 from django_plugin_system.schema.tree import BoundTo, Node, Step, get_tree, iter_models, iter_nodes
-from tests.support import shapes
+from tests.shapes import models as shapes
 
 
 def draw(node: Node, outer: tuple[Any, ...] = ()) -> str:

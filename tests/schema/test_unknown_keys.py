@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig
 from tests.config.helpers import make_schema, parse
-from tests.support.shapes import Account, Loose, OpenPair, Pair, Point, Typed
+from tests.shapes.models import Account, Loose, OpenPair, Pair, Point, Typed
 
 
 class Box(BaseModel):

@@ -24,7 +24,7 @@ from pydantic import (
 from django_plugin_system.schema.checks import find_unstorable
 from django_plugin_system.schema.tree import get_tree, iter_models
 from tests.config.helpers import make_schema
-from tests.support.shapes import Account, Card, Cash, Payment, Plain, Point, Typed
+from tests.shapes.models import Account, Card, Cash, Payment, Plain, Point, Typed
 
 Same = typing_extensions.TypeAliasType("Same", "dict[str, set[SecretStr] | list[Same]]")
 REFUSED: list[tuple[Any, str]] = [

@@ -15,9 +15,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from django_plugin_system.contrib.drift.describing import describe_schema, may_hold_secret
 from tests.config.helpers import SECRET, make_schema
-from tests.contrib.drift.helpers import snapshot
+from tests.contrib.drift.helpers import compare, snapshot
 from tests.contrib.drift.wide import Branch, Card, WideConfig
-from tests.support import shapes
+from tests.shapes import models as shapes
+from tests.shapes.table import Shape, list_values
 
 GOLDEN = Path(__file__).with_name("wide.json")
 BoundT = TypeVar("BoundT", bound=int)
@@ -45,6 +46,15 @@ def test_a_snapshot_is_the_same_each_time() -> None:
     """Nothing in it depends on what was described before, nor on the address of an object."""
     assert show(WideConfig) == show(WideConfig)
     assert " at 0x" not in show(WideConfig)
+
+
+@pytest.mark.parametrize(("shape", "value"), list_values())
+def test_every_shape_has_a_snapshot(shape: Shape, value: Any) -> None:
+    """It comes back from its file and is no change, and a default with a secret is not in it."""
+    schema = make_schema(shape.annotation, value)
+    assert compare(schema, make_schema(shape.annotation, value)) == []
+    assert SECRET not in show(schema)
+    assert " at 0x" not in show(schema)
 
 
 class Revealing(BaseModel):

@@ -13,9 +13,9 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.schema.tree import BoundTo
 from tests.contrib.transfer.helpers import KEPT, declare, make_entry, run_import
+from tests.shapes.models import Node, Payment
 from tests.support.plugins import SECRET
 from tests.support.rows import add_instance
-from tests.support.shapes import Node, Payment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,12 +11,11 @@ from pydantic import SecretBytes, SecretStr
 
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.schema.values import is_same
-from tests.config.helpers import SECRET, make_schema
-from tests.config.test_shapes import show
+from tests.config.helpers import SECRET
 from tests.contrib.transfer.helpers import declare, get, run
+from tests.shapes.table import SHAPES, Shape, make_model
 from tests.support.plugins import declare_type
 from tests.support.rows import read_raw
-from tests.support.shape_values import PLAIN, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 
-def store(annotation: Any, value: Any) -> PluginInstance:
+def store(shape: Shape, value: Any) -> PluginInstance:
     """Store an instance whose one field holds ``value``."""
     declare_type()
-    schema = make_schema(annotation)
-    item = declare(schema)
-    config = {"value": value} if isinstance(value, dict) else schema(value=value)
-    row = PluginInstance(item=item, name="main", description="kept", priority=3, status="reserve")
-    row.set_config(config)
+    model = make_model(replace(shape, default=...), value)  # with all defaults, there would be a second row
+    row = PluginInstance(item=declare(type(model)), name="main", description="kept", priority=3, status="reserve")
+    row.set_config(model)
     row.save()
     return get()
 
@@ -61,17 +59,17 @@ def is_text(secret: bytes) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["json", "yaml"])
-@pytest.mark.parametrize(("annotation", "value"), [*PLAIN, *SECRETS], ids=show)
-def test_everything_comes_back(declared: Registry, folder: Path, annotation: Any, value: Any, kind: str) -> None:
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_everything_comes_back(declared: Registry, folder: Path, shape: Shape, kind: str) -> None:
     """What was exported is imported into an empty database, and is what it was; the document holds no secret."""
     del declared
-    row = store(annotation, value)
+    row = store(shape, shape.values[-1])
     exported = run("pluginexport", "--format", kind)
     assert not exported.error
     assert SECRET not in exported.everything
     (folder / "document").write_text(exported.out)
     assert run("pluginimport", "document", "--format", kind).out.endswith("Unchanged: 1.\n")
-    if annotation == SecretStr | SecretBytes or not all(map(can_be_written, row.open_secrets().values())):
+    if shape.annotation == SecretStr | SecretBytes or not all(map(can_be_written, row.open_secrets().values())):
         return
     document = json.loads(run("pluginexport").out)
     config = document["instances"][0]["config"]
