@@ -219,6 +219,7 @@ class PluginInstanceForm(ModelForm):
         field = cast("ConfigFormField", self.fields["config"])
         try:
             self.instance.set_config(config)
+            field.binding.check_read_only(config, self.instance)
             note_typed(self.instance, config)
         except InvalidConfig as invalid:
             problems = field.binding.to_form_paths(invalid.errors, submission.form)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from django_plugin_system.config.json_tree import is_deep, iter_json, map_json, parse_json, walk_json
-from django_plugin_system.exceptions import FieldProblem, Path
+from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
 from django_plugin_system.forms.builder import Builder
 from django_plugin_system.forms.containers import GroupControl, PairsControl, TupleControl
 from django_plugin_system.forms.controls import (
@@ -25,6 +25,7 @@ from django_plugin_system.forms.controls import (
     show_json,
 )
 from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_placeholder
+from django_plugin_system.forms.read_only import find_changed, has_read_only
 from django_plugin_system.forms.scalars import JsonTextControl, TextControl, hide_texts, holds_mask
 from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
@@ -84,6 +85,7 @@ class ConfigBinding:
         of a new row starts with, without secrets.
         """
         self.is_new = stored is None
+        self._schema = schema
         known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
         control, self._models = _build(schema)
         self._placeholders = Placeholders(row, opened or {}, _find_declared(schema, known))
@@ -153,6 +155,14 @@ class ConfigBinding:
         for key in {**self.plain, **plain}:
             if not is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
                 yield from _find_titles(self.control, (key,)) or [key]
+
+    def check_read_only(self, config: Mapping[str, Any], row: Any) -> None:
+        """Check that ``config``, which was set in ``row``, changes nothing that the form only shows.
+
+        :raises InvalidConfig: if it does.
+        """
+        if has_read_only(self._schema) and (problems := find_changed(row.load_config(), config, self.plain)):
+            raise InvalidConfig(str(row), problems)
 
     def to_form_paths(self, problems: Iterable[FieldProblem], form: Any) -> list[FieldProblem]:
         """Return problems with stored paths, as pydantic finds them, with their paths in the posted form."""

@@ -263,11 +263,17 @@ def make_label(part: Part) -> Label:
         help_text=info.description or "",
         placeholder=str(example) if isinstance(example, (str, int, float)) else "",
         required=part.required,
-        read_only=bool(extra.get("readOnly")),
+        read_only=is_read_only(part),
         multiline=bool(extra.get("multiline")) or extra.get("format") == "textarea",
         group=group if isinstance(group, (str, Promise)) else "",
-        default=_get_default(part),
+        default=get_default(part),
     )
+
+
+def is_read_only(part: Part) -> bool:
+    """Say whether a form only shows the field: the ``json_schema_extra`` of pydantic's says so."""
+    extra = getattr(part.field, "json_schema_extra", None)
+    return isinstance(extra, dict) and bool(extra.get("readOnly"))
 
 
 def _complete(label: Label, node: Node) -> Label:
@@ -288,7 +294,7 @@ def _add_bound_hint(label: Label, metadata: Iterable[Any]) -> Label:
     return replace(label, help_text=join_texts(label.help_text, hint))
 
 
-def _get_default(part: Part) -> Any:
+def get_default(part: Part) -> Any:
     """Return a field's default as JSON, secrets masked; MISSING where there is none, or none that JSON can say."""
     try:
         default = part.make_default()

@@ -43,6 +43,22 @@ def _none_if_missing(plain: Any) -> Any:
     return None if plain is MISSING else plain
 
 
+class _Entries:
+    """The stored entries of a list or dict, by what is read-only in them: that must not go to another entry."""
+
+    def __init__(self, control: Control, stored: Iterable[Any]) -> None:
+        self._control = control
+        self._known = {self._get_key(plain): plain for plain in reversed(list(stored))}
+
+    def _get_key(self, plain: Any) -> Any:
+        return self._control.get_read_only(self._control.try_encode(plain))
+
+    def recognize(self, form: Any, beside: Any) -> Any:
+        """Return the stored entry that the posted one was: ``beside``, which has its place, if they may be the same."""
+        key = self._control.get_read_only(form)
+        return beside if self._get_key(beside) == key else self._known.get(key, MISSING)
+
+
 @dataclass(frozen=True)
 class ListControl(Control):
     """A list, set or tuple of any length."""
@@ -77,12 +93,13 @@ class ListControl(Control):
         stored = reading.old if isinstance(reading.old, list) else []
         sent = [freeze(self.item.try_encode(item)) for item in stored]
         moved = dict(zip(reversed(sent), reversed(stored), strict=True))
+        entries = _Entries(self.item, stored)
         plain = []
         for index, item in enumerate(items):
             old = stored[index] if index < len(stored) else MISSING
             frozen = freeze(item)
             if index >= len(stored) or sent[index] != frozen:
-                old = moved.get(frozen, old)
+                old = moved[frozen] if frozen in moved else entries.recognize(item, old)
             plain.append(_none_if_missing(self.item.decode(item, reading.enter(str(index), old=old))))
         return plain
 
@@ -134,6 +151,7 @@ class PairsControl(Control):
     def read(self, form: Any, reading: Reading) -> Any:
         """Read each entry; refuse empty keys and keys that stand twice."""
         stored = reading.old if isinstance(reading.old, dict) else {}
+        entries = _Entries(self.value, stored.values())
         plain: dict[str, Any] = {}
         for index, (key, value) in enumerate(_iter_entries(form)):
             if not isinstance(key, str) or not key:
@@ -141,7 +159,8 @@ class PairsControl(Control):
             elif key in plain:
                 reading.enter(str(index), "key").refuse(_("This key stands here twice."))
             else:
-                place = reading.enter(str(index), "value", old=stored.get(key, MISSING))
+                old = entries.recognize(value, stored.get(key, MISSING))
+                place = reading.enter(str(index), "value", old=old)
                 plain[key] = _none_if_missing(self.value.decode(value, place))
         return plain
 
@@ -274,6 +293,12 @@ class GroupControl(Control):
                 place.refuse(_("“%(key)s” has a field of its own above.") % {"key": key})
             plain |= self._get_extras(found)
         return plain
+
+    def get_read_only(self, form: Any) -> Any:
+        """Return that of each field, if there is any."""
+        given = form if isinstance(form, dict) else {}
+        found = tuple(child.get_read_only(given[name]) for name, child in self._get_all().items() if name in given)
+        return super().get_read_only(form) or (found if any(found) else ())
 
     def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show each field again."""

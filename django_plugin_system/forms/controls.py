@@ -181,6 +181,10 @@ class Control:
         is_shown = isinstance(form, self.shown) and isinstance(form, bool) == (self.kind == "boolean")
         return form if is_shown else self.blank
 
+    def get_read_only(self, form: Any) -> Any:
+        """Return what is read-only in ``form``, by which an edited entry is known again; ``()`` if nothing is."""
+        return freeze(form) if self.label.read_only else ()
+
     # What is inside
 
     def may_hold_secret(self) -> bool:

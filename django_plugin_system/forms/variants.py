@@ -66,6 +66,10 @@ class RecursiveControl(Control):
         """Read what the target reads."""
         return self.target.read(form, reading)
 
+    def get_read_only(self, form: Any) -> Any:
+        """Return that of the target."""
+        return super().get_read_only(form) or self.target.get_read_only(form)
+
     def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show what the target shows again."""
         return self.target.redisplay(form, known)
@@ -173,6 +177,11 @@ class VariantsControl(Control):
             return reading.refuse(_("The form sent a value of no type that is possible here."))
         value = option.read(form, reading)
         return None if value is MISSING and self.nullable else value
+
+    def get_read_only(self, form: Any) -> Any:
+        """Return that of the chosen option."""
+        option = self.pick_form(form)
+        return super().get_read_only(form) or (option.get_read_only(form) if option else ())
 
     def redisplay(self, form: Any, known: Container[Any]) -> Any:
         """Show the chosen option again."""

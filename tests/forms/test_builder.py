@@ -402,3 +402,19 @@ def test_controls_must_say_how_they_carry_values() -> None:
     control = Control()
     with pytest.raises(NotImplementedError):
         control.encode(1)
+
+
+def test_entries_with_read_only_fields_are_told_by_them() -> None:
+    """Also in a model inside itself: an entry that was edited and moved keeps its own value, a new one has none."""
+
+    class Tree(BaseModel):
+        fixed: str = Field(default="d", json_schema_extra={"readOnly": True})
+        note: str = ""
+        inner: list[Tree] = []
+
+    binding = bind(make_schema(Tree), {"value": {"inner": [{"fixed": "a"}, {"fixed": "b"}]}})
+    form = get_form(binding)["value"]
+    _first, second = form["inner"]
+    posted = edit(binding, value={**form, "inner": [{**second, "note": "n"}, {**second, "fixed": "forged"}]})
+    assert posted.config is not None
+    assert [entry.get("fixed") for entry in posted.config["value"]["inner"]] == ["b", None]
