@@ -7,7 +7,6 @@ import contextvars
 import inspect
 import queue
 import threading
-import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.config.leaks import quotes
+from django_plugin_system.config.leaks import describe
 from django_plugin_system.exceptions import ConfigError, PluginSystemError
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.rows.config import collect_hidden_texts, require_declared
@@ -30,16 +29,13 @@ from django_plugin_system.schema.values import iter_secrets
 from django_plugin_system.selection.health import record_test
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
     from pydantic import BaseModel
 
     from django_plugin_system.models import PluginInstance
-
-MAX_LENGTH = 500
-"""Characters of an error that are kept."""
 
 
 @sensitive_variables()
@@ -50,29 +46,6 @@ def find_secret_texts(config: BaseModel | None, *rows: PluginInstance | None) ->
         with suppress(PluginSystemError):
             found |= collect_hidden_texts(row) if row else set()
     return {text for text in found if text}
-
-
-@sensitive_variables()
-def describe(error: BaseException, secrets: Collection[str]) -> str:
-    """Return the type and text of ``error``; only the type if the text quotes one of ``secrets``.
-
-    Neither causes nor contexts nor the members of a group are looked at, so what they quote is never shown.
-    """
-    name = type(error).__name__
-    try:
-        text = f"{name}: {error}".removesuffix(": ")
-    except BaseException:  # noqa: BLE001 - foreign code: a __str__ may do anything
-        text = name
-    if quotes(text, secrets):
-        withheld = _("the message quotes a secret, so it is withheld")
-        text = withheld if quotes(name, secrets) else f"{name}: {withheld}"
-    shown = "".join(char if _is_harmless(char) else " " for char in text[:MAX_LENGTH])
-    return shown if len(text) <= MAX_LENGTH else f"{shown[:-1]}…"
-
-
-def _is_harmless(char: str) -> bool:
-    """Say whether a character can be stored and shown: no control character, no half of a surrogate pair."""
-    return char == "\n" or unicodedata.category(char) not in {"Cc", "Cs"}
 
 
 TIME_LIMIT = 10.0

@@ -56,8 +56,9 @@ def _find_by_health(**conditions: Any) -> Q:
     return Q(pk__in=PluginHealth.objects.filter(**conditions).values("instance"))
 
 
-_SAME = PluginHealth.objects.filter(instance=OuterRef("pk"), tested_revision=OuterRef("config_revision"))
-_TESTED = _find_by_health(tested_revision__isnull=False) & Q(Exists(_SAME))
+_TESTED = _find_by_health(tested_revision__isnull=False) & Q(
+    Exists(PluginHealth.objects.filter(instance=OuterRef("pk"), tested_revision=OuterRef("config_revision")))
+)
 _FAILED = _find_by_health(last_test_error__gt="")
 _NOTED = _find_by_health(last_error__gt="")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from django.utils.html import escape
+from django.views.decorators.debug import sensitive_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,12 +22,38 @@ _ENCODABLE = 6
 _LONG = 8
 """Characters of a line that is looked for on its own."""
 
+MAX_LENGTH = 500
+"""Characters of a foreign error's text that are kept."""
+
 WITHHELD = "Invalid value (the message is withheld because it quotes a secret)."
 
 
 def scrub(message: str, secrets: Iterable[str], *, authored: bool = True) -> str:
     """Return ``message``, or a notice in its place if it quotes one of ``secrets``; see ``quotes``."""
     return WITHHELD if quotes(message, secrets, authored=authored) else message
+
+
+@sensitive_variables()
+def describe(error: BaseException, secrets: Iterable[str]) -> str:
+    """Return the type and text of a foreign ``error``, to be stored and shown; only the type if it quotes a secret.
+
+    Neither causes nor contexts nor the members of a group are looked at, so what they quote is never shown.
+    """
+    name, known = type(error).__name__, set(secrets)
+    try:
+        text = f"{name}: {error}".removesuffix(": ")
+    except BaseException:  # noqa: BLE001 - foreign code: a __str__ may do anything
+        text = name
+    if quotes(text, known):
+        withheld = "the message quotes a secret, so it is withheld"
+        text = withheld if quotes(name, known) else f"{name}: {withheld}"
+    shown = "".join(char if _is_harmless(char) else " " for char in text[:MAX_LENGTH])
+    return shown if len(text) <= MAX_LENGTH else f"{shown[:-1]}…"
+
+
+def _is_harmless(char: str) -> bool:
+    """Say whether a character can be stored and shown: no control character, no half of a surrogate pair."""
+    return char == "\n" or unicodedata.category(char) not in {"Cc", "Cs"}
 
 
 def quotes(text: str, secrets: Iterable[str], *, authored: bool = True) -> bool:

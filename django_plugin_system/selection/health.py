@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from django_plugin_system.changes import note_change
-from django_plugin_system.config.leaks import scrub
+from django_plugin_system.config.leaks import describe
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
 from django_plugin_system.selection import cache
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_plugin_system")
 
-MAX_ERROR_LENGTH = 500
-"""Characters of an error's text that are kept."""
 MAX_WAITING = 1000
 """How many notes wait in one process; the oldest go first."""
 
@@ -150,13 +148,11 @@ def _is_fake(instance: PluginInstance) -> bool:
 
 def describe_error(instance: PluginInstance, error: BaseException) -> str:
     """Return the type and text of ``error``, fit to be stored and shown: no secret of ``instance``, no great length."""
-    name = type(error).__name__
     try:
-        text = f"{name}: {scrub(str(error), collect_hidden_texts(instance))}"
-    except Exception:  # noqa: BLE001 - the config cannot be read, or a foreign __str__ raises
-        return name
-    storable = text.replace("\x00", "").encode(errors="replace").decode()  # no NUL, no half of a surrogate pair
-    return storable[:MAX_ERROR_LENGTH]
+        secrets = collect_hidden_texts(instance)
+    except Exception:  # noqa: BLE001 - what cannot be opened, for whatever reason, cannot be looked for
+        return type(error).__name__
+    return describe(error, secrets)
 
 
 # How it is written

@@ -16,7 +16,8 @@ from django.db import connection
 from django.utils.html import escape
 
 from django_plugin_system.admin import connection_test
-from django_plugin_system.admin.connection_test import MAX_LENGTH, MOST_AT_ONCE, describe, has_check, run_check
+from django_plugin_system.admin.connection_test import MOST_AT_ONCE, has_check, run_check
+from django_plugin_system.config.leaks import MAX_LENGTH, describe
 from django_plugin_system.models import PluginInstance
 from tests.admin.checked import CheckedSms, declare_checked, raising
 from tests.admin.sample import CONFIG, SECRET, AbstractSms, make_instance

@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_plugin_system import AllPluginsFailed, changes, failover, get_plugin
+from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.selection.cache import MAX_AGE
 from django_plugin_system.selection.candidates import get_lifetime
-from django_plugin_system.selection.health import MAX_ERROR_LENGTH, describe_error, record_failure, record_success
+from django_plugin_system.selection.health import describe_error, record_failure, record_success
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 from tests.support.health import set_health
 from tests.support.plugins import SECRET, AbstractSms
@@ -141,14 +142,14 @@ def test_a_cooldown_that_ends_during_a_selection_is_over(row: PluginInstance) ->
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (OSError(f"login with {SECRET} failed"), "OSError: Invalid value (the message is withheld"),
+        (OSError(f"login with {SECRET} failed"), "OSError: the message quotes a secret"),
         (
             OSError(f"Basic {base64.b64encode(f'user:{SECRET}'.encode()).decode()}"),
-            "OSError: Invalid value (the message",
+            "OSError: the message quotes a secret",
         ),
-        (OSError("x" * 900), "OSError: " + "x" * (MAX_ERROR_LENGTH - 9)),
-        (OSError("zero \x00 byte"), "OSError: zero  byte"),
-        (OSError(), "OSError: "),
+        (OSError("x" * 900), "OSError: " + "x" * (MAX_LENGTH - 10) + "…"),
+        (OSError("zero \x00 byte"), "OSError: zero   byte"),
+        (OSError(), "OSError"),
     ],
     ids=["secret", "encoded secret", "long", "zero byte", "empty"],
 )
@@ -159,7 +160,7 @@ def test_what_is_kept_is_fit_to_be_shown(
     fail(error)
     kept = reload(row).last_error
     assert kept.startswith(text)
-    assert len(kept) <= MAX_ERROR_LENGTH
+    assert len(kept) <= MAX_LENGTH
     assert SECRET not in kept + caplog.text
 
 
