@@ -38,7 +38,9 @@ def parse_console(text: str) -> Iterator[Command]:
 
 
 def _make_environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "TEST_", "PYTHON"))}
+    """Return the environment of a reader, whose processes are not measured."""
+    not_theirs = ("COVERAGE_", "DJANGO_", "TEST_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(not_theirs)}
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import sys
+import venv
 from typing import TYPE_CHECKING
 
 import django
@@ -123,22 +127,50 @@ def type_in_shell(terminal: Terminal, code: str) -> None:
     assert status == 0, output
 
 
-def start_project(folder: Path, version: str) -> Terminal:
+class Environments:
+    """Environments with a published release each, made once and linked into the projects that start from it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep them in ``folder``."""
+        self._folder = folder
+
+    def link(self, version: str, place: Path) -> None:
+        """Let the environment with ``version`` be at ``place``; what is installed there later is there only."""
+        made = self._folder / version
+        if not made.exists():
+            releases = f"Django=={django.get_version()}", f"django-plugin-system=={version}"
+            venv.create(made, with_pip=True)
+            subprocess.run([made / "bin/python", "-m", "pip", "install", "--quiet", *releases], check=True)
+        shutil.copytree(made, place, symlinks=True, copy_function=os.link)
+        activate = place / "bin/activate"
+        text = activate.read_text().replace(str(made), str(place))
+        activate.unlink()
+        activate.write_text(text)
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Environments:
+    """Return the environments of the published releases."""
+    return Environments(tmp_path_factory.mktemp("environments"))
+
+
+def start_project(folder: Path, environments: Environments, version: str) -> Terminal:
     """Return a terminal in a new project, whose environment holds ``version`` of the package."""
     terminal = open_terminal(folder)
+    do(terminal, "mkdir shop && cd shop")
+    environments.link(version, terminal.place / ".venv")
     do(
         terminal,
-        "mkdir shop && cd shop && python3 -m venv .venv && . .venv/bin/activate",
-        f"python -m pip install Django=={django.get_version()} django-plugin-system=={version}",
+        ". .venv/bin/activate",
         "python -m django startproject shop . && mkdir -p apps/sms && touch apps/__init__.py apps/sms/__init__.py",
     )
     return terminal
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Terminal:
+def old(tmp_path: Path, environments: Environments) -> Terminal:
     """Return a terminal in a project of 1.1.0, without a database yet."""
-    terminal = start_project(tmp_path, "1.1.0")
+    terminal = start_project(tmp_path, environments, "1.1.0")
     sms = terminal.place / "apps/sms"
     sms.joinpath("registration.py").write_text(REGISTRATION)
     sms.joinpath("apps.py").write_text(APP)
@@ -196,9 +228,9 @@ class TestFrom2x:
 
     pytestmark = slow
 
-    def test_instances_are_imported(self, tmp_path: Path) -> None:
+    def test_instances_are_imported(self, tmp_path: Path, environments: Environments) -> None:
         """What operators entered in 2.0.9 is written down, and serves in 1.2."""
-        terminal = start_project(tmp_path, "2.0.9")
+        terminal = start_project(tmp_path, environments, "2.0.9")
         (terminal.place / "apps/sms/plugins.py").write_text(PLUGINS_2X)
         write_settings(terminal, SETTINGS + 'FIELD_ENCRYPTION_KEY = SALT_KEY = "salt"\n')
         do(terminal, "python manage.py migrate")
@@ -206,9 +238,9 @@ class TestFrom2x:
         follow(terminal, "From 2.0.x")
         type_in_shell(terminal, CHECK_2X)
 
-    def test_what_the_guide_warns_of(self, tmp_path: Path) -> None:
+    def test_what_the_guide_warns_of(self, tmp_path: Path, environments: Environments) -> None:
         """With another key the script of the guide gives up, and 1.2 leaves tables of 2.0.9 alone, byte by byte."""
-        terminal = start_project(tmp_path, "2.0.9")
+        terminal = start_project(tmp_path, environments, "2.0.9")
         (terminal.place / "apps/sms/plugins.py").write_text(PLUGINS_2X)
         write_settings(terminal, SETTINGS + 'FIELD_ENCRYPTION_KEY = SALT_KEY = "salt"\n')
         do(terminal, "python manage.py migrate")
@@ -256,8 +288,8 @@ def test_old_calls_and_their_new_forms(terminal: Terminal) -> None:
     Story(terminal).tell(GUIDE, "From items to instances")
     calls = read_calls()
     assert len(calls) == 11
-    for old, new in calls:
-        type_in_shell(terminal, f"{PRELUDE}\nold, new = {old}, {new}\nassert None not in (old, new)")
+    checks = [f"old, new = {old}, {new}\nassert None not in (old, new)" for old, new in calls]
+    type_in_shell(terminal, "\n".join([PRELUDE, *checks]))
 
 
 @pytest.mark.sqlite
