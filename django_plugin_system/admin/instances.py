@@ -256,9 +256,9 @@ class PluginInstanceAdmin(InstanceList):
         return row.last_error
 
     @admin.display(description=gettext_lazy("unavailable until"))
-    def unavailable_until(self, row: PluginInstance) -> dt.datetime | None:
+    def unavailable_until(self, row: PluginInstance) -> str | None:
         """Return until when the instance is cooling down."""
-        return row.unavailable_until
+        return show_time(row.unavailable_until) if row.unavailable_until else None
 
     @admin.display(description=gettext_lazy("error of the last test"))
     def last_test_error(self, row: PluginInstance) -> str:

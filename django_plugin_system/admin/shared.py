@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -97,8 +98,10 @@ def show_priority(row: PluginInstance) -> str:
 
 def show_time(moment: dt.datetime) -> str:
     """Return a time in the zone and the format of the reader."""
-    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-    return date_format(local, "SHORT_DATETIME_FORMAT")
+    if timezone.is_aware(moment):
+        with suppress(OverflowError):  # the first and the last day of the calendar
+            moment = timezone.localtime(moment)
+    return date_format(moment, "SHORT_DATETIME_FORMAT")
 
 
 def show_last_error(row: PluginInstance, length: int = 80) -> SafeString | str:

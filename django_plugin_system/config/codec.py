@@ -314,7 +314,7 @@ class Codec:
     ) -> BaseModel:
         """Return the model. What a reference gives is taken as text; where no text fits, as the JSON that it spells."""
         given = {path: resolver.get(reference) for path, reference in resolved.references.items()}
-        hidden = [*secrets.values(), *given.values()]
+        hidden = [*secrets.values(), *given.values(), *map(parse_given, given.values())]
         model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
         places = {self._locate(path, resolved.data): path for path in given} if problems else {}
         unfit = {places[place] for place in places for problem in problems if problem.path[: len(place)] == place}

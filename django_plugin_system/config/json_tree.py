@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from django_plugin_system.exceptions import ConfigShapeError
@@ -125,7 +126,7 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):
         error = LossyJsonError("a key stands twice in one object")
         keys = [key for key, _value in pairs]
-        error.key = next(key for key in keys if keys.count(key) > 1)
+        error.key = Counter(keys).most_common(1)[0][0]
         raise error
     return made
 

@@ -35,6 +35,11 @@ _OWN = set(get_args(ErrorType)) - {"value_error", "assertion_error"}
 _BIG = 63
 """Bits from which on a whole number may be what PostgreSQL made of a float: it gives ``1e+300`` back as digits."""
 
+MOST_PROBLEMS = 100
+"""Errors that are told, the first ones: more than that nobody reads at once."""
+_MOST_EFFORT = 100_000
+"""Times that a secret is looked for in a message, or 1,000 characters of one, before messages are withheld unread."""
+
 
 def validate(
     schema: type[BaseModel], data: Any, hidden: Collection[Any], *, by_alias: bool
@@ -70,11 +75,16 @@ def _describe(
     found_in_data = collect_secret_texts(schema, data)
     texts = {text for text in (*iter_texts([*hidden]), *found_in_data, *collect_default_texts(schema)) if text}
     is_unknown = makes_unknown_secrets(schema)
+    said: dict[tuple[str, bool], str] = {}
     found = []
-    for item in error.errors(include_input=False, include_context=False, include_url=False):
-        authored = item["type"] not in _OWN
-        message = WITHHELD if authored and is_unknown else scrub(item["msg"], texts, authored=authored)
-        found.append(FieldProblem(locate(item["loc"], schema, data), message))
+    effort = 0
+    for item in error.errors(include_input=False, include_context=False, include_url=False)[:MOST_PROBLEMS]:
+        text, authored = message = item["msg"], item["type"] not in _OWN
+        if message not in said:
+            effort += len(texts) * (1 + len(text) // 1000)
+            is_safe = effort <= _MOST_EFFORT and not (authored and is_unknown)
+            said[message] = scrub(text, texts, authored=authored) if is_safe else WITHHELD
+        found.append(FieldProblem(locate(item["loc"], schema, data), said[message]))
     return list(dict.fromkeys(found))  # the members of a union may say the same
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -15,6 +16,7 @@ from django_jsonform.widgets import JSONFormWidget
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.references import ENV, FILE
+from django_plugin_system.config.validation import MOST_PROBLEMS
 from django_plugin_system.forms.controls import JOIN
 from django_plugin_system.forms.messages import localize
 
@@ -60,7 +62,7 @@ class ConfigFormField(forms.Field):
     def note_problems(self, problems: Iterable[FieldProblem]) -> ValidationError:
         """Show ``problems`` (with form paths) at their places, and return the error that says them all."""
         found = []
-        for path, message in problems:
+        for path, message in islice(problems, MOST_PROBLEMS):
             text, title = localize(message), self.binding.get_title(path)
             self.widget.error_map.setdefault(JOIN.join(path), []).append(text)
             found.append(f"{title}: {text}" if title else text)

@@ -13,7 +13,7 @@ from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.json_tree import look_up, walk_json
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opened import Opened, Secrets, open_config
-from django_plugin_system.config.references import read_reference
+from django_plugin_system.config.references import parse_given, read_reference
 from django_plugin_system.config.tokens import Place, is_marker
 from django_plugin_system.exceptions import (
     ConfigError,
@@ -144,7 +144,7 @@ def collect_hidden_texts(row: ConfiguredModel) -> set[str]:
         return set()
     secrets = [secret for _path, secret in iter_secrets(parsed.model)]
     given = [parsed.resolver.get(reference) for reference in parsed.references.values()]
-    return set(filter(None, iter_texts([*secrets, *parsed.secrets.values(), *given])))
+    return set(filter(None, iter_texts([*secrets, *parsed.secrets.values(), *given, *map(parse_given, given)])))
 
 
 # Older forms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,25 @@ def test_no_date_no_note(admin_client: Client, items: dict[str, PluginItem], jun
     assert get_notes(admin_client, row) == {}
 
 
+@pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_dates_at_the_edges_of_the_calendar(admin_client: Client, items: dict[str, PluginItem], edge: str) -> None:
+    """A day that no local time can say is shown as it is noted, and the page opens."""
+    row = add_old(items["twilio"])
+    PluginInstance.objects.update(secret_dates={'["senders","0","token"]': edge})
+    for zone in ("Asia/Tokyo", "America/Chicago"):
+        with timezone.override(zone):
+            assert list(get_notes(admin_client, row)) == ["Senders > 1 > Token"]
+
+
+def test_a_cooldown_that_never_ends(admin_client: Client, items: dict[str, PluginItem]) -> None:
+    """The page and the list open, in any time zone."""
+    until = dt.datetime.max.replace(tzinfo=dt.timezone.utc)
+    row = make_instance(items["twilio"], unavailable_until=until)
+    with timezone.override("Asia/Tokyo"):
+        for page in (url("change", row.pk), url("changelist")):
+            assert admin_client.get(page).status_code == 200
+
+
 def test_dates_in_text_mode(admin_client: Client, items: dict[str, PluginItem], settings: Any) -> None:
     """Without django_jsonform the same list stands below the text."""
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_jsonform"]
@@ -108,15 +128,15 @@ def test_nobody_guesses_a_secret_by_its_date(admin_client: Client, items: dict[s
     row = add_old(items["twilio"])
     form = read_form(admin_client.get(url("change", row.pk)))
     [sender] = json.loads(form["config"])["senders"]
-    guesses = [{"name": str(i), "token": SECRET if i == 1 else f"guess-{i}"} for i in range(3)]
-    for senders in ([{**sender, "name": str(i)} for i in range(3)], guesses):
-        sent = edit_config(read_form(admin_client.get(url("change", row.pk))), senders=senders)
-        revision = get_row(row).config_revision
-        assert admin_client.post(url("change", row.pk), sent).status_code == 302
-        assert get_row(row).config_revision != revision
-        PluginInstance.objects.filter(pk=row.pk).update(secret_dates=dict.fromkeys(get_row(row).secret_dates, LONG_AGO))
-        sent = edit_config(read_form(admin_client.get(url("change", row.pk))), senders=guesses)
-    assert admin_client.post(url("change", row.pk), sent).status_code == 302
-    dates = get_row(row).secret_dates
-    assert len({dates[f'["senders","{i}","token"]'] for i in range(3)}) == 1
-    assert LONG_AGO not in [date for path, date in dates.items() if "senders" in path]
+    copies = [{**sender, "name": str(index)} for index in range(3)]
+    assert admin_client.post(url("change", row.pk), edit_config(form, senders=copies)).status_code == 302
+    copied = get_row(row)
+    PluginInstance.objects.update(secret_dates=dict.fromkeys(copied.secret_dates, LONG_AGO))
+    guesses = [{**sender, "token": guess} for sender, guess in zip(copies, ["no", SECRET, "nor"], strict=True)]
+    form = read_form(admin_client.get(url("change", row.pk)))
+    assert admin_client.post(url("change", row.pk), edit_config(form, senders=guesses)).status_code == 302
+    guessed = get_row(row)
+    dates = {guessed.secret_dates[f'["senders","{index}","token"]'] for index in range(3)}
+    assert len(dates) == 1
+    assert LONG_AGO not in dates
+    assert guessed.config_revision != copied.config_revision

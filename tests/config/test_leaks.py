@@ -155,6 +155,29 @@ def test_harmless_messages_are_kept() -> None:
         parse(Short, {"pin": "1", "x": "r"})
 
 
+class Pin(BaseModel):
+    """A number with a secret beside it."""
+
+    number: int
+    pin: SecretStr
+
+
+def test_a_hundred_problems_are_told() -> None:
+    """The first ones, each at its place, so that thousands of secrets are not looked for in thousands of messages."""
+    with pytest.raises(InvalidConfig) as caught:
+        parse(make_schema(list[Pin]), {"value": [{"number": "x", "pin": f"pin-{i}"} for i in range(2000)]})
+    assert [problem.path for problem in caught.value.errors] == [("value", str(i), "number") for i in range(100)]
+    assert "valid integer" in caught.value.errors[-1].message
+
+
+def test_what_takes_too_long_to_look_through_is_withheld() -> None:
+    """A message that quotes a secret among very many is not shown either."""
+    secrets = [{"number": "1", "pin": f"{SECRET}-{i:06d}"} for i in range(100_001)]
+    with pytest.raises(InvalidConfig) as caught:
+        parse(make_schema(list[Pin]), {"value": [*secrets, {"number": "x", "pin": SECRET}]})
+    assert [problem.message for problem in caught.value.errors] == [WITHHELD]
+
+
 def test_scrubbing_finds_every_written_form() -> None:
     """A secret is found as it is, escaped by Python or JSON, stripped, and as a number; an empty one never."""
     assert scrub("a message", []) == "a message"

@@ -6,7 +6,7 @@ import json
 import os
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 from pydantic import (
@@ -366,6 +366,47 @@ def test_a_validator_that_quotes_the_value_is_silenced(token: str) -> None:
     with pytest.raises(StoredConfigInvalid) as caught:
         make_codec(Quoting).restore({"url": ENV})
     assert token not in show_everything(caught.value)
+
+
+class Login(BaseModel):
+    """A validator that quotes a part of what it is given."""
+
+    user: str
+
+    @field_validator("user")
+    @classmethod
+    def _refuse(cls, user: str) -> str:
+        message = f"{user} is no user"
+        raise ValueError(message)
+
+
+class Tagged(BaseModel):
+    """One of several, told by a text that pydantic quotes."""
+
+    kind: Literal["tagged"]
+
+
+class Told(BaseModel):
+    """The other one."""
+
+    kind: Literal["told"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given"),
+    [
+        (Login, {"user": TEXT}),
+        (list[Login], [{"user": TEXT}]),
+        (Annotated[Tagged | Told, Field(discriminator="kind")], {"kind": TEXT}),
+    ],
+)
+def test_a_part_of_what_a_reference_gives_is_not_quoted(
+    annotation: Any, given: Any, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each text inside of JSON counts as a secret."""
+    del token
+    monkeypatch.setenv("APP_TOKEN", json.dumps(given))
+    assert TEXT not in show_everything(refuse(make_schema(annotation), {"value": ENV}))
 
 
 # Where a reference may stand

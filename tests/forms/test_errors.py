@@ -208,3 +208,9 @@ def test_a_member_of_a_union_typed_without_javascript() -> None:
     assert unknown.config is None
     shape = bind_value("undiscriminated", {"radius": 1.5})
     assert edit(shape, value={"side": 2.5}).config == {"value": {"side": 2.5}}
+
+
+def test_a_form_with_thousands_of_problems() -> None:
+    """A hundred are told at a time."""
+    field = ConfigFormField(bind(create_model("Config", value=(dict[str, str], ...))))
+    assert len(field.note_problems([FieldProblem(("value", str(i)), "wrong") for i in range(2000)]).messages) == 100
