@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from django_plugin_system.exceptions import PluginSystemError as PluginSystemError
     from django_plugin_system.exceptions import PluginTypeNotFound as PluginTypeNotFound
     from django_plugin_system.exceptions import PluginUnavailable as PluginUnavailable
-    from django_plugin_system.failover import failover as failover
     from django_plugin_system.helpers import aget_plugin as aget_plugin
     from django_plugin_system.helpers import aget_plugin_by_id as aget_plugin_by_id
     from django_plugin_system.helpers import aget_plugins as aget_plugins
     from django_plugin_system.helpers import explain_selection as explain_selection
+    from django_plugin_system.helpers import failover as failover
     from django_plugin_system.helpers import get_plugin as get_plugin
     from django_plugin_system.helpers import get_plugin_by_id as get_plugin_by_id
     from django_plugin_system.helpers import get_plugins as get_plugins
@@ -47,12 +47,12 @@ _HOMES = {
         "PluginTypeNotFound",
         "PluginUnavailable",
     ),
-    "failover": ("failover",),
     "helpers": (
         "aget_plugin",
         "aget_plugin_by_id",
         "aget_plugins",
         "explain_selection",
+        "failover",
         "get_plugin",
         "get_plugin_by_id",
         "get_plugin_class",  # RemovedInPluginSystem30Warning

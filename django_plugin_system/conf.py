@@ -27,6 +27,8 @@ class PluginSystemSettings:
     """Base64 keys of 32 bytes: the first encrypts, all decrypt. Empty: derived from ``SECRET_KEY``."""
     MAX_STALENESS: float = 0
     """How old a selection may be before the changes are read again; 0 reads them at every call."""
+    MAX_CACHED_INSTANCES: int = 10_000
+    """How many instances one process may keep in memory for its selections; the least recently used go first."""
     AUTODISCOVER: bool = True
     """Import ``plugins.py`` of every installed app at start-up."""
     BLOCK_IN_TESTS: bool = False
@@ -72,6 +74,10 @@ _RULES = {
         _is_list_of(lambda key: isinstance(key, str)), "must be a list of strings, as manage.py pluginkey prints them"
     ),
     "MAX_STALENESS": _Rule(_is_number_of_seconds, "must be a number of seconds, 0 or more"),
+    "MAX_CACHED_INSTANCES": _Rule(
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+        "must be a whole number, 0 or more",
+    ),
     "AUTODISCOVER": _FLAG,
     "BLOCK_IN_TESTS": _FLAG,
     "WARN_LEGACY": _FLAG,  # RemovedInPluginSystem30Warning

@@ -176,13 +176,15 @@ _NONE_AT_ALL = "there is none. Add one in the admin; manage.py pluginsync adds t
 
 
 class NoPluginAvailable(PluginSystemError, LookupError):
-    """No instance can be used now; ``candidates`` holds each one that was looked at, with its reason."""
+    """No instance can be used now; ``candidates`` holds each with its reason, or some of them if there are many."""
 
-    def __init__(self, wanted: str, candidates: Sequence[Any] = ()) -> None:
+    def __init__(self, wanted: str, candidates: Sequence[Any] = (), *, more: bool = False) -> None:
         """Say for each of ``candidates`` (objects whose ``str()`` names the row and the reason) why it was skipped."""
         lines = [f"\n- {candidate}" for candidate in candidates[:_LISTED]]
         if len(candidates) > _LISTED:
             lines.append(f"\n- and {len(candidates) - _LISTED} more")
+        elif more:
+            lines.append("\n- and more")
         detail = "".join(lines) or f" {_NONE_AT_ALL}"
         super().__init__(f"No usable instance of {wanted}:{detail}")
         self.wanted = wanted

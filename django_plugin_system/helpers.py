@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from asgiref.sync import sync_to_async
 from django.db import router
 
-from django_plugin_system import selection
-from django_plugin_system.changes import announce_instances, changing
+from django_plugin_system import changes
+from django_plugin_system.changes import announce_instances, changing, get_place
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginBuildError
-from django_plugin_system.failover import failover
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import add_health
-from django_plugin_system.selection import Selection, make_request
+from django_plugin_system.selection import choosing
+from django_plugin_system.selection.attempts import failover
 from django_plugin_system.selection.cache import recall
+from django_plugin_system.selection.candidates import get_alias, make_request
+from django_plugin_system.selection.choosing import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,15 +57,15 @@ def get_plugin(ref: object, manager: str | None = None, /, *, name: str | None =
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises NoPluginAvailable: (a LookupError) if no instance is usable, with the reason for each.
     """
-    if using is None and router.routers:
-        using = router.db_for_read(PluginInstance)
-    ready = recall((ref, manager, name, using))
+    alias = using or get_alias()
+    key = (get_place(alias), ref, manager, name)
+    ready = recall(key)
     try:
         if ready is not None:
             return ready.build()
     except PluginBuildError:
         pass  # there may be another one
-    return selection.get_best(ref, manager, name, using)
+    return choosing.get_best(make_request(ref, manager, name, alias), key)
 
 
 @overload
@@ -76,7 +79,7 @@ def get_plugins(
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     """
-    return selection.get_all(make_request(ref, manager, name, using))
+    return choosing.get_all(make_request(ref, manager, name, using))
 
 
 @overload
@@ -92,7 +95,7 @@ def get_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
     :raises ConfigError: (a ValueError) if its configuration cannot be read.
     """
     *manager, instance_id = args
-    return selection.get_by_id(make_request(ref, manager[0] if manager else None, None, using), instance_id)
+    return choosing.get_by_id(make_request(ref, manager[0] if manager else None, None, using), instance_id)
 
 
 def explain_selection(
@@ -102,7 +105,7 @@ def explain_selection(
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     """
-    return selection.explain(make_request(ref, manager, name, using))
+    return choosing.explain(make_request(ref, manager, name, using))
 
 
 @overload
@@ -112,7 +115,14 @@ async def aget_plugin(ref: str, manager: str, /, *, name: str | None = None, usi
 async def aget_plugin(
     ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
 ) -> Any:
-    """Return what ``get_plugin`` returns, from asynchronous code."""
+    """Return what ``get_plugin`` returns, from asynchronous code; in another thread if the database has to be asked."""
+    alias = using or get_alias()
+    place = get_place(alias)
+    if place[-1] is None and not changes.uncommitted:  # schema and open transactions are those of the other thread
+        ready = recall((place, ref, manager, name))
+        with suppress(PluginBuildError):
+            if ready is not None:
+                return ready.build()
     get: Callable[..., Any] = get_plugin
     return await sync_to_async(get)(ref, manager, name=name, using=using)
 
@@ -127,7 +137,7 @@ async def aget_plugins(
     ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
 ) -> list[Any]:
     """Return what ``get_plugins`` returns, from asynchronous code."""
-    return await sync_to_async(selection.get_all)(make_request(ref, manager, name, using))
+    return await sync_to_async(choosing.get_all)(make_request(ref, manager, name, using))
 
 
 @overload
@@ -138,7 +148,7 @@ async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -
     """Return what ``get_plugin_by_id`` returns, from asynchronous code."""
     *manager, instance_id = args
     request = make_request(ref, manager[0] if manager else None, None, using)
-    return await sync_to_async(selection.get_by_id)(request, instance_id)
+    return await sync_to_async(choosing.get_by_id)(request, instance_id)
 
 
 def refresh_plugins(using: str | None = None) -> None:

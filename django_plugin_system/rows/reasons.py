@@ -47,9 +47,12 @@ class Reason(str):
         return text % details if details else text
 
 
-def find_reason(row: PluginInstance) -> Reason | None:
-    """Return why selection skips ``row``, or None if it can be used."""
-    return find_status_reason(row) or find_row_reason(row)
+def find_reason(row: PluginInstance, *, cools_down: bool | None = None) -> Reason | None:
+    """Return why selection skips ``row``, or None if it can be used.
+
+    ``cools_down`` is what the database says by its clock; if nobody asked it, this process's clock has to do.
+    """
+    return find_status_reason(row) or find_row_reason(row, cools_down=cools_down)
 
 
 def find_status_reason(row: PluginInstance) -> Reason | None:
@@ -59,11 +62,11 @@ def find_status_reason(row: PluginInstance) -> Reason | None:
     return Reason(gettext_noop("its item is disabled")) if row.item.status == PluginStatus.DISABLED else None
 
 
-def find_row_reason(row: PluginInstance) -> Reason | None:
+def find_row_reason(row: PluginInstance, *, cools_down: bool | None = None) -> Reason | None:
     """Return why ``row`` cannot be used whatever the statuses say: code gone, cooling down, config unreadable."""
     if not row.item.is_registered:
         return Reason(_GONE)
-    if is_cooling_down(row):
+    if is_cooling_down(row) if cools_down is None else cools_down:
         until = f"{row.unavailable_until:%Y-%m-%d %H:%M:%S %Z}"
         return Reason(gettext_noop("cooling down until %(until)s"), until=until)
     return find_config_reason(row)

@@ -1,25 +1,5 @@
-"""Which instance is used now: the rows in order, what is remembered of them, and the marks that failures leave."""
+"""Which instance is used now, how instances fare, and what is tried when one fails."""
 
-from django_plugin_system.selection.candidates import Candidate, Request, make_request
-from django_plugin_system.selection.choosing import (
-    Selection,
-    explain,
-    forget_selections,
-    get_all,
-    get_best,
-    get_by_id,
-    iter_failover,
-)
+from django_plugin_system.selection.cache import forget_selections
 
-__all__ = [
-    "Candidate",
-    "Request",
-    "Selection",
-    "explain",
-    "forget_selections",
-    "get_all",
-    "get_best",
-    "get_by_id",
-    "iter_failover",
-    "make_request",
-]
+__all__ = ["forget_selections"]

@@ -1,8 +1,9 @@
 """What this process remembers of its selections, and for how long it may.
 
-A remembered value is used while the table of changes holds what it was made under. With ``MAX_STALENESS`` it
-is used for that long without looking. It is never used longer than ``MAX_AGE``, for the sake of writes that set no
-token.
+A remembered value is used while the table of changes holds what it was made under. With ``MAX_STALENESS`` it is used
+for that long without looking. It is never used longer than ``MAX_AGE``, for the sake of writes that note no change.
+
+There is room for ``MAX_CACHED_INSTANCES`` rows. What was not used since it was last looked at in turn goes first.
 """
 
 from __future__ import annotations
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 MAX_AGE = 60.0
 """Seconds after which any remembered value is made anew."""
-MAX_ENTRIES = 1024
-"""How many values one process remembers; the oldest go first."""
-MAX_ROWS = 10_000
-"""How many rows these may keep in memory together."""
 NEVER = float("-inf")
 
 
@@ -39,18 +36,22 @@ class _Entry:
     fresh_until: float
     """Until then the value counts as checked, unless this process changes something."""
     commits: int
+    is_used: bool = False
+    """Whether anybody asked for it since its turn came last."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A value, for how many seconds it holds at most, and how many rows it keeps in memory."""
+    """A value, for how many seconds it holds at most, and how many rows it keeps in memory; None: it is not kept."""
 
     value: Any
     lifetime: float = MAX_AGE
-    rows: int = 1
+    rows: int | None = 1
 
 
 _entries: dict[Hashable, _Entry] = {}
+_rows = 0
+"""How many rows these keep in memory together; a value without rows counts as one."""
 _lock = threading.Lock()
 _forgotten = 0
 """How often everything was forgotten: what was being made meanwhile is not kept."""
@@ -70,11 +71,15 @@ def recall(key: Hashable) -> Any:
         or (changes.uncommitted and changes.has_uncommitted_changes(entry.using))
     ):
         return None
+    entry.is_used = True
     return entry.value
 
 
 def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
-    """Return the value for ``key``, which names ``using`` too, as of now; ``make`` runs only if it may have changed."""
+    """Return the value for ``key`` as of now; ``make`` runs only if it may have changed.
+
+    The key names the place in the database that the value is from.
+    """
     recalled = recall(key)
     return _look(using, key, make) if recalled is None else recalled
 
@@ -87,13 +92,14 @@ def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     entry = _entries.get(key)
     if entry is not None and settled and _is_valid(entry, token, now):
         entry.fresh_until, entry.commits = _get_fresh_until(using, now, entry.expires), commits
+        entry.is_used = True
         return entry.value
     generation, forgotten = registry.generation, _forgotten
     made = make()
-    if token is not None and settled and made.rows <= MAX_ROWS and forgotten == _forgotten:
+    if token is not None and settled and made.rows is not None and forgotten == _forgotten:
         expires = now + min(made.lifetime, MAX_AGE)
         fresh_until = _get_fresh_until(using, now, expires)
-        _store(key, _Entry(made.value, made.rows, using, token, generation, expires, fresh_until, commits))
+        _store(key, _Entry(made.value, max(1, made.rows), using, token, generation, expires, fresh_until, commits))
     return made.value
 
 
@@ -108,16 +114,28 @@ def _get_fresh_until(using: str, now: float, expires: float) -> float:
 
 
 def _store(key: Hashable, entry: _Entry) -> None:
+    global _rows  # noqa: PLW0603 - one number for the process
+    room = get_settings().MAX_CACHED_INSTANCES
+    if entry.rows > room:
+        return
     with _lock:
-        _entries.pop(key, None)
+        _rows -= _entries.pop(key).rows if key in _entries else 0
+        while _rows + entry.rows > room:
+            oldest = next(iter(_entries))
+            passed = _entries.pop(oldest)
+            if passed.is_used:
+                passed.is_used = False
+                _entries[oldest] = passed
+            else:
+                _rows -= passed.rows
         _entries[key] = entry
-        while len(_entries) > MAX_ENTRIES or sum(kept.rows for kept in _entries.values()) > MAX_ROWS:
-            del _entries[next(iter(_entries))]
+        _rows += entry.rows
 
 
-def forget_all() -> None:
-    """Forget every value, so that each is made anew."""
-    global _forgotten  # noqa: PLW0603 - one number for the process
+def forget_selections() -> None:
+    """Let the next selection in this process look at the database, whatever the table of changes says."""
+    global _forgotten, _rows  # noqa: PLW0603 - one number for the process
     with _lock:
         _forgotten += 1
+        _rows = 0
         _entries.clear()

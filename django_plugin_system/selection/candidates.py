@@ -1,36 +1,30 @@
-"""What selection works on: a request, the rows that could serve it, and what building a plugin from one takes."""
+"""What selection works on: what a caller asked for, and what building a plugin from a row takes."""
 
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import logging
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, router
-from django.db.models import OuterRef, Subquery
-from django.utils import timezone
 
+from django_plugin_system.changes import get_place
 from django_plugin_system.config.copying import make_copier
 from django_plugin_system.exceptions import ConfigError
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import find_override
 from django_plugin_system.plugin import make_builder
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import read_config, require_declared
-from django_plugin_system.rows.reasons import describe_row_error, find_reason, is_cooling_down
-from django_plugin_system.selection import cache
-from django_plugin_system.selection.health import apply_waiting
+from django_plugin_system.rows.reasons import describe_row_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from django.db.models import QuerySet
+    from collections.abc import Callable, Hashable
 
     from django_plugin_system.querysets import PluginInstanceQuerySet
 
+MAX_NAME_LENGTH = 100
 logger = logging.getLogger("django_plugin_system")
 
 
@@ -71,14 +65,37 @@ class Request(NamedTuple):
     using: str
 
     def __str__(self) -> str:
-        return f"{self.spec}" if self.name is None else f"{self.spec} named {self.name}"
+        if self.name is None:
+            return str(self.spec)
+        shown = self.name if self.may_exist else self.name[:MAX_NAME_LENGTH].encode(errors="replace").decode()
+        return f"{self.spec} named {shown}"
+
+    @property
+    def key(self) -> Hashable:
+        """What the answer is kept under: the tables that it is from, the type and the name."""
+        return (get_place(self.using), *self.spec.key, self.name)
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether a database can hold the name: it is not too long, and text that can be stored."""
+        return self.name is None or is_storable(self.name)
 
     def find_rows(self) -> PluginInstanceQuerySet:
         """Return the instances asked for, in order."""
         rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key)
         rows = rows.select_related("item__plugin_type", "health")
+        if not self.may_exist:
+            return rows.none()
         wanted: PluginInstanceQuerySet = rows if self.name is None else rows.named(self.name)
         return wanted.in_order()
+
+
+def is_storable(name: str) -> bool:
+    """Say whether ``name`` can be that of an instance in a database."""
+    try:
+        return len(name) <= MAX_NAME_LENGTH and b"\0" not in name.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def make_request(ref: object, manager: str | None, name: str | None, using: str | None) -> Request:
@@ -110,91 +127,11 @@ def prepare(row: PluginInstance) -> Ready:
     return Ready(row, make_builder(require_declared(row).plugin_class, get_config, row))
 
 
-def try_prepare(row: PluginInstance) -> Ready | Candidate:
-    """Return what building a plugin from ``row`` takes, or why there is none to be built now."""
-    apply_waiting(row)
-    if is_cooling_down(row):
-        return Candidate(row, find_reason(row))
+def try_prepare(row: PluginInstance) -> Ready | None:
+    """Return what building a plugin from ``row`` takes, or None, and the reason in the log, if it cannot be read."""
     try:
         return prepare(row)
     except ConfigError as error:
         reason = describe_row_error(row, error)
     logger.warning("Plugin instance %s (%s) is skipped: %s", row, row.pk, reason)
-    return Candidate(row, reason)
-
-
-def get_lifetime(skipped: list[PluginInstance], since: dt.datetime) -> float:
-    """Return the seconds until the first row that was cooling down at ``since`` may be used again.
-
-    ``since`` is when the search began: a row whose time came in the middle of it was skipped all the same.
-    """
-    ends = [row.unavailable_until for row in skipped if row.unavailable_until and row.unavailable_until > since]
-    if not ends:
-        return cache.MAX_AGE
-    return max(0.0, (min(ends) - timezone.now()) / dt.timedelta(seconds=1))
-
-
-# The first rows, without sorting them all
-
-_HEADS, _PAGE, _PAGE_GROWTH = 3, 20, 20
-
-
-def iter_rows(request: Request) -> Iterator[PluginInstance]:
-    """Yield the rows asked for that are not disabled, in order: one by one at first, then in growing pages.
-
-    The first nearly always is the one. Of a name there are few; of a whole type there may be very many, and the first
-    ones are found by index.
-    """
-    rows = request.find_rows().enabled()
-    seen: list[PluginInstance] = []
-    while request.name is None and len(seen) < _HEADS:
-        head = find_head(request, seen)
-        if head is None:
-            return
-        yield head
-        seen.append(head)
-    yield from _iter_pages(rows.exclude(pk__in=[row.pk for row in seen]) if seen else rows)
-
-
-def _iter_pages(rows: PluginInstanceQuerySet) -> Iterator[PluginInstance]:
-    start, size = 0, _PAGE
-    while page := list(rows[start : start + size]):
-        yield from page
-        if len(page) < size:
-            return
-        start, size = start + size, size * _PAGE_GROWTH
-
-
-def find_head(request: Request, seen: Sequence[PluginInstance] = ()) -> PluginInstance | None:
-    """Return the first row of a type that is not disabled and not among ``seen``, however many rows there are.
-
-    Of one item's rows, those of one status that have a priority of their own are sorted in the index, and so are those
-    that have none. So the first row is the first of one of these groups, and only their first rows are compared.
-    """
-    rows = PluginInstance.objects.using(request.using).select_related("item__plugin_type", "health").in_order()
-    for statuses in _TIERS:
-        for row in rows.filter(pk__in=_find_firsts(request, seen, statuses))[:1]:
-            head: PluginInstance = row
-            return head
     return None
-
-
-_TIERS = ((PluginStatus.ACTIVE,), (PluginStatus.ACTIVE, PluginStatus.RESERVED))
-"""The statuses that item and instance may have: nearly always there is something in the first tier."""
-
-
-def _find_firsts(
-    request: Request, seen: Sequence[PluginInstance], statuses: Sequence[PluginStatus]
-) -> QuerySet[PluginItem, Any]:
-    """Return the ids of the first row of each group of each item."""
-    items = PluginItem.objects.using(request.using).filter(
-        plugin_type__name=request.spec.name, plugin_type__manager=request.spec.manager, status__in=statuses
-    )
-    rows = PluginInstance.objects.filter(item=OuterRef("pk")).order_by("priority", "name").values("pk")
-    if seen:
-        rows = rows.exclude(pk__in=[row.pk for row in seen])
-    groups = (
-        rows.filter(status=status, priority__isnull=inherits) for status, inherits in product(statuses, (False, True))
-    )
-    first, *others = (items.values_list(Subquery(group[:1])) for group in groups)
-    return first.union(*others, all=True)

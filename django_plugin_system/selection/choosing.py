@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db.models.functions import Now
-from django.utils import timezone
 
 from django_plugin_system.exceptions import (
-    ConfigError,
     InvalidPluginChoice,
     NoPluginAvailable,
     PluginBlocked,
@@ -26,30 +25,17 @@ from django_plugin_system.selection.candidates import (
     Ready,
     Request,
     find_fake,
-    get_lifetime,
-    iter_rows,
-    make_request,
     prepare,
     try_prepare,
 )
+from django_plugin_system.selection.search import Search, find_cooling, iter_cooling
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
     from uuid import UUID
 
-__all__ = [
-    "Candidate",
-    "Request",
-    "Selection",
-    "explain",
-    "forget_selections",
-    "get_all",
-    "get_best",
-    "get_by_id",
-    "iter_failover",
-    "make_request",
-]
-
+MOST_LISTED = 20
+"""So many candidates a ``NoPluginAvailable`` names."""
 logger = logging.getLogger("django_plugin_system")
 
 
@@ -72,46 +58,42 @@ class Selection:
 # The best one
 
 
-def get_best(ref: object, manager: str | None, name: str | None, using: str | None) -> Any:
-    """Return a plugin built from the best usable instance of a type.
+def get_best(request: Request, key: Hashable) -> Any:
+    """Return a plugin built from the best usable instance of a type; ``key`` is what that is remembered under.
 
-    :raises PluginTypeNotFound, AmbiguousPluginType: if it is not clear which type is meant.
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
-    request = make_request(ref, manager, name, using)
     if fake := find_fake(request):
         return fake.build()
     if request.spec.get_plugin is not None:
         return _build_first(request, _iter_override(request))
-    ready = _get_first_ready(request, (ref, manager, name, using))
+    ready = find_first_ready(request, key)
     if ready is None:
-        raise NoPluginAvailable(str(request), explain(request).candidates)
+        raise make_refusal(request)
     try:
         return ready.build()
     except PluginBuildError:
-        return _build_first(request, _iter_ready(request))
+        return _build_first(request, iter_ready(Search(request)))
 
 
-def _get_first_ready(request: Request, key: Hashable) -> Ready | None:
-    found: Ready | None = cache.remember(request.using, key, lambda: _find_first_ready(request))
+def find_first_ready(request: Request, key: Hashable) -> Ready | None:
+    """Return the best usable instance, as it is remembered if nothing has changed since."""
+    found: Ready | None = cache.remember(request.using, key, lambda: _look_for_first(request))
     return found
 
 
-def _find_first_ready(request: Request) -> cache.Made:
-    began, skipped = timezone.now(), list[PluginInstance]()
-    for row in iter_rows(request):
-        found = try_prepare(row)
-        if isinstance(found, Ready):
-            return cache.Made(found, get_lifetime(skipped, began))
-        skipped.append(row)
-    return cache.Made(None, get_lifetime(skipped, began))
+def _look_for_first(request: Request) -> cache.Made:
+    search = Search(request)
+    found = next(iter_ready(search), None)
+    if found is None:  # so that none whose cooldown ended during the search is missed until another one ends
+        found = next(iter_ready(again := Search(request)), None)
+        search.end = min(search.end, again.end)
+    return cache.Made(found, search.end - monotonic(), rows=1 if request.may_exist else None)
 
 
-def _iter_ready(request: Request) -> Iterator[Ready]:
-    for row in iter_rows(request):
-        found = try_prepare(row)
-        if isinstance(found, Ready):
-            yield found
+def iter_ready(rows: Iterable[PluginInstance]) -> Iterator[Ready]:
+    """Yield those of ``rows`` whose configuration can be read, ready to be built."""
+    return filter(None, map(try_prepare, rows))
 
 
 def _build_first(request: Request, candidates: Iterable[Ready]) -> Any:
@@ -120,7 +102,15 @@ def _build_first(request: Request, candidates: Iterable[Ready]) -> Any:
             return ready.build()
         except PluginBuildError as error:  # noqa: PERF203 - each candidate may fail on its own
             logger.warning("Plugin instance %s (%s) is skipped: %s", ready.instance, ready.instance.pk, error)
-    raise NoPluginAvailable(str(request), explain(request).candidates)
+    raise make_refusal(request)
+
+
+def make_refusal(request: Request) -> NoPluginAvailable:
+    """Return the error that says for each candidate why it is not used; of very many, it names some."""
+    some = request.find_rows().order_by().values("pk")[: MOST_LISTED + 1]
+    rows = list(request.find_rows().filter(pk__in=some))
+    explained = explain(request, rows[:MOST_LISTED])
+    return NoPluginAvailable(str(request), explained.candidates, more=len(rows) > MOST_LISTED)
 
 
 # A type's own choice
@@ -143,10 +133,9 @@ def _find_override_rows(request: Request) -> list[PluginInstance]:
 
 
 def _iter_override(request: Request) -> Iterator[Ready]:
-    for row in _find_override_rows(request):
-        found = try_prepare(row) if find_status_reason(row) is None else None
-        if isinstance(found, Ready):
-            yield found
+    rows = _find_override_rows(request)
+    cooling = find_cooling(request.using, rows)
+    return iter_ready(row for row in rows if row.pk not in cooling and find_status_reason(row) is None)
 
 
 # All of them
@@ -167,47 +156,41 @@ def get_all(request: Request) -> list[Any]:
 
 def get_all_ready(request: Request) -> list[Ready]:
     """Return each usable instance, ready to be built, best first."""
-    ready: list[Ready] = cache.remember(request.using, ("all", request), lambda: _find_all_ready(request))
+    key = (*request.key, "all")
+    ready: list[Ready] = cache.remember(request.using, key, lambda: _find_all_ready(request))
     return ready
 
 
 def _find_all_ready(request: Request) -> cache.Made:
-    began = timezone.now()
-    found = [try_prepare(row) for row in request.find_rows().enabled()]
-    skipped = [candidate.instance for candidate in found if isinstance(candidate, Candidate)]
-    usable = [ready for ready in found if isinstance(ready, Ready)]
-    return cache.Made(usable, get_lifetime(skipped, began), rows=len(usable))
+    search = Search(request)
+    usable = list(iter_ready(search.iter_all_at_once()))
+    return cache.Made(usable, search.end - monotonic(), rows=len(usable) if request.may_exist else None)
 
 
-def iter_failover(request: Request, *, first: bool) -> Iterator[Ready]:
-    """Yield what a failover may try, in order: at its ``first`` attempt the type's own choice, then what is usable.
+# What a failover tries
 
-    The best one comes twice: as it is remembered, then at the head of what is read. If nothing is usable because all
-    that could serve are cooling down, the one that is back first is yielded.
+
+def iter_failover(request: Request) -> Iterator[Ready]:
+    """Yield what a failover may try, in order: the type's own choice first, then what is usable at that moment.
+
+    If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
     """
     if fake := find_fake(request):
-        if first:
-            yield fake
+        yield fake
         return
-    if first and request.spec.get_plugin is not None:
-        yield from _iter_override(request)
-    best = _get_first_ready(request, request)
-    if best is not None:
-        yield best
-        yield from _iter_ready(request)
-    elif first:
-        yield from _iter_first_back(request)
-
-
-def _iter_first_back(request: Request) -> Iterator[Ready]:
-    cooling = request.find_rows().enabled().filter(health__unavailable_until__gt=Now())
-    for row in cooling.order_by("health__unavailable_until"):
-        try:
-            ready = prepare(row)
-        except ConfigError:
-            continue
-        yield ready
-        return
+    tried: set[Any] = set()
+    if request.spec.get_plugin is not None:
+        for chosen in _iter_override(request):
+            tried.add(chosen.instance.pk)
+            yield chosen
+    ready = find_first_ready(request, request.key)
+    if ready is None and not tried:
+        yield from islice(iter_ready(iter_cooling(request)), 1)
+    while ready is not None:
+        if ready.instance.pk not in tried:
+            tried.add(ready.instance.pk)
+            yield ready
+        ready = next(iter_ready(Search(request, tried)), None)
 
 
 # One by its id
@@ -223,16 +206,16 @@ def get_by_id(request: Request, instance_id: UUID | str) -> Any:
     """
     if fake := find_fake(request):
         return fake.build()
-    key = (str(instance_id), request)
-    ready: Ready = cache.remember(request.using, key, lambda: _find_by_id(request, instance_id))
+    try:
+        pk: UUID = PluginInstance._meta.pk.to_python(instance_id)  # noqa: SLF001 - Django documents _meta
+    except ValidationError:  # what is no UUID is the id of no row
+        raise PluginInstanceNotFound(str(request.spec), instance_id) from None
+    ready: Ready = cache.remember(request.using, (*request.key, pk), lambda: _find_by_id(request, pk))
     return ready.build()
 
 
-def _find_by_id(request: Request, instance_id: UUID | str) -> cache.Made:
-    try:
-        row = request.find_rows().filter(pk=instance_id).first()
-    except (ValidationError, ValueError):  # what is no UUID is the id of no row
-        row = None
+def _find_by_id(request: Request, instance_id: UUID) -> cache.Made:
+    row = request.find_rows().filter(pk=instance_id).first()
     if row is None:
         raise PluginInstanceNotFound(str(request.spec), instance_id)
     if reason := find_status_reason(row):
@@ -251,7 +234,9 @@ def explain(request: Request, rows: Iterable[PluginInstance] | None = None) -> S
     if fake := find_fake(request):
         return Selection(str(request), (Candidate(fake.instance),), fake.instance)
     override = _find_override_rows(request) if request.spec.get_plugin is not None else None
-    candidates = [Candidate(row, find_reason(row)) for row in (request.find_rows() if rows is None else rows)]
+    found = list(request.find_rows() if rows is None else rows)
+    cooling = find_cooling(request.using, found)
+    candidates = [Candidate(row, find_reason(row, cools_down=row.pk in cooling)) for row in found]
     preferred = candidates
     if override is not None:
         by_row = {candidate.instance: candidate for candidate in candidates}
@@ -275,8 +260,3 @@ def find_build_failure(row: PluginInstance) -> str | None:
     except PluginBlocked:  # an explanation builds nothing in earnest
         return None
     return None
-
-
-def forget_selections() -> None:
-    """Let the next selection in this process look at the database, whatever the table of changes says."""
-    cache.forget_all()

@@ -21,15 +21,15 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from django_plugin_system.changes import note_change
+from django_plugin_system.changes import get_place, note_change
 from django_plugin_system.config.leaks import describe
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
-from django_plugin_system.selection import cache
+from django_plugin_system.selection.cache import forget_selections
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from uuid import UUID
 
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -48,6 +48,7 @@ class Note:
     """What is to be written in the health of one instance, where it meets ``condition``."""
 
     using: str
+    place: Hashable
     pk: UUID
     condition: Q
     values: dict[str, Any]
@@ -60,9 +61,9 @@ class Note:
     since: float = field(default_factory=monotonic)
 
     @property
-    def key(self) -> tuple[str, UUID, bool]:
+    def key(self) -> tuple[Hashable, UUID, bool]:
         """What a later note takes the place of this one by."""
-        return (self.using, self.pk, self.matters)
+        return (self.place, self.pk, self.matters)
 
     @property
     def cools(self) -> bool:
@@ -75,7 +76,7 @@ class Note:
         return {**self.values, **left}
 
 
-_waiting: dict[tuple[str, UUID, bool], Note] = {}
+_waiting: dict[tuple[Hashable, UUID, bool], Note] = {}
 
 
 # What happened
@@ -93,7 +94,7 @@ def record_failure(instance: PluginInstance, error: BaseException, cooldown: flo
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
 
     values = {"last_error": text, "failures": F("failures") + 1}
-    note = Note(_get_alias(instance), instance.pk, ~_COOLING, values, end=monotonic() + cooldown, tell=tell)
+    note = _make_note(instance, ~_COOLING, values, end=monotonic() + cooldown, tell=tell)
     if not _is_known(note):
         _write_or_wait(note)
 
@@ -110,7 +111,7 @@ def record_success(instance: PluginInstance) -> None:
         logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
         plugin_recovered.send_robust(sender=PluginInstance, instance=instance)
 
-    _write_or_wait(Note(_get_alias(instance), instance.pk, ~_HEALTHY, values, tell=tell))
+    _write_or_wait(_make_note(instance, ~_HEALTHY, values, tell=tell))
 
 
 def record_test(instance: PluginInstance, error: str) -> None:
@@ -119,20 +120,21 @@ def record_test(instance: PluginInstance, error: str) -> None:
     health = _get_loaded(instance)
     health.last_tested_at, health.last_test_error = timezone.now(), error
     health.tested_revision = instance.config_revision
-    _write_or_wait(Note(_get_alias(instance), instance.pk, Q(), {**values, "last_tested_at": Now()}, matters=False))
+    _write_or_wait(_make_note(instance, Q(), {**values, "last_tested_at": Now()}, matters=False))
 
 
 def end_cooldown(instance: PluginInstance) -> None:
     """Let an instance be used again, as an operator says, in the operator's transaction."""
-    using = _get_alias(instance)
-    PluginHealth.objects.using(using).filter(pk=instance.pk).update(unavailable_until=None)
-    if _waiting.pop((using, instance.pk, True), None):
-        cache.forget_all()
+    note = _make_note(instance, Q(), {})
+    PluginHealth.objects.using(note.using).filter(pk=instance.pk).update(unavailable_until=None)
+    if _waiting.pop(note.key, None):
+        forget_selections()
 
 
-def _get_alias(instance: PluginInstance) -> str:
-    """Return the database to write to; not where the row was read: that may be a replica."""
-    return router.db_for_write(PluginInstance, instance=instance)
+def _make_note(instance: PluginInstance, condition: Q, values: dict[str, Any], **options: Any) -> Note:
+    """Return a note for the database to write to; not for the one where the row was read: that may be a replica."""
+    using = router.db_for_write(PluginInstance, instance=instance)
+    return Note(using, get_place(using), instance.pk, condition, values, **options)
 
 
 def _get_loaded(instance: PluginInstance) -> PluginHealth:
@@ -230,7 +232,7 @@ def _wait(note: Note) -> None:
     _waiting[note.key] = note
     for key in list(_waiting)[:-MAX_WAITING]:
         _waiting.pop(key, None)
-    cache.forget_all()
+    forget_selections()
 
 
 def write_waiting(**_kwargs: Any) -> None:
@@ -240,6 +242,8 @@ def write_waiting(**_kwargs: Any) -> None:
         if note.using in stuck:
             continue
         connection = connections[note.using]
+        if get_place(note.using) != note.place:  # this thread's connection is switched to another schema
+            continue
         if connection.in_atomic_block:
             stuck.add(note.using)
             if not any(entry[1] is write_waiting for entry in connection.run_on_commit):
@@ -252,13 +256,14 @@ def write_waiting(**_kwargs: Any) -> None:
             stuck.add(note.using)
         else:
             _waiting.pop(key, None)
-            cache.forget_all()
+            forget_selections()
 
 
-def apply_waiting(row: PluginInstance) -> None:
-    """Let ``row``, just read, say what this process knows better than the database."""
-    note = _waiting.get((row._state.db or "", row.pk, True))  # noqa: SLF001 - Django documents _state
-    if note is not None and note.cools:
-        health = row.get_health()
-        health.unavailable_until = timezone.now() + dt.timedelta(seconds=note.end - monotonic())
-        health.last_error = note.values["last_error"]
+def get_waiting(using: str) -> dict[UUID, float]:
+    """Return the instances that only this process knows to be cooling down, each with the end by its clock."""
+    if not _waiting:
+        return {}
+    places = {get_place(using), get_place(router.db_for_write(PluginInstance))}
+    return {
+        note.pk: note.end for note in list(_waiting.values()) if note.place in places and monotonic() < note.end < inf
+    }

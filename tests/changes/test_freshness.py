@@ -306,22 +306,44 @@ def test_a_commit_while_rows_are_read_is_not_missed(settings: Settings) -> None:
     assert remember("default", "slow", lambda: Made(choose())) == "provider/renamed/AC1"
 
 
-def test_the_memory_is_bounded() -> None:
-    """However many names are asked for, the oldest results make room."""
-    for number in range(cache.MAX_ENTRIES + 5):
-        remember("default", ("n", number), lambda: Made("value"))
-    assert len(cache._entries) == cache.MAX_ENTRIES  # noqa: SLF001 - memory has no public face
-    assert ("n", cache.MAX_ENTRIES + 4) in cache._entries  # noqa: SLF001 - as above
+def ask_in_turn(*keys: Any, rows: int | None = 1) -> int:
+    """Ask for what is kept under ``keys``, and return how often it had to be made."""
+    made: list[Any] = []
+
+    def make() -> Made:
+        made.append(1)
+        return Made("value", rows=rows)
+
+    for key in keys:
+        remember("default", key, make)
+    return len(made)
 
 
-def test_lists_count_by_their_rows() -> None:
+def test_the_memory_is_bounded(settings: Settings) -> None:
+    """However many names are asked for, a setting bounds what is kept; the least recently used goes first."""
+    settings.PLUGIN_SYSTEM = {"MAX_CACHED_INSTANCES": 100}
+    assert ask_in_turn(*range(100)) == 100
+    assert ask_in_turn(*range(100), *range(100)) == 0
+    assert ask_in_turn(*range(100, 150)) == 50
+    assert ask_in_turn(*range(100, 150), *range(50, 100)) == 0
+    assert ask_in_turn(*range(50)) == 50
+
+
+def test_by_default_there_is_room_for_thousands() -> None:
+    """5,000 names in turn are each remembered."""
+    assert ask_in_turn(*range(5_000)) == 5_000
+    assert ask_in_turn(*range(5_000)) == 0
+
+
+def test_lists_count_by_their_rows(settings: Settings) -> None:
     """Long lists make room for each other, and one that is longer than all the room is made each time."""
-    for number in range(3):
-        remember("default", ("list", number), lambda: Made([], rows=cache.MAX_ROWS // 2))
-    assert [key[1] for key in cache._entries if key[0] == "list"] == [1, 2]  # type: ignore[index]  # noqa: SLF001 - as above
-    remember("default", "too long", lambda: Made([], rows=cache.MAX_ROWS + 1))
-    assert "too long" not in cache._entries  # noqa: SLF001 - as above
-    assert ("list", 2) in cache._entries  # noqa: SLF001 - as above
+    settings.PLUGIN_SYSTEM = {"MAX_CACHED_INSTANCES": 100}
+    assert ask_in_turn("a", "b", "c", rows=50) == 3
+    assert ask_in_turn("b", "c") == 0
+    assert ask_in_turn("a", rows=50) == 1
+    assert ask_in_turn("too long", "too long", rows=101) == 2
+    assert ask_in_turn("not kept", "not kept", rows=None) == 2
+    assert ask_in_turn("a", "a", rows=20) == 0
 
 
 def test_a_short_life_is_kept_short() -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from django_plugin_system import failover
 from django_plugin_system.exceptions import AllPluginsFailed, InvalidConfig
-from django_plugin_system.failover import failover
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.registry import temporary_registry
 from tests.admin.helpers import edit_config, get_row, read_form, url

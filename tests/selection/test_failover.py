@@ -10,7 +10,6 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
-import django_plugin_system.failover as failover_module
 from django_plugin_system import (
     AllPluginsFailed,
     NoPluginAvailable,
@@ -260,13 +259,6 @@ def test_a_finished_failover_stays_finished(three: list[str]) -> None:
             with attempt:
                 three.append("tried")
     assert three[3:] == ["tried"]
-
-
-def test_the_module_may_stand_in_the_functions_place(three: list[str]) -> None:
-    """``from django_plugin_system import failover`` works whatever was imported before; so does calling the module."""
-    for attempt in failover_module(AbstractSms, name="c"):  # type: ignore[operator]
-        with attempt:
-            assert attempt.instance.name == three[2]
 
 
 def test_skipped_ones_are_explained(three: list[str]) -> None:

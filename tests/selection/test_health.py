@@ -15,8 +15,6 @@ from django.utils import timezone
 from django_plugin_system import AllPluginsFailed, changes, failover, get_plugin
 from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.selection.cache import MAX_AGE
-from django_plugin_system.selection.candidates import get_lifetime
 from django_plugin_system.selection.health import describe_error, record_failure, record_success
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 from tests.support.health import set_health
@@ -130,13 +128,6 @@ def test_an_expired_cooldown_is_over(row: PluginInstance) -> None:
     while row.name not in seen:
         seen.add(get_plugin(AbstractSms).plugin_instance.name)  # type: ignore[attr-defined]
     assert seen <= {"main", other.name}
-
-
-def test_a_cooldown_that_ends_during_a_selection_is_over(row: PluginInstance) -> None:
-    """A result that left out a row whose time came meanwhile is not used again; it is for the rest."""
-    end = row.health.unavailable_until = timezone.now()
-    assert get_lifetime([row], end - dt.timedelta(seconds=1)) == 0
-    assert get_lifetime([row], end) == MAX_AGE
 
 
 @pytest.mark.parametrize(

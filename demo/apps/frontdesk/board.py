@@ -15,7 +15,7 @@ from django_plugin_system import explain_selection
 from django_plugin_system.models import PluginHealth, PluginInstance
 
 if TYPE_CHECKING:
-    from django_plugin_system.selection import Candidate
+    from django_plugin_system.selection.candidates import Candidate
 
 _SHOWN = 4
 """Arrived messages of each kind that are shown, newest first."""

@@ -1,26 +1,31 @@
-"""Try one instance after the other until one serves, and set aside for a while those that do not."""
+"""Try one instance after the other until one serves, and put into a cooldown those that do not."""
 
 from __future__ import annotations
 
 import sys
-from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asgiref.sync import sync_to_async
 
-from django_plugin_system import selection
 from django_plugin_system.exceptions import (
     AllPluginsFailed,
-    NoPluginAvailable,
     PluginBuildError,
     PluginOutcomeUnknown,
+    PluginRejected,
     PluginUnavailable,
 )
-from django_plugin_system.selection import Request, health, make_request
-from django_plugin_system.selection.outcomes import is_final, leads_on
+from django_plugin_system.selection import health
+from django_plugin_system.selection.candidates import Request, make_request
+from django_plugin_system.selection.choosing import iter_failover, make_refusal
+
+if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
+    from builtins import BaseExceptionGroup
+else:  # pragma: no cover - the backport is installed on Python 3.10 only
+    from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from types import TracebackType
 
     from typing_extensions import TypeForm
 
@@ -30,7 +35,7 @@ T = TypeVar("T")
 ErrorTypes = tuple[type[Exception], ...]
 
 COOLDOWN = 60.0
-"""Seconds for which a failed instance is set aside unless the caller says otherwise."""
+"""Seconds of a cooldown unless the caller says otherwise."""
 
 LONGEST_COOLDOWN = 100 * 365 * 24 * 3600
 """Seconds; a date that every database can store."""
@@ -44,6 +49,8 @@ class Attempt(Generic[T]):
         self.instance = instance
         self.entered = False
         self.succeeded = False
+        self.error: BaseException | None = None
+        """What the plugin raised, if another instance may be tried."""
         self._plugin = plugin
         self._loop = loop
         self._handled: BaseException | None = None
@@ -64,7 +71,8 @@ class Attempt(Generic[T]):
             return False
         if not self._loop.may_retry(error, self._handled):
             return False
-        self._loop.note_failure(self.instance, error)
+        self.error = error
+        health.record_failure(self.instance, error, self._loop.cooldown)
         return True
 
     async def __aenter__(self) -> T:
@@ -83,64 +91,84 @@ class Failover(Generic[T]):
 
     def __init__(self, request: Request, cooldown: float, retry_on: ErrorTypes, *, idempotent: bool) -> None:
         """Keep what was asked for; nothing is read before the first attempt."""
+        self.cooldown = cooldown
         self._request = request
-        self._cooldown = cooldown
         self._retry_on: tuple[type[BaseException], ...] = (PluginUnavailable, PluginOutcomeUnknown, *retry_on)
         """``PluginOutcomeUnknown`` counts where the work is idempotent."""
-        self._idempotent = idempotent
-        self._tried: set[object] = set()
-        self._errors: list[Exception] = []
-        self._last: Attempt[T] | None = None
+        self._final = PluginRejected if idempotent else (PluginRejected, PluginOutcomeUnknown)
+        self._attempts = self._try_in_order()
 
     def may_retry(self, error: BaseException, handled: BaseException | None) -> bool:
-        """Say whether another instance may be tried after ``error``; see ``outcomes``."""
-        return leads_on(error, self._retry_on) and not is_final(error, handled, idempotent=self._idempotent)
+        """Say whether another instance may be tried after ``error``.
 
-    def note_failure(self, instance: PluginInstance, error: BaseException) -> None:
-        """Remember ``error``, and set the instance aside for everyone."""
-        if isinstance(error, Exception):
-            self._errors.append(error)
-        health.record_failure(instance, error, self._cooldown)
+        It may not if a plugin said that the request is bad, or may have been served: with ``error`` itself, inside of
+        it (a task group), or before it (wrapped in an error of another kind, or followed by one of a ``finally``).
+        ``handled`` is the error that the caller was handling when the attempt began; what was said before that is of
+        another request.
+        """
+        final = any(isinstance(verdict, self._final) for verdict in _iter_verdicts(error, handled))
+        return not final and _leads_on(error, self._retry_on)
 
     def __iter__(self) -> Iterator[Attempt[T]]:
         """Yield attempts until one succeeds."""
-        while (attempt := self._get_next()) is not None:
-            yield attempt
+        return self._attempts
 
     async def __aiter__(self) -> AsyncIterator[Attempt[T]]:
         """Yield attempts until one succeeds, from asynchronous code: ``async for``, then ``async with``."""
-        while (attempt := await sync_to_async(self._get_next)()) is not None:
+        while (attempt := await sync_to_async(next)(self._attempts, None)) is not None:
             yield attempt
 
-    def _get_next(self) -> Attempt[T] | None:
-        if self._last is not None and not self._last.entered:
-            message = "Enter each attempt of a failover: with attempt as plugin."
-            raise RuntimeError(message)
-        if self._last is not None and self._last.succeeded:
-            return None
-        self._last = self._find_next()
-        if self._last is None:
-            raise self._make_final_error()
-        return self._last
-
-    def _find_next(self) -> Attempt[T] | None:
-        """Return an attempt with the best instance that was not tried yet and can be built."""
-        if not self._tried:
-            health.write_waiting()
-        for ready in selection.iter_failover(self._request, first=not self._tried):
-            if ready.instance.pk in self._tried:
-                continue
-            self._tried.add(ready.instance.pk)
+    def _try_in_order(self) -> Iterator[Attempt[T]]:
+        health.write_waiting()
+        errors: list[Exception] = []
+        for ready in iter_failover(self._request):
             try:
-                return Attempt(ready.build(), ready.copy_row(), self)
+                attempt = Attempt(ready.build(), ready.copy_row(), self)
             except PluginBuildError as error:
-                self._errors.append(error)
-        return None
+                errors.append(error)
+                continue
+            yield attempt
+            if not attempt.entered:
+                message = "Enter each attempt of a failover: with attempt as plugin."
+                raise RuntimeError(message)
+            if attempt.succeeded:
+                return
+            if isinstance(attempt.error, Exception):
+                errors.append(attempt.error)
+        if errors:
+            raise AllPluginsFailed(f"Every usable instance of {self._request} failed", errors)
+        raise make_refusal(self._request)
 
-    def _make_final_error(self) -> Exception:
-        if self._errors:
-            return AllPluginsFailed(f"Every usable instance of {self._request} failed", self._errors)
-        return NoPluginAvailable(str(self._request), selection.explain(self._request).candidates)
+
+Verdict = PluginUnavailable | PluginRejected | PluginOutcomeUnknown
+"""What a plugin can say of a call, each an error of its own."""
+
+
+def _iter_verdicts(error: BaseException, handled: BaseException | None) -> Iterator[Verdict]:
+    """Yield what plugins said; what led to such an error does not count, as the plugin has judged it."""
+    seen, waiting = {id(handled)}, [error]
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, Verdict):
+            yield found
+        else:
+            waiting += found.exceptions if isinstance(found, BaseExceptionGroup) else ()
+            waiting += filter(None, [_get_origin(found)])
+
+
+def _get_origin(error: BaseException) -> BaseException | None:
+    """Return the error that ``error`` came of, as a traceback would show it."""
+    return error.__cause__ if error.__suppress_context__ else error.__context__
+
+
+def _leads_on(error: BaseException, retry_on: tuple[type[BaseException], ...]) -> bool:
+    """Say whether ``error`` is one of ``retry_on``, or a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(retry_on)[1] is None
+    return isinstance(error, retry_on)
 
 
 @overload
@@ -180,9 +208,9 @@ def failover(  # noqa: PLR0913 - what a caller may say, each by keyword
     """Return attempts with a type's instances, best first, until one block ends without an error.
 
     ``for attempt in failover(AbstractSms): with attempt as sms: ...``; in asynchronous code ``async for`` and ``async
-    with``. An instance whose block raises ``PluginUnavailable``, or an error of the types ``retry_on``, is set aside
-    for ``cooldown`` seconds, for all processes, and the next one is tried. ``PluginRejected`` is raised at once, and
-    so is ``PluginOutcomeUnknown``, unless the work is ``idempotent``: doing it twice does no harm.
+    with``. An instance whose block raises ``PluginUnavailable``, or an error of the types ``retry_on``, is put into a
+    cooldown of ``cooldown`` seconds, for all processes, and the next one is tried. ``PluginRejected`` is raised at
+    once, and so is ``PluginOutcomeUnknown``, unless the work is ``idempotent``: doing it twice does no harm.
 
     :raises TypeError: if ``retry_on`` is no exception type, nor a tuple of them, or ``cooldown`` no number.
     :raises ValueError: if ``cooldown`` is below zero, or beyond a century.
@@ -208,14 +236,3 @@ def _check_options(cooldown: object, errors: tuple[object, ...]) -> None:
             f"cooldown takes a number of seconds from 0 to a century, not {cooldown}. To last, disable the instance."
         )
         raise ValueError(message)
-
-
-class _CallableModule(ModuleType):
-    """Makes ``django_plugin_system.failover`` callable: the import system puts this module where the function was."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Failover[Any]:
-        made: Failover[Any] = failover(*args, **kwargs)
-        return made
-
-
-sys.modules[__name__].__class__ = _CallableModule

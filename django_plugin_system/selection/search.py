@@ -1,0 +1,303 @@
+"""The look for instances that can be used now, best first: by index, however many there are and however many cool down.
+
+Which of them cool down is decided in the database, by its clock.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import chain, product
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import connections
+from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models.functions import Now
+
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.selection.health import get_waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from uuid import UUID
+
+    from django.db.models import Model, QuerySet
+
+    from django_plugin_system.selection.candidates import Request
+
+COOLING = Q(health__unavailable_until__gt=Now())
+_LEFT = F("health__unavailable_until") - Now()
+"""How long a cooldown lasts still."""
+FEW = 100
+"""So many usable instances are fetched by their ids rather than looked for from the best one on."""
+_HEADS = 3
+"""So many are looked for one by one before they are read in pages."""
+_FIRST_PAGE, _PAGE, _PAGE_GROWTH = 1, 20, 20
+_ASKED_AT_ONCE = 1000
+
+
+# Queries that are compiled once
+
+
+_TYPE, _MANAGER, _NAME = "\0type", "\0manager", "\0name"
+"""What stands in a compiled query for the values of a request: no name in a database has a NUL in it."""
+
+
+class _Compiled(NamedTuple):
+    sql: str
+    parameters: Sequence[Any]
+    columns: Sequence[Any]
+    query: Any
+
+
+class Statement:
+    """A query for a request, compiled once for each database: building it takes longer than running it."""
+
+    def __init__(self, build: Callable[[], QuerySet[Any, Any]]) -> None:
+        """Keep what builds the queryset, with the placeholders of this module as values."""
+        self._build = build
+        self._compiled: dict[tuple[str, str], _Compiled] = {}
+
+    def read(self, request: Request) -> list[Sequence[Any]]:
+        """Return the rows, each as a sequence of values."""
+        connection = connections[request.using]
+        key = (request.using, connection.vendor)
+        sql, parameters, columns, query = self._compiled.get(key) or self._compile(key)
+        values = {_TYPE: request.spec.name, _MANAGER: request.spec.manager, _NAME: request.name}
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [values.get(one, one) for one in parameters])
+            rows = cursor.fetchall()
+        compiler = query.get_compiler(request.using)  # with the connection of this thread
+        return list(compiler.apply_converters(rows, compiler.get_converters(columns)))
+
+    def _compile(self, key: tuple[str, str]) -> _Compiled:
+        query = self._build().query
+        compiler = query.get_compiler(key[0])
+        sql, parameters = compiler.as_sql()
+        made = self._compiled[key] = _Compiled(sql, parameters, [column for column, *_sql in compiler.select], query)
+        return made
+
+
+def _name_columns(path: str, model: type[Model]) -> list[str]:
+    return [f"{path}{column.attname}" for column in model._meta.concrete_fields]  # noqa: SLF001 - Django documents _meta
+
+
+_PARTS: dict[str, type[Model]] = {
+    "": PluginInstance,
+    "item__": PluginItem,
+    "item__plugin_type__": PluginType,
+    "health__": PluginHealth,
+}
+_COLUMNS = list(chain.from_iterable(_name_columns(path, model) for path, model in _PARTS.items()))
+
+
+def _with_all_parts(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    """Return what ``_make_row`` takes: the columns, and how long each row is cooling down still."""
+    return rows.values_list(*_COLUMNS, _LEFT)
+
+
+def _make_row(using: str, values: Sequence[Any]) -> tuple[PluginInstance, float]:
+    """Return an instance with its item, type and health, and for how many seconds it is cooling down; below 0: not."""
+    parts: list[Any] = []
+    start = 0
+    for model in _PARTS.values():
+        names = _name_columns("", model)
+        parts.append(model.from_db(using, names, values[start : start + len(names)]))
+        start += len(names)
+    row, item, plugin_type, health = parts
+    item.plugin_type, row.item = plugin_type, item
+    if health.pk is None:  # raw SQL made the instance
+        health = PluginHealth(item=item)
+    health.instance = row
+    left: dt.timedelta | None = values[-1]
+    return row, -inf if left is None else left / dt.timedelta(seconds=1)
+
+
+def _of_type(path: str) -> dict[str, str]:
+    return {f"{path}name": _TYPE, f"{path}manager": _MANAGER}
+
+
+_ENABLED = PluginInstance.objects.enabled
+_NAMED = Statement(lambda: _with_all_parts(_ENABLED().filter(name=_NAME, **_of_type("item__plugin_type__")).in_order()))
+
+_TIERS = ((PluginStatus.ACTIVE,), (PluginStatus.ACTIVE, PluginStatus.RESERVED))
+"""The statuses that item and instance may have: nearly always there is something in the first tier."""
+
+
+def _find_firsts(
+    items: QuerySet[PluginItem, Any], statuses: Sequence[PluginStatus], narrow: Callable[[Any], Any] = lambda rows: rows
+) -> QuerySet[Any, Any]:
+    """Return the ids of the first row of each group of each item.
+
+    Of one item's rows, those of one status that have a priority of their own are sorted in the index, and so are those
+    that have none. So the first row is the first of one of these groups, and only their first rows are compared.
+    """
+    rows = narrow(PluginInstance.objects.filter(item=OuterRef("pk"))).order_by("priority", "name").values("pk")
+    groups = (
+        rows.filter(status=status, priority__isnull=inherits) for status, inherits in product(statuses, (False, True))
+    )
+    first, *others = (items.filter(status__in=statuses).values_list(Subquery(group[:1])) for group in groups)
+    return first.union(*others, all=True)
+
+
+def _make_head(statuses: Sequence[PluginStatus]) -> Statement:
+    def build() -> QuerySet[Any, Any]:
+        firsts = _find_firsts(PluginItem.objects.filter(**_of_type("plugin_type__")), statuses)
+        return _with_all_parts(PluginInstance.objects.filter(pk__in=firsts).in_order()[:1])
+
+    return Statement(build)
+
+
+_HEAD_OF_TIER = [_make_head(statuses) for statuses in _TIERS]
+"""The first row of a type, cooling down or not."""
+
+
+def _find_health(*conditions: Q) -> QuerySet[Any, Any]:
+    enabled = PluginHealth.objects.exclude(item__status=PluginStatus.DISABLED)
+    return enabled.filter(*conditions, **_of_type("item__plugin_type__"))
+
+
+_FREE = [
+    Statement(lambda: _find_health(Q(unavailable_until=None)).values_list("pk")[: FEW + 1]),
+    Statement(lambda: _find_health(Q(unavailable_until__lte=Now())).values_list("pk")[: FEW + 1]),
+]
+"""The ids of those that are not cooling down, in no order: each statement is one range of an index."""
+
+
+def _find_next_ends() -> QuerySet[Any, Any]:
+    first = PluginHealth.objects.filter(item=OuterRef("pk"), unavailable_until__gt=Now()).order_by("unavailable_until")
+    items = PluginItem.objects.filter(**_of_type("plugin_type__"))
+    return items.values_list(Subquery(first.values(left=F("unavailable_until") - Now())[:1]))
+
+
+_NEXT_ENDS = Statement(_find_next_ends)
+"""For each item of a type, how long it takes until the first of its cooldowns is over."""
+
+
+# The look
+
+
+class Search:
+    """A look for the usable instances of a request; ``end`` says until when its answer may hold."""
+
+    def __init__(self, request: Request, passed: Collection[UUID] = (), few: int = FEW) -> None:
+        """Look for what is asked for, passing over some."""
+        self.request = request
+        self._few = few
+        self.waiting = get_waiting(request.using)
+        self.end = min(self.waiting.values(), default=inf)
+        """By this process's clock; infinite while nothing was passed over that is cooling down."""
+        self._passed = {*passed, *self.waiting}
+
+    def __iter__(self) -> Iterator[PluginInstance]:
+        """Yield the instances in order."""
+        if not self.request.may_exist:
+            return
+        for row in self._iter_all() if self.request.name is None else self._iter_named():
+            if row.pk not in self._passed:
+                self._passed.add(row.pk)
+                yield row
+
+    def iter_all_at_once(self) -> Iterator[PluginInstance]:
+        """Yield the instances in order, for who needs each of them: they are read with one query."""
+        rows: Iterable[Any] = self.request.find_rows().enabled().annotate(left=_LEFT)
+        for row in rows:
+            if row.left is not None and row.left > dt.timedelta():
+                self._note_end(row.left / dt.timedelta(seconds=1))
+            elif row.pk not in self._passed:
+                yield row
+
+    def _iter_named(self) -> Iterator[PluginInstance]:
+        for values in _NAMED.read(self.request):
+            row, left = _make_row(self.request.using, values)
+            if left > 0:
+                self._note_end(left)
+            else:
+                yield row
+
+    def _note_end(self, left: float) -> None:
+        self.end = min(self.end, monotonic() + left)
+
+    def _iter_all(self) -> Iterator[PluginInstance]:
+        """Yield the instances of a type: the first nearly always is the one."""
+        heads = chain.from_iterable(statement.read(self.request) for statement in _HEAD_OF_TIER)
+        values = next(heads, None)
+        if values is None:
+            return
+        row, left = _make_row(self.request.using, values)
+        if left <= 0:
+            yield row
+        self._note_ends()
+        yield from self._iter_others()
+
+    def _note_ends(self) -> None:
+        """Note when the next cooldown is over, before those that do not cool down are read: so none ends unseen."""
+        for (left,) in _NEXT_ENDS.read(self.request):
+            if left is not None:
+                self._note_end(left / dt.timedelta(seconds=1))
+
+    def _iter_others(self) -> Iterator[PluginInstance]:
+        """Yield those that are not cooling down: from a few ids, or one by one along the index."""
+        free: list[UUID] = []
+        for statement in _FREE:
+            free += (pk for (pk,) in statement.read(self.request))
+        rows = self.request.find_rows().enabled()
+        if len(free) <= self._few:
+            yield from _iter_pages(rows.filter(pk__in=set(free) - self._passed))
+            return
+        for _head in range(_HEADS):
+            head = self._find_head()
+            if head is None:
+                return
+            yield head
+        yield from _iter_pages(rows.exclude(COOLING).exclude(pk__in=list(self._passed)))
+
+    def _find_head(self) -> PluginInstance | None:
+        """Return the first that is not cooling down and was not passed; those before it cost their number."""
+        items, passed = _find_items(self.request), list(self._passed)
+        for statuses in _TIERS:
+            firsts = _find_firsts(items, statuses, lambda rows: rows.exclude(COOLING).exclude(pk__in=passed))
+            for row in self.request.find_rows().filter(pk__in=firsts)[:1]:
+                head: PluginInstance = row
+                return head
+        return None
+
+
+def _find_items(request: Request) -> QuerySet[PluginItem, Any]:
+    items = PluginItem.objects.using(request.using)
+    return items.filter(plugin_type__name=request.spec.name, plugin_type__manager=request.spec.manager)
+
+
+def _iter_pages(rows: QuerySet[PluginInstance, Any]) -> Iterator[PluginInstance]:
+    start, size, next_size = 0, _FIRST_PAGE, _PAGE
+    while page := list(rows[start : start + size]):
+        yield from page
+        if len(page) < size:
+            return
+        start, size, next_size = start + size, next_size, next_size * _PAGE_GROWTH
+
+
+def iter_cooling(request: Request) -> Iterator[PluginInstance]:
+    """Yield instances that are cooling down: the one that is back first, by index, then the others in that order."""
+    rows = request.find_rows().enabled()
+    cooling = PluginHealth.objects.filter(item=OuterRef("pk"), unavailable_until__gt=Now())
+    named = cooling if request.name is None else cooling.filter(instance__name=request.name)
+    first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")[:1]
+    firsts = rows.filter(pk__in=_find_items(request).values(first=Subquery(first)))
+    waiting = get_waiting(request.using)
+    ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts.annotate(left=_LEFT)}
+    ends |= {row: waiting[row.pk] - monotonic() for row in rows.filter(pk__in=waiting)}
+    yield from sorted(ends, key=ends.__getitem__)
+    others = rows.filter(COOLING).exclude(pk__in=[row.pk for row in ends])
+    yield from _iter_pages(others.order_by("health__unavailable_until"))
+
+
+def find_cooling(using: str, rows: Sequence[PluginInstance]) -> set[Any]:
+    """Return the ids of those of ``rows`` that are cooling down."""
+    found = {*get_waiting(using)}
+    for start in range(0, len(rows), _ASKED_AT_ONCE):
+        ids = [row.pk for row in rows[start : start + _ASKED_AT_ONCE]]
+        health = PluginHealth.objects.using(using).filter(pk__in=ids, unavailable_until__gt=Now())
+        found.update(health.values_list("pk", flat=True))
+    return found
