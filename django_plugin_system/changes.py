@@ -56,14 +56,22 @@ commits = 0
 """How many commits of changes this process has seen; selections made under a smaller number look again."""
 
 
+_unswitched: dict[str, tuple[Hashable, ...]] = {}
+
+
 def get_place(using: str) -> tuple[Hashable, ...]:
     """Return what tells one set of tables from another, however a connection was switched: part of every cache key.
 
-    That is the alias, the database that it stands for now, and the schema that django-tenants chose. Ask in the thread
-    in which the queries are made.
+    That is the alias and the schema that django-tenants chose, None where connections have no such thing. Ask in the
+    thread in which the queries are made.
     """
-    connection = connections[using]
-    return (using, connection.settings_dict["NAME"], getattr(connection, "schema_name", None))
+    place = _unswitched.get(using)
+    if place is None:
+        connection = connections[using]
+        place = (using, getattr(connection, "schema_name", None))
+        if not hasattr(connection, "schema_name"):
+            _unswitched[using] = place  # to find the connection of a thread takes longer than all the rest
+    return place
 
 
 def read(using: str) -> Hashable:
