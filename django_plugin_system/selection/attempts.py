@@ -115,7 +115,7 @@ class Failover(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[Attempt[T]]:
         """Yield attempts until one succeeds, from asynchronous code: ``async for``, then ``async with``."""
-        while (attempt := await sync_to_async(next)(self._attempts, None)) is not None:
+        while (attempt := await sync_to_async(lambda: next(self._attempts, None))()) is not None:
             yield attempt
 
     def _try_in_order(self) -> Iterator[Attempt[T]]:

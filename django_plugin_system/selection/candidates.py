@@ -20,7 +20,8 @@ from django_plugin_system.rows.config import read_config, require_declared
 from django_plugin_system.rows.reasons import describe_row_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
+    from uuid import UUID
 
     from django_plugin_system.querysets import PluginInstanceQuerySet
 
@@ -71,7 +72,7 @@ class Request(NamedTuple):
         return f"{self.spec} named {shown}"
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, ...]:
         """What the answer is kept under: the tables that it is from, the type and the name."""
         return (get_place(self.using), *self.spec.key, self.name)
 
@@ -88,6 +89,11 @@ class Request(NamedTuple):
             return rows.none()
         wanted: PluginInstanceQuerySet = rows if self.name is None else rows.named(self.name)
         return wanted.in_order()
+
+    def get_rows(self, ids: Iterable[UUID]) -> PluginInstanceQuerySet:
+        """Return some of these instances, in order: by ids alone, as a database might else look through all of them."""
+        rows = PluginInstance.objects.using(self.using).filter(pk__in=list(ids))
+        return rows.select_related("item__plugin_type", "health").in_order()
 
 
 def is_storable(name: str) -> bool:

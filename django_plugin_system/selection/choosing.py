@@ -107,10 +107,9 @@ def _build_first(request: Request, candidates: Iterable[Ready]) -> Any:
 
 def make_refusal(request: Request) -> NoPluginAvailable:
     """Return the error that says for each candidate why it is not used; of very many, it names some."""
-    some = request.find_rows().order_by().values("pk")[: MOST_LISTED + 1]
-    rows = list(request.find_rows().filter(pk__in=some))
-    explained = explain(request, rows[:MOST_LISTED])
-    return NoPluginAvailable(str(request), explained.candidates, more=len(rows) > MOST_LISTED)
+    some = list(request.find_rows().order_by().values_list("pk", flat=True)[: MOST_LISTED + 1])
+    explained = explain(request, request.get_rows(some[:MOST_LISTED]))
+    return NoPluginAvailable(str(request), explained.candidates, more=len(some) > MOST_LISTED)
 
 
 # A type's own choice

@@ -242,23 +242,23 @@ class Search:
         free: list[UUID] = []
         for statement in _FREE:
             free += (pk for (pk,) in statement.read(self.request))
-        rows = self.request.find_rows().enabled()
         if len(free) <= self._few:
-            yield from _iter_pages(rows.filter(pk__in=set(free) - self._passed))
+            yield from _iter_pages(self.request.get_rows(set(free) - self._passed).enabled())
             return
         for _head in range(_HEADS):
             head = self._find_head()
             if head is None:
                 return
             yield head
-        yield from _iter_pages(rows.exclude(COOLING).exclude(pk__in=list(self._passed)))
+        rows = self.request.find_rows().enabled().exclude(COOLING)
+        yield from _iter_pages(rows.exclude(pk__in=list(self._passed)))
 
     def _find_head(self) -> PluginInstance | None:
         """Return the first that is not cooling down and was not passed; those before it cost their number."""
         items, passed = _find_items(self.request), list(self._passed)
         for statuses in _TIERS:
             firsts = _find_firsts(items, statuses, lambda rows: rows.exclude(COOLING).exclude(pk__in=passed))
-            for row in self.request.find_rows().filter(pk__in=firsts)[:1]:
+            for row in self.request.get_rows(pk for (pk,) in firsts)[:1]:
                 head: PluginInstance = row
                 return head
         return None
@@ -284,10 +284,11 @@ def iter_cooling(request: Request) -> Iterator[PluginInstance]:
     cooling = PluginHealth.objects.filter(item=OuterRef("pk"), unavailable_until__gt=Now())
     named = cooling if request.name is None else cooling.filter(instance__name=request.name)
     first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")[:1]
-    firsts = rows.filter(pk__in=_find_items(request).values(first=Subquery(first)))
+    found = _find_items(request).values_list(Subquery(first), flat=True)
+    firsts: Any = request.get_rows(pk for pk in found if pk is not None).enabled()
     waiting = get_waiting(request.using)
     ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts.annotate(left=_LEFT)}
-    ends |= {row: waiting[row.pk] - monotonic() for row in rows.filter(pk__in=waiting)}
+    ends |= {row: waiting[row.pk] - monotonic() for row in rows.filter(pk__in=waiting)} if waiting else {}
     yield from sorted(ends, key=ends.__getitem__)
     others = rows.filter(COOLING).exclude(pk__in=[row.pk for row in ends])
     yield from _iter_pages(others.order_by("health__unavailable_until"))

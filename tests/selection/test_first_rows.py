@@ -99,7 +99,7 @@ def check_order(request: Request) -> None:
     assert list(Search(request).iter_all_at_once()) == expected
     cooling = request.find_rows().enabled().filter(COOLING)
     assert {*iter_cooling(request)} == {*cooling}
-    ends = [row.unavailable_until for row in iter_cooling(request)]
+    ends: list[Any] = [row.unavailable_until for row in iter_cooling(request)]
     assert ends == sorted(ends)
 
 
