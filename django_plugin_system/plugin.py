@@ -139,6 +139,13 @@ def get_item_config(plugin_class: type) -> ItemConfig:
     return ItemConfig(plugin_class, schema, getattr(plugin_class, "config_version", 1))
 
 
+def has_steps(plugin_class: type) -> bool:
+    """Say whether ``plugin_class`` has a ``migrate_config`` of its own; that of ``ConfigurablePlugin`` does nothing."""
+    step = getattr(plugin_class, "migrate_config", None)
+    inherited = ConfigurablePlugin.migrate_config
+    return step is not None and getattr(step, "__func__", step) is not inherited.__func__  # type: ignore[attr-defined] # a classmethod has it
+
+
 def takes_config(plugin_class: type) -> bool:
     """Say whether ``plugin_class`` can be called with one argument, the configuration."""
     try:

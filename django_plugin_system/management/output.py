@@ -1,4 +1,4 @@
-"""What commands read and write: documents, text fit for a terminal, how far a long run is."""
+"""What commands read and write: documents, and text fit for a terminal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from django.db import connections
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
 
-    from django.core.management.base import OutputWrapper
+    from django.core.management.base import BaseCommand
 
 STANDARD = "-"
 """Stands for standard input."""
@@ -90,32 +90,7 @@ def make_printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-WIDTH = 30
-"""Characters of a full bar."""
-
-
-class Progress:
-    """Shows on ``stream`` how many of ``total`` rows are done."""
-
-    def __init__(self, stream: OutputWrapper, total: int) -> None:
-        """Show nothing yet; ``total`` may turn out too small or too large."""
-        self._stream = stream
-        self._total = max(total, 1)
-        self._on_terminal = stream.isatty()
-        self._tenths = 0
-
-    def show(self, done: int) -> None:
-        """Say that ``done`` rows are done."""
-        share = min(done / self._total, 1)
-        text = f"{done:,} of {max(done, self._total):,} rows ({share:.0%})"
-        if self._on_terminal:
-            self._stream.write(f"\r[{'#' * int(share * WIDTH):.<{WIDTH}}] {text}", ending="")
-        elif int(share * 10) > self._tenths:
-            self._tenths = int(share * 10)
-            self._stream.write(text)
-        self._stream.flush()
-
-    def end(self) -> None:
-        """Leave the bar's line; to be called once, after the last ``show``."""
-        if self._on_terminal:
-            self._stream.write("")
+def list_problems(command: BaseCommand, problems: Iterable[object]) -> None:
+    """Write ``problems`` to standard error, one a line."""
+    for problem in problems:
+        command.stderr.write(make_printable(f"- {problem}"))

@@ -15,7 +15,7 @@ from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
 from django_plugin_system.config.tokens import Place
 from django_plugin_system.config.versions import unwrap_secrets, upgrade
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
-from django_plugin_system.plugin import ConfigurablePlugin, get_item_config
+from django_plugin_system.plugin import ConfigurablePlugin, get_item_config, has_steps
 from django_plugin_system.registry import ItemSpec, check_plugin_class
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 from django_plugin_system.schema.secrets import iter_texts
@@ -142,8 +142,7 @@ def _check_upgrades(cls: type, stored: Mapping[int, Config]) -> Problems:
     _, schema, version = get_item_config(cls)
     if schema is None:
         return
-    step = getattr(cls, "migrate_config", None)
-    if version > 1 and getattr(step, "__func__", step) in (None, ConfigurablePlugin.migrate_config.__func__):  # type: ignore[attr-defined] # a classmethod has it
+    if version > 1 and not has_steps(cls):
         yield f"config_version is {version}, but there is no migrate_config that brings former versions there."
         return
     for former, example in sorted(stored.items()):

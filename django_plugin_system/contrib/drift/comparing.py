@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
-    from typing_extensions import TypeIs
 
     from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape
 
@@ -49,17 +48,8 @@ _REMOVABLE_VALIDATORS = ("AfterValidator ", "field_validator(after) ", "model_va
 """Validators that got a value which was of the right type already, so that it is taken without them, too."""
 _WIDER_EXTRA = (("forbid", "ignore"), ("forbid", "allow"), ("ignore", "allow"))
 _REMOVABLE_LIMITS = {
-    "allow_inf_nan",
-    "ascii_only",
-    "bound_to",
-    "decimal_places",
-    "max_digits",
-    "max_length",
-    "min_length",
-    "multiple_of",
-    "pattern",
-    "strict",
-    "uuid_version",
+    *("allow_inf_nan", "ascii_only", "bound_to", "decimal_places", "max_digits", "max_length", "min_length"),
+    *("multiple_of", "pattern", "strict", "uuid_version"),
 }
 """Without one of these, more is taken than with it, and nothing is taken differently."""
 _BOUNDS = (("ge", "gt", 1), ("le", "lt", -1))
@@ -291,14 +281,14 @@ def _is_wider(name: str, old: JsonValue, new: JsonValue) -> bool:
 def _is_wider_bound(old: Limits, new: Limits, inclusive: str, exclusive: str, sign: int) -> bool:
     """Say whether a lower bound is as low as before, or gone; with ``sign`` -1, whether an upper one is as high."""
     before, after = (
-        [(value * sign, name == exclusive) for name in (inclusive, exclusive) if _is_number(value := limits.get(name))]
+        [
+            (value * sign, name == exclusive)
+            for name in (inclusive, exclusive)
+            if isinstance(value := limits.get(name), (int, float))
+        ]
         for limits in (old, new)
     )
     return not ({inclusive, exclusive} & new.keys()) or bool(before and after and max(after) <= max(before))
-
-
-def _is_number(value: JsonValue) -> TypeIs[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _to_text(value: JsonValue) -> str:

@@ -43,17 +43,11 @@ _CONTAINERS = (list, tuple, dict, set, frozenset)
 _DEEPEST = 50
 _LIBRARIES = (*sys.stdlib_module_names, "pydantic", "pydantic_core", "typing_extensions")
 _STORED_AS = {
-    "null": "null",
-    "string": "text",
-    "bytes": "text",
-    "integer": "number",
-    "number": "number",
-    "boolean": "boolean",
-    "list": "array",
-    "set": "array",
-    "tuple": "array",
-    "dict": "object",
-    "model": "object",
+    **{kind: kind for kind in ("null", "boolean")},
+    **dict.fromkeys(("string", "bytes"), "text"),
+    **dict.fromkeys(("integer", "number"), "number"),
+    **dict.fromkeys(("list", "set", "tuple"), "array"),
+    **dict.fromkeys(("dict", "model"), "object"),
 }
 
 
@@ -86,12 +80,6 @@ def get_stored_kind(shape: Shape) -> str | None:
     if shape.kind == "enum":
         return "text" if all(isinstance(value, str) for value in shape.values) else None
     return _STORED_AS.get(shape.kind)
-
-
-def are_told_apart(members: Sequence[Shape]) -> bool:
-    """Say whether JSON alone tells which of ``members`` a stored value belongs to."""
-    kinds = [get_stored_kind(member) for member in members]
-    return None not in kinds and len(set(kinds)) == len(kinds)
 
 
 @dataclasses.dataclass
@@ -192,7 +180,8 @@ def _unite(shapes: Sequence[Shape]) -> Shape:
     nullable = any(shape.nullable for shape in shapes)
     if len(members) == 1:
         return members[0].model_copy(update={"nullable": nullable})
-    if are_told_apart(members):
+    kinds = [get_stored_kind(member) for member in members]
+    if None not in kinds and len(set(kinds)) == len(kinds):  # JSON alone tells which of them a value belongs to
         members.sort(key=lambda member: member.model_dump_json())
     return Shape(kind="union", of=tuple(members), nullable=nullable)
 
@@ -232,29 +221,15 @@ def _get_class_name(cls: type) -> str:
 
 _OF_METADATA = ("annotated_types", "pydantic", "pydantic_core")
 _ONLY_SHOWN = ("Examples", "SkipJsonSchema", "WithJsonSchema")
-_DECORATORS = ("validators", "field_validators", "root_validators", "model_validators")
-_SERIALIZERS = ("field_serializers", "model_serializers")
+_DECORATORS = (
+    *("validators", "field_validators", "root_validators", "model_validators"),
+    *("field_serializers", "model_serializers"),
+)
 _SETTINGS_THAT_DO_NOT_COUNT = {
-    "alias_generator",
-    "arbitrary_types_allowed",
-    "cache_strings",
-    "defer_build",
-    "field_title_generator",
-    "from_attributes",
-    "frozen",
-    "hide_input_in_errors",
-    "json_schema_extra",
-    "loc_by_alias",
-    "model_title_generator",
-    "plugin_settings",
-    "populate_by_name",
-    "protected_namespaces",
-    "serialize_by_alias",
-    "title",
-    "use_attribute_docstrings",
-    "validate_assignment",
-    "validate_by_alias",
-    "validate_by_name",
+    *("alias_generator", "arbitrary_types_allowed", "cache_strings", "defer_build", "field_title_generator"),
+    *("from_attributes", "frozen", "hide_input_in_errors", "json_schema_extra", "loc_by_alias"),
+    *("model_title_generator", "plugin_settings", "populate_by_name", "protected_namespaces", "serialize_by_alias"),
+    *("title", "use_attribute_docstrings", "validate_assignment", "validate_by_alias", "validate_by_name"),
 }
 """Settings that change neither what a stored configuration looks like nor whether it is taken."""
 
@@ -319,11 +294,11 @@ def list_functions(cls: type) -> tuple[str, ...]:
     """Return the validators and serializers of a class, by kind and name."""
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = []
-    for group in (*_DECORATORS, *_SERIALIZERS):
+    for group in _DECORATORS:
         for name, decorator in getattr(decorators, group, {}).items():
-            fields = getattr(decorator.info, "fields", ())
+            fields = ", ".join(getattr(decorator.info, "fields", ()))
             mode = getattr(decorator.info, "mode", "")
-            found.append(f"{group[:-1]}({mode}) {name}" + (f" on {', '.join(fields)}" if fields else ""))
+            found.append(f"{group[:-1]}({mode}) {name}" + (f" on {fields}" if fields else ""))
     return tuple(sorted(found))
 
 

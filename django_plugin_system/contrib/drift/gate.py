@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_plugin_system.contrib.drift.comparing import Change, Effect, compare_items
 from django_plugin_system.contrib.drift.describing import describe_item
 from django_plugin_system.contrib.drift.snapshots import list_files, locate_snapshot, read_snapshot, write_snapshots
-from django_plugin_system.plugin import ConfigurablePlugin
+from django_plugin_system.plugin import has_steps
 from django_plugin_system.registry import registry
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Verdict:
         return self.outcome in _REFUSED
 
 
-def judge(old: ItemShape | None, new: ItemShape | None, plugin_class: type | None = None) -> Verdict:
+def judge(old: ItemShape | None, new: ItemShape | None, plugin_class: type | None) -> Verdict:
     """Compare the snapshot of an item with what its class declares now; either may be missing, not both."""
     if new is None or plugin_class is None:
         advice = "Its rows keep what they store, unread. Was it renamed? Else run pluginschema --write."
@@ -65,15 +65,8 @@ def judge(old: ItemShape | None, new: ItemShape | None, plugin_class: type | Non
     if old is None:
         return Verdict(str(new), Outcome.NEW, "Run pluginschema --write.")
     changes = tuple(compare_items(old, new))
-    outcome = _decide(old, new, changes, has_step=has_migrate_config(plugin_class))
+    outcome = _decide(old, new, changes, has_step=has_steps(plugin_class))
     return Verdict(str(new), outcome, _advise(outcome, old, new, plugin_class), changes)
-
-
-def has_migrate_config(plugin_class: Any) -> bool:
-    """Say whether a class has steps of its own; that of ``ConfigurablePlugin`` does nothing."""
-    step = getattr(plugin_class, "migrate_config", None)
-    inherited = ConfigurablePlugin.migrate_config
-    return step is not None and getattr(step, "__func__", step) is not inherited.__func__  # type: ignore[attr-defined]
 
 
 def _decide(old: ItemShape, new: ItemShape, changes: tuple[Change, ...], *, has_step: bool) -> Outcome:
@@ -100,9 +93,6 @@ def _advise(outcome: Outcome, old: ItemShape, new: ItemShape, plugin_class: type
         "that belongs to this code.",
     }
     return advice.get(outcome, "" if outcome is Outcome.SAME else "Run pluginschema --write.")
-
-
-Keys = tuple[str, str, str, str]
 
 
 @dataclass
@@ -136,8 +126,7 @@ def check_schemas() -> GateReport:
     """
     report = GateReport(contents={path: [] for path in list_files()})
     stored = {item.key: item for path in report.contents for item in read_snapshot(path)}
-    classes: dict[Keys, type] = {}
-    declared: dict[Keys, ItemShape] = {}
+    declared: dict[tuple[str, ...], tuple[ItemShape, type]] = {}
     for spec in registry.items.values():
         if (schema := spec.config.schema) is None:
             continue
@@ -146,10 +135,9 @@ def check_schemas() -> GateReport:
             (report.left_out if location.is_foreign else report.unplaced).append(f"{spec}: {location.reason}")
             continue
         shape = describe_item(spec, schema)
-        classes[shape.key], declared[shape.key] = spec.plugin_class, shape
+        declared[shape.key] = shape, spec.plugin_class
         report.contents.setdefault(location.path, []).append(shape)
-    for key in sorted({*stored, *declared}):
-        report.verdicts.append(judge(stored.get(key), declared.get(key), classes.get(key)))
+    report.verdicts = [judge(stored.get(key), *declared.get(key, (None, None))) for key in sorted({*stored, *declared})]
     return report
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import quote
 
 from django.apps import apps
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from django_plugin_system.conf import get_settings
+from django_plugin_system.config.json_tree import walk_json
 from django_plugin_system.exceptions import InvalidSnapshot, SnapshotNotWritten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from django.apps import AppConfig
+    from collections.abc import Iterable, Mapping, Sequence
 
     from django_plugin_system.registry import ItemSpec
 
@@ -104,8 +103,7 @@ FILE_NAME = "plugin_schemas.json"
 _INSTALLED = ("dist-packages", "site-packages")
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """Where an item's snapshot belongs. Without a ``path`` it has none; ``reason`` says why."""
 
     path: Path | None
@@ -122,14 +120,13 @@ def locate_snapshot(spec: ItemSpec) -> Location:
     app = apps.get_containing_app_config(spec.module) or apps.get_containing_app_config(spec.plugin_class.__module__)
     if directory := get_settings().SCHEMA_DIRECTORY:
         return Location(Path(directory, f"{quote(app.name if app else spec.module, safe='')}.json"))
-    if app is not None:
-        if _is_installed(app.path):
-            return Location(None, f"{app.name} is installed in {app.path}", is_foreign=True)
-        return Location(_get_path(app))
-    module = getattr(sys.modules.get(spec.plugin_class.__module__), "__file__", None) or ""
-    if _is_installed(module):
-        return Location(None, f"{spec.plugin_class.__module__} is installed in {module}", is_foreign=True)
-    return Location(None, f"{spec.module} is no installed app, and {spec.plugin_class.__module__} is part of none")
+    module = spec.plugin_class.__module__
+    name, place = (app.name, app.path) if app else (module, getattr(sys.modules.get(module), "__file__", None) or "")
+    if _is_installed(place):
+        return Location(None, f"{name} is installed in {place}", is_foreign=True)
+    if app is None:
+        return Location(None, f"{spec.module} is no installed app, and {module} is part of none")
+    return Location(Path(app.path, FILE_NAME))
 
 
 def list_files() -> list[Path]:
@@ -137,12 +134,8 @@ def list_files() -> list[Path]:
     directory = get_settings().SCHEMA_DIRECTORY
     if directory:
         return sorted(Path(directory).glob("*.json"))
-    ours = [app for app in apps.get_app_configs() if not _is_installed(app.path)]
-    return sorted(path for path in map(_get_path, ours) if path.exists())
-
-
-def _get_path(app: AppConfig) -> Path:
-    return Path(app.path, FILE_NAME)
+    ours = [Path(app.path, FILE_NAME) for app in apps.get_app_configs() if not _is_installed(app.path)]
+    return sorted(path for path in ours if path.exists())
 
 
 def _is_installed(path: str) -> bool:
@@ -155,40 +148,30 @@ def read_snapshot(path: Path) -> tuple[ItemShape, ...]:
     :raises InvalidSnapshot: if it is no snapshot, or one that this release does not understand.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        items = SnapshotFile.model_validate_json(path.read_text(encoding="utf-8")).items
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read ({type(error).__name__})"
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
     else:
-        try:
-            found = SnapshotFile.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
-        else:
-            reason = _find_fault(found.items)
-            if not reason:
-                return found.items
+        reason = _find_fault(items)
+        if not reason:
+            return items
     raise InvalidSnapshot(str(path), reason)
 
 
-def _find_fault(items: Iterable[ItemShape]) -> str:
+def _find_fault(items: Sequence[ItemShape]) -> str:
     """Say what pydantic does not see: an item that stands there twice, a class that is named and missing."""
-    keys = set()
+    for name, count in Counter(map(str, items)).items():
+        if count > 1:
+            return f"{name} stands there twice"
     for item in items:
-        if item.key in keys:
-            return f"{item} stands there twice"
-        keys.add(item.key)
-        text = item.model_dump(mode="json")
-        if missing := sorted(_find_named_models(text) - {*item.models}):
+        found = (value for _path, value in walk_json(item.model_dump(mode="json")) if isinstance(value, dict))
+        named = {str(value.get("model")) for value in found if value.get("kind") == "model"}
+        if missing := sorted(named - {*item.models}):
             return f"{item} names {missing[0]}, which is not described"
     return ""
-
-
-def _find_named_models(value: object) -> set[str]:
-    if isinstance(value, dict):
-        own = {value["model"]} if value.get("kind") == "model" and isinstance(value.get("model"), str) else set()
-        return own.union(*map(_find_named_models, value.values()))
-    return set().union(*map(_find_named_models, value)) if isinstance(value, list) else set()
 
 
 def write_snapshots(contents: Mapping[Path, Iterable[ItemShape]]) -> list[Path]:
@@ -199,26 +182,22 @@ def write_snapshots(contents: Mapping[Path, Iterable[ItemShape]]) -> list[Path]:
     :raises SnapshotNotWritten: if one cannot be written.
     """
     texts = {path: _make_text(items) for path, items in contents.items()}
-    changed = {path: text for path, text in texts.items() if text != _read_bytes(path)}
-    prepared = {path: path.with_name(f".{path.name}.new") for path, text in changed.items() if text}
-    path = Path()
+    changed = {path: text for path, text in texts.items() if text != (path.read_bytes() if path.exists() else b"")}
+    prepared = {path: path.with_name(f".{path.name}.new") for path in changed}
     try:
         for path, new in prepared.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             new.write_bytes(changed[path])
-        for path in changed:
-            if path in prepared:
-                prepared[path].replace(path)
-            else:
+        for path, new in prepared.items():
+            new.replace(path)
+            if not changed[path]:
                 path.unlink()
     except OSError as error:
-        failure = SnapshotNotWritten(str(path), error.strerror or type(error).__name__)
-    else:
-        return list(changed)
-    for new in prepared.values():
-        with suppress(OSError):
-            new.unlink()
-    raise failure
+        for new in prepared.values():
+            with suppress(OSError):
+                new.unlink()
+        raise SnapshotNotWritten(str(path), error.strerror or type(error).__name__) from error
+    return list(changed)
 
 
 def _make_text(items: Iterable[ItemShape]) -> bytes:
@@ -229,10 +208,3 @@ def _make_text(items: Iterable[ItemShape]) -> bytes:
     data = {"format": FORMAT, **SnapshotFile(items=ordered).model_dump(mode="json", exclude_defaults=True)}
     text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False)
     return f"{text}\n".encode(errors="backslashreplace")  # half a surrogate pair becomes an escape of JSON's
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

@@ -49,6 +49,10 @@ def read_yaml(text: str) -> Any:
         reason = "it holds characters that YAML does not allow"
     except RecursionError:
         reason = "it is nested too deeply"
+    except InvalidDocument:
+        raise
+    except ValueError:
+        reason = "it holds a number of more than 4,300 digits"
     raise InvalidDocument(reason)
 
 
@@ -71,7 +75,6 @@ def _make_loader() -> Any:
     loader: Any = type("Loader", (yaml.SafeLoader,), {"compose_node": _compose, "yaml_implicit_resolvers": {}})
     for kind, pattern in _PATTERNS.items():
         loader.add_implicit_resolver(_TAG + kind, pattern, None)
-    loader.add_constructor(f"{_TAG}int", _make_number)
     loader.add_constructor(f"{_TAG}map", _make_object)
     return loader
 
@@ -84,14 +87,6 @@ def _compose(loader: Any, parent: Any, index: Any) -> Any:
     if event.tag is not None:
         raise _refuse(event, "tags (!) are not allowed; quote a text that starts so")
     return yaml.SafeLoader.compose_node(loader, parent, index)
-
-
-def _make_number(loader: Any, node: Any) -> int:
-    try:
-        return int(loader.construct_scalar(node))
-    except ValueError:
-        pass
-    raise _refuse(node, "a number of more than 4,300 digits")
 
 
 def _make_object(loader: Any, node: Any) -> dict[str, Any]:

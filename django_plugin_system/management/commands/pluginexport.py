@@ -11,7 +11,7 @@ from django_plugin_system.config.references import is_listed
 from django_plugin_system.contrib.transfer.document import WRITERS, iter_document
 from django_plugin_system.contrib.transfer.export import Export, Selection, export_instances
 from django_plugin_system.exceptions import InvalidDocument
-from django_plugin_system.management.output import add_database_option, guess_format, make_printable, open_new
+from django_plugin_system.management.output import add_database_option, guess_format, list_problems, open_new
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -52,12 +52,11 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="Replace the file if it exists.")
         add_database_option(parser, "read")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Write the document, then say what is to be known about it.
 
         :raises CommandError: if nothing fits, the file exists, or a configuration could not be read.
         """
-        del args
         selection = Selection(options["type"], options["item"], options["name"])
         export = export_instances(options["database"], selection=selection, secrets=options["secrets"])
         if not export.total and selection != Selection([], [], []):
@@ -77,9 +76,9 @@ class Command(BaseCommand):
     def _tell(self, export: Export, options: dict[str, Any]) -> None:
         if options["verbosity"]:
             self.stderr.write(f"Instances exported: {export.written:,}.", self.style.SUCCESS)
-            self._list_variables(sorted(export.variables))
-        for problem in export.problems:
-            self.stderr.write(make_printable(f"- {problem}"))
+            if export.variables:
+                self._list_variables(sorted(export.variables))
+        list_problems(self, export.problems)
         if export.problems:
             raise CommandError(
                 f"Configurations that could not be read: {len(export.problems):,}; see above. "
@@ -87,8 +86,6 @@ class Command(BaseCommand):
             )
 
     def _list_variables(self, names: list[str]) -> None:
-        if not names:
-            return
         self.stderr.write("Environment variables to set where this is imported, and wherever it is used:", str)
         for name in names:
             self.stderr.write(f"- {name}", str)

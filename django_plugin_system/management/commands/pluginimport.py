@@ -5,18 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.document import READERS
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management.output import (
-    STANDARD,
-    add_database_option,
-    guess_format,
-    make_printable,
-    read_text,
-)
+from django_plugin_system.management import output
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -39,7 +32,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("file", help=f"The document; {STANDARD} reads standard input.")
+        parser.add_argument("file", help=f"The document; {output.STANDARD} reads standard input.")
         parser.add_argument("--dry-run", action="store_true", help="Write nothing, only say what would change.")
         parser.add_argument(
             "--existing",
@@ -49,34 +42,28 @@ class Command(BaseCommand):
             "one as it is, update changes it. (default: %(default)s)",
         )
         parser.add_argument("--format", choices=tuple(READERS), help="By default what the file's name says, else json.")
-        add_database_option(parser, "write to")
+        output.add_database_option(parser, "write to")
 
-    @sensitive_variables()
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Import, and say what was done.
 
         :raises CommandError: if there is anything wrong; nothing was written.
         """
-        del args
         name = options["file"]
-        kind = options["format"] or guess_format(name)
+        kind = options["format"] or output.guess_format(name)
         using, existing, dry_run = options["database"], options["existing"], options["dry_run"]
-        plan, reason = None, ""
         try:
-            plan = import_document(read_text(name), kind, using, existing=existing, dry_run=dry_run)
+            plan = import_document(output.read_text(name), kind, using, existing=existing, dry_run=dry_run)
         except InvalidDocument as error:
-            reason = f"The document cannot be read: {error}."
+            raise CommandError(output.make_printable(f"The document cannot be read: {error}.")) from None
         except ImportRefused as error:
-            self._list(error.problems)
-            reason = f"Nothing was imported; problems: {len(error.problems):,}, see above."
-        if plan is None:
-            raise CommandError(make_printable(reason))
+            output.list_problems(self, error.problems)
+            raise CommandError(f"Nothing was imported; problems: {len(error.problems):,}, see above.") from None
         self._tell(plan, options)
 
     def _tell(self, plan: Plan, options: dict[str, Any]) -> None:
         if options["verbosity"]:
-            for change in plan.changes:
-                self._show(change)
+            self._show([change for change in plan.changes if change.action != "unchanged"])
         if options["dry_run"]:
             self.stdout.write("Nothing was written; an import would do this:")
         counts = plan.count()
@@ -87,17 +74,12 @@ class Command(BaseCommand):
                 "see to it that nobody else reads the document.",
                 self.style.WARNING,
             )
-        self._list(plan.problems)
+        output.list_problems(self, plan.problems)
         if plan.problems:
             raise CommandError(f"An import would be refused; problems: {len(plan.problems):,}, see above.")
 
-    def _show(self, change: Change) -> None:
-        if change.action == "unchanged":
-            return
-        self.stdout.write(make_printable(f"{SIGNS[change.action]} {change.entry}: {change.action}"))
-        for difference in change.differences:
-            self.stdout.write(make_printable(f"    {difference}"))
-
-    def _list(self, problems: Iterable[object]) -> None:
-        for problem in problems:
-            self.stderr.write(make_printable(f"- {problem}"))
+    def _show(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self.stdout.write(output.make_printable(f"{SIGNS[change.action]} {change.entry}: {change.action}"))
+            for difference in change.differences:
+                self.stdout.write(output.make_printable(f"    {difference}"))

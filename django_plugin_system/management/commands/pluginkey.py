@@ -28,8 +28,7 @@ class Command(BaseCommand):
             "readable until pluginrotate has run.",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Write the key, and nothing else, to standard output."""
-        del args
         for key in map(show_key, get_derived_keys()) if options["derived"] else [make_key()]:
             self.stdout.write(key)

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import router
 
 from django_plugin_system.config.keyring import SETTING, uses_derived_keys
-from django_plugin_system.management.output import Progress, add_database_option
+from django_plugin_system.management.output import add_database_option, list_problems
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rotation import BATCH_SIZE, RotationReport, rotate_secrets, verify_secrets
 
@@ -55,45 +55,42 @@ class Command(BaseCommand):
         )
         add_database_option(parser, "use")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Run, and say what was found and done.
 
         :raises CommandError: if a row has a problem, or, with ``--verify``, needs another key than the first.
         """
-        del args
         alias = options["database"] or router.db_for_write(PluginInstance)
         report = self._run(alias, options)
-        self._show_counts(report)
-        self._show_problems(report)
+        self._show(report)
         if options["verify"]:
             self._end_verification(report)
         else:
             self._end_rotation(report, dry_run=options["dry_run"])
 
     def _run(self, alias: str, options: dict[str, Any]) -> RotationReport:
-        progress = Progress(self.stdout, PluginInstance.objects.using(alias).count()) if options["verbosity"] else None
+        total = PluginInstance.objects.using(alias).count()
+        on_terminal = options["verbosity"] and self.stdout.isatty()
 
         def show(report: RotationReport) -> None:
-            if progress:
-                progress.show(report.rows)
+            if on_terminal:
+                self.stdout.write(f"\r{report.rows:,} of {total:,} rows", ending="")
+                self.stdout.flush()
 
         if options["verify"]:
             report = verify_secrets(alias, batch_size=options["batch_size"], on_batch=show)
         else:
             report = rotate_secrets(alias, batch_size=options["batch_size"], dry_run=options["dry_run"], on_batch=show)
-        if progress:
-            progress.end()
+        if on_terminal:
+            self.stdout.write("")
         return report
 
-    def _show_counts(self, report: RotationReport) -> None:
+    def _show(self, report: RotationReport) -> None:
         self.stdout.write(f"Rows: {report.rows:,}. Secrets: {report.secrets.total():,}.")
         for key_id in dict.fromkeys([*report.key_ids, *report.outdated]):
             role = "first" if key_id == report.key_ids[0] else "old" if key_id in report.key_ids else "not configured"
             self.stdout.write(f"- key {key_id} ({role}): {report.secrets[key_id]:,}")
-
-    def _show_problems(self, report: RotationReport) -> None:
-        for problem in report.problems:
-            self.stderr.write(f"- {problem}")
+        list_problems(self, report.problems)
         if report.failed > len(report.problems):
             self.stderr.write(f"- and {report.failed - len(report.problems):,} more")
 

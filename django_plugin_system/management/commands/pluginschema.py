@@ -36,12 +36,11 @@ class Command(BaseCommand):
         )
 
     @no_translations
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Run, and say what was found and done.
 
         :raises CommandError: as the options say, and if a file cannot be read or written.
         """
-        del args
         try:
             report = write_schemas() if options["write"] else check_schemas()
         except (InvalidSnapshot, SnapshotNotWritten) as error:

@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_plugin_system.management.output import add_database_option
+from django_plugin_system.management.output import add_database_option, list_problems
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-
-LINES = (
-    ("Types", "types_created", "types_found", "types_updated"),
-    ("Items", "items_created", "items_found", "items_updated"),
-)
 
 
 class Command(BaseCommand):
@@ -36,12 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
         add_database_option(parser, "write to")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Run the sync and say what it did.
 
         :raises CommandError: if a configuration could not be brought into its new form; all else is written.
         """
-        del args
         result = sync_registered_plugins_to_db(
             mode=options["mode"],
             prune=not options["no_prune"],
@@ -50,15 +44,14 @@ class Command(BaseCommand):
         )
         done = "Nothing was written; a sync would do this:" if options["dry_run"] else "Plugins are in sync."
         self.stdout.write(self.style.SUCCESS(done))
-        for name, created, found, updated in LINES:
-            counts = [getattr(result, count) for count in (created, found, updated)]
-            self.stdout.write("- {} created: {}, found: {}, updated: {}".format(name, *counts))
+        for kind in ("types", "items"):
+            counts = [f"{what}: {getattr(result, f'{kind}_{what}')}" for what in ("created", "found", "updated")]
+            self.stdout.write(f"- {kind.capitalize()} {', '.join(counts)}")
         self.stdout.write(f"- Default instances created: {result.instances_created}")
         if options["mode"] == "update":
             self.stdout.write(f"- Configs upgraded: {result.configs_upgraded}, failed: {result.configs_failed}")
         if not options["no_prune"]:
             self.stdout.write(f"- Pruned types: {result.pruned_types}, pruned items: {result.pruned_items}")
-        for problem in result.config_problems:
-            self.stderr.write(f"- {problem}")
+        list_problems(self, result.config_problems)
         if result.configs_failed:
             raise CommandError(f"Configs that stay in their old form: {result.configs_failed}; see above.")
