@@ -52,7 +52,7 @@ def check_waiting_items(**_kwargs: Any) -> list[CheckMessage]:
             hint="Register the type, or correct type_name and manager_name of the item.",
             id="django_plugin_system.W001",
         )
-        for spec in registry.waiting
+        for spec in registry.waiting.values()
     ]
 
 

@@ -9,7 +9,7 @@ import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
 from typing_extensions import NotRequired, TypedDict
@@ -34,6 +34,9 @@ TypeKey = tuple[str, str]
 """(type name, manager)"""
 ItemKey = tuple[str, str, TypeKey]
 """(item name, module, type key)"""
+WaitingKey = tuple[str, str, "TypeKey | type | None"]
+"""(item name, module, type key or interface)"""
+KeyT = TypeVar("KeyT")
 
 
 class PluginTypeRegistry(TypedDict):
@@ -180,7 +183,7 @@ class Registry:
 
     types: dict[TypeKey, TypeSpec] = field(default_factory=dict)
     items: dict[ItemKey, ItemSpec] = field(default_factory=dict)
-    waiting: list[ItemSpec] = field(default_factory=list)
+    waiting: dict[WaitingKey, ItemSpec] = field(default_factory=dict)
     generation: int = 0
     _found: dict[tuple[object, str | None], tuple[int, TypeSpec]] = field(default_factory=dict)
     """What ``get_type`` found, and in which generation: it is asked at every selection."""
@@ -196,14 +199,14 @@ class Registry:
         if known is not None and known.interface is not spec.interface:
             raise _conflict(f"Plugin type {spec}", known.interface, spec.interface)
         self._check_told_apart(spec)
-        arrived = [item for item in self.waiting if _belongs(item, spec)]
+        arrived = {key: item for key, item in self.waiting.items() if key[2] in (spec.key, spec.interface)}
         items = dict(self.items)
-        for item in arrived:
+        for item in arrived.values():
             check_implements(item, spec.interface)
-            _place(items, item, spec.key)
+            _place(items, (item.name, item.module, spec.key), replace(item, type_key=spec.key))
         self.types[spec.key] = spec
         self.items = items
-        self.waiting = [item for item in self.waiting if item not in arrived]
+        self.waiting = {key: item for key, item in self.waiting.items() if key not in arrived}
         self.generation += 1
 
     def _check_told_apart(self, spec: TypeSpec) -> None:
@@ -219,29 +222,23 @@ class Registry:
         as it was.
         """
         check_plugin_class(spec)
-        type_spec = self._find_type_of(spec)
+        if spec.type_key is not None:
+            type_spec = self.types.get(spec.type_key)
+        else:
+            type_spec = self._find_by_interface(spec.interface)
         interface = spec.interface or (type_spec.interface if type_spec is not None else None)
         if interface is not None:
             check_implements(spec, interface)
         if type_spec is not None:
-            _place(self.items, spec, type_spec.key)
-        elif spec not in self.waiting:
-            self._check_waiting(spec)
-            self.waiting.append(spec)
+            _place(self.items, (spec.name, spec.module, type_spec.key), replace(spec, type_key=type_spec.key))
+        else:
+            _place(self.waiting, (spec.name, spec.module, spec.type_key or spec.interface), spec)
         self.generation += 1
 
-    def _check_waiting(self, spec: ItemSpec) -> None:
-        for other in self.waiting:
-            same = _get_waiting_key(other) == _get_waiting_key(spec)
-            if same and other.plugin_class is not spec.plugin_class:
-                raise _conflict(f"Plugin item {spec}", other.plugin_class, spec.plugin_class)
-
-    def _find_type_of(self, spec: ItemSpec) -> TypeSpec | None:
-        if spec.type_key is not None:
-            return self.types.get(spec.type_key)
-        found = self.find_types_of_interface(spec.interface)
-        if len(found) > 1 and spec.interface is not None:
-            raise AmbiguousPluginType(spec.interface, [str(candidate) for candidate in found])
+    def _find_by_interface(self, interface: type | None) -> TypeSpec | None:
+        found = self.find_types_of_interface(interface)
+        if len(found) > 1:
+            raise AmbiguousPluginType(found[0].interface, [str(spec) for spec in found])
         return found[0] if found else None
 
     def find_types_of_interface(self, interface: type | None) -> list[TypeSpec]:
@@ -263,19 +260,17 @@ class Registry:
 
     def _find_type(self, ref: object, manager: str | None) -> TypeSpec:
         if isinstance(ref, str) and manager is not None:
-            found = [self.types[ref, manager]] if (ref, manager) in self.types else []
+            found = self.types.get((ref, manager))
         elif isinstance(ref, type) and manager is None:
-            found = self.find_types_of_interface(ref)
-            if len(found) > 1:
-                raise AmbiguousPluginType(ref, [str(spec) for spec in found])
+            found = self._find_by_interface(ref)
         else:
             message = (
                 "Ask for a plugin type by its interface class, or by name and manager, "
                 f"not by {ref!r} and {manager!r}. The name of an instance is given as name=."
             )
             raise TypeError(message)
-        if found:
-            return found[0]
+        if found is not None:
+            return found
         wanted = f"{ref} ({manager})" if isinstance(ref, str) else f"with the interface {ref.__qualname__}"
         raise PluginTypeNotFound(wanted, self._find_close(ref, manager))
 
@@ -301,20 +296,12 @@ class Registry:
         raise PluginItemNotFound(f"{name} ({module}) of type {type_key[0]} ({type_key[1]})")
 
 
-def _belongs(item: ItemSpec, spec: TypeSpec) -> bool:
-    return item.type_key == spec.key if item.type_key is not None else item.interface is spec.interface
-
-
-def _get_waiting_key(item: ItemSpec) -> tuple[object, ...]:
-    return (item.name, item.module, item.type_key, item.interface)
-
-
-def _place(items: dict[ItemKey, ItemSpec], spec: ItemSpec, type_key: TypeKey) -> None:
-    key = (spec.name, spec.module, type_key)
+def _place(items: dict[KeyT, ItemSpec], key: KeyT, spec: ItemSpec) -> None:
     known = items.get(key)
     if known is not None and known.plugin_class is not spec.plugin_class:
-        raise _conflict(f"Plugin item {spec} of type {type_key[0]}", known.plugin_class, spec.plugin_class)
-    items[key] = replace(spec, type_key=type_key)
+        what = f"Plugin item {spec} of type {spec.describe_type()}"
+        raise _conflict(what, known.plugin_class, spec.plugin_class)
+    items[key] = spec
 
 
 def _conflict(what: str, first: type, second: type) -> RegistrationConflict:
@@ -330,9 +317,9 @@ registry = Registry()
 @contextmanager
 def temporary_registry(*, empty: bool = False) -> Iterator[Registry]:
     """Let registrations inside the block end with it; with ``empty``, start from nothing."""
-    types, items, waiting = dict(registry.types), dict(registry.items), list(registry.waiting)
+    types, items, waiting = dict(registry.types), dict(registry.items), dict(registry.waiting)
     if empty:
-        registry.types, registry.items, registry.waiting = {}, {}, []
+        registry.types, registry.items, registry.waiting = {}, {}, {}
         registry.generation += 1
     try:
         yield registry

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def get_state(declared: Registry) -> tuple[Any, ...]:
     """Return all that a registry knows, whatever the order it heard of it."""
-    waiting = {(item.name, item.describe_type()) for item in declared.waiting}
+    waiting = {(item.name, item.describe_type()) for item in declared.waiting.values()}
     return dict(declared.types), dict(declared.items), waiting
 
 
@@ -50,7 +50,7 @@ def test_every_order_of_registration_gives_the_same(order: tuple[str, ...], decl
         ("by-name", Sms, ("sms", "tests")),
         ("by-interface", OtherSms, ("sms", "tests")),
     }
-    assert {item.name for item in declared.waiting} == {"lost"}
+    assert {item.name for item in declared.waiting.values()} == {"lost"}
     assert declared.get_item("by-name", "tests", ("sms", "tests")).priority == 3
 
 
