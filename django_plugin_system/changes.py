@@ -56,22 +56,24 @@ commits = 0
 """How many commits of changes this process has seen; selections made under a smaller number look again."""
 
 
-_unswitched: dict[str, tuple[Hashable, ...]] = {}
+_without_schemas: set[str] = set()
+"""Aliases whose connections are not switched from schema to schema."""
 
 
 def get_place(using: str) -> tuple[Hashable, ...]:
     """Return what tells one set of tables from another, however a connection was switched: part of every cache key.
 
-    That is the alias and the schema that django-tenants chose, None where connections have no such thing. Ask in the
-    thread in which the queries are made.
+    That is the alias, the database that it stands for now, and the schema that django-tenants chose. Ask in the thread
+    in which the queries are made.
     """
-    place = _unswitched.get(using)
-    if place is None:
-        connection = connections[using]
-        place = (using, getattr(connection, "schema_name", None))
-        if not hasattr(connection, "schema_name"):
-            _unswitched[using] = place  # to find the connection of a thread takes longer than all the rest
-    return place
+    name = connections.settings[using]["NAME"]  # the very dict of each thread's connection
+    if using in _without_schemas:  # to find the connection of a thread takes longer than all the rest
+        return (using, name)
+    connection = connections[using]
+    if not hasattr(connection, "schema_name"):
+        _without_schemas.add(using)
+        return (using, name)
+    return (using, name, connection.schema_name)
 
 
 def read(using: str) -> Hashable:

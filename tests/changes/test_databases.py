@@ -211,3 +211,17 @@ def test_a_router_is_asked_each_time(second: str, settings: Settings, staleness:
         TenantRouter.tenant = alias
         answers += [ask(None), async_to_sync(aget_plugin)(AbstractSms).config.account]  # type: ignore[attr-defined]
     assert answers == ["AC1", "AC1", "AC2", "AC2"] * 2
+
+
+@pytest.mark.parametrize("staleness", [0, 3600])
+def test_an_alias_may_stand_for_one_database_after_another(second: str, settings: Settings, staleness: int) -> None:
+    """Where a project changes the name of the database behind an alias, each database has its own results."""
+    settings.PLUGIN_SYSTEM = {"MAX_STALENESS": staleness}
+    for alias, account in (("default", "AC1"), (second, "AC2")):
+        add_to(alias, account)
+    moving, answers = connections["replica"], []
+    for alias in ("default", second, "default", second, "default"):
+        moving.close()
+        moving.settings_dict["NAME"] = connections[alias].settings_dict["NAME"]
+        answers.append(ask("replica"))
+    assert answers == ["AC1", "AC2", "AC1", "AC2", "AC1"]

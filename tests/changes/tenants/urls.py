@@ -1,0 +1,3 @@
+"""Nothing is served."""
+
+urlpatterns: list[object] = []

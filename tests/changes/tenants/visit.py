@@ -1,0 +1,51 @@
+"""Choose plugins for one tenant after another, and print what each of them is given."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import django
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import override_settings
+
+
+def visit() -> dict[str, Any]:
+    """Return the accounts that are chosen as the tenants take turns, before and after one of them is changed."""
+    from django_tenants.utils import schema_context  # noqa: PLC0415 - Django must be set up first
+
+    from django_plugin_system.models import PluginInstance, PluginItem  # noqa: PLC0415 - as above
+    from tests.changes.tenants.models import Tenant  # noqa: PLC0415 - as above
+    from tests.support import errands  # noqa: PLC0415 - as above
+
+    def take_turns() -> list[str | None]:
+        chosen = []
+        for name in ("acme", "bolt", "acme", "bolt"):
+            with schema_context(name):
+                chosen.append(errands.choose())
+        return chosen
+
+    errands.declare()
+    call_command("migrate_schemas", shared=True, verbosity=0)
+    for name in ("acme", "bolt"):
+        Tenant.objects.create(schema_name=name, name=name)
+        with schema_context(name):
+            config = {"account": f"AC{name}", "token": f"hush {name}"}
+            PluginInstance.objects.create(item=PluginItem.objects.get(name="provider"), name="main", config=config)
+    with connection.cursor() as cursor:  # as where one schema was copied from the other
+        for name in ("acme", "bolt"):
+            cursor.execute(f"DELETE FROM {name}.django_plugin_system_change")  # noqa: S608 - names only
+            cursor.execute(f"INSERT INTO {name}.django_plugin_system_change (nonce) VALUES (5)")  # noqa: S608 - names only
+    seen = {"strict": take_turns()}
+    with override_settings(PLUGIN_SYSTEM={"MAX_STALENESS": 3600}):
+        seen["stale"] = take_turns()
+        with schema_context("bolt"):
+            errands.rename("main", "other")
+        seen["changed"] = take_turns()
+    return seen
+
+
+if __name__ == "__main__":
+    django.setup()
+    print(json.dumps(visit()))  # noqa: T201 - the test reads it
