@@ -39,7 +39,7 @@ from django_plugin_system.admin.connection_test import (
 from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.shared import Links, show_priority, show_state, show_time
 from django_plugin_system.changes import changing
-from django_plugin_system.exceptions import ConfigError, InvalidConfig, Path, StaleConfig
+from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
 from django_plugin_system.models import PluginInstance
@@ -225,7 +225,7 @@ class PluginInstanceForm(ModelForm):
             problems = field.binding.to_form_paths(invalid.errors, submission.form)
             self.add_error("config", field.note_problems(problems))
         except ConfigError as refused:
-            self.add_error("config", str(refused))
+            self.add_error("config", field.note_problems([FieldProblem((), str(refused))]))
 
     def get_changed_config_fields(self) -> tuple[str, ...]:
         """Return the titles of the configuration's fields that were changed."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import UNBOUND, Belonging, find_belongings
 from django_plugin_system.config.encoding import Encoded, encode_model
-from django_plugin_system.config.json_tree import INSIDE, replace_json, walk_json
+from django_plugin_system.config.json_tree import INSIDE, MAX_DEPTH, TOO_DEEP, is_deep, replace_json, walk_json
 from django_plugin_system.config.opened import Opened, Secrets, open_config, show_neighbours
 from django_plugin_system.config.references import (
     Reference,
@@ -104,6 +104,9 @@ class Codec:
             return Parsed(self._check_class(data))
         if not isinstance(data, Mapping):
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
+        if is_deep(dict(data)):
+            deep = next(str(key) for key, item in data.items() if is_deep(item, MAX_DEPTH - 1))
+            raise InvalidConfig(self.subject, [FieldProblem((deep,), TOO_DEEP)])
         opened, secrets, markers = self._open_given(dict(data), previous)
         resolver = Resolver()
         resolved = resolve(opened.data, resolver, secrets)

@@ -252,7 +252,12 @@ def is_same(one: Any, other: Any) -> bool:
 
 def show_json(value: Any) -> str:
     """Return JSON text for people: indented, with any script's letters as they are; half a surrogate pair escaped."""
-    return json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    return escape_surrogates(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def escape_surrogates(text: str) -> str:
+    """Return a text that can be sent: half a surrogate pair becomes the escape that JSON and Python write for it."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 # References, which are typed and shown as the JSON that is stored: {"$env": "NAME"}

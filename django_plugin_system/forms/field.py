@@ -17,7 +17,7 @@ from django_jsonform.widgets import JSONFormWidget
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.references import ENV, FILE
 from django_plugin_system.config.validation import MOST_PROBLEMS
-from django_plugin_system.forms.controls import JOIN
+from django_plugin_system.forms.controls import JOIN, escape_surrogates
 from django_plugin_system.forms.messages import localize
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ConfigFormField(forms.Field):
         """Show ``problems`` (with form paths) at their places, and return the error that says them all."""
         found = []
         for path, message in islice(problems, MOST_PROBLEMS):
-            text, title = localize(message), self.binding.get_title(path)
+            text, title = map(escape_surrogates, (localize(message), self.binding.get_title(path)))
             self.widget.error_map.setdefault(JOIN.join(path), []).append(text)
             found.append(f"{title}: {text}" if title else text)
         return ValidationError(found)

@@ -272,3 +272,30 @@ def test_deletion_during_the_save(admin_client: Client, instance: PluginInstance
         response = admin_client.post(url("change", instance.pk), form)
     assert response.status_code == 302
     assert "changed by someone else" in admin_client.get(response["Location"]).content.decode()
+
+
+HALF = "\ud83d"
+
+
+@pytest.mark.parametrize("query", ["", "?json=1"])
+@pytest.mark.parametrize(
+    "posted",
+    [
+        {HALF: "x"},
+        {HALF: {"$secret": HALF}},
+        {"account_sid": HALF},
+        {"region": HALF},
+        {"timeout": HALF},
+        {"note": HALF},
+        {"note": {"$env": HALF}},
+        {"senders": [{HALF: HALF}]},
+        {"retry": {"attempts": [HALF]}},
+    ],
+)
+def test_half_a_surrogate_pair_is_refused(
+    admin_client: Client, instance: PluginInstance, query: str, posted: dict[str, Any]
+) -> None:
+    """Wherever it is typed, the page comes back and says so."""
+    form = read_form(admin_client.get(url("change", instance.pk) + query))
+    response = save_change(admin_client, instance, edit_config(form, **posted), query)
+    assert response.context["adminform"].form.errors["config"]

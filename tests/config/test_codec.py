@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr, SerializeAsAny, field_serializer, field_validator, model_serializer
 
 from django_plugin_system.config.codec import Parsed
 from django_plugin_system.config.encoding import encode_model
+from django_plugin_system.config.json_tree import MAX_DEPTH
 from django_plugin_system.config.opened import iter_markers, open_config
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, UnstorableConfig
+from django_plugin_system.schema.tree import BoundTo
 from django_plugin_system.schema.values import MISSING, is_same
 from tests.config.helpers import RING, ROW, SECRET, make_codec, make_schema, parse, round_trip, show_everything, store
 from tests.shapes.models import Account, Card
@@ -199,3 +201,19 @@ def test_what_databases_refuse_is_named_by_its_path() -> None:
         with pytest.raises(UnstorableConfig) as caught:
             encode_model(schema(value=bad), MISSING, {})
         assert [problem.path for problem in caught.value.errors] == [("value", *path)]
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH, 250, 900, 100_000])
+def test_what_is_nested_too_deeply_is_refused_at_its_field(levels: int) -> None:
+    """Also where a secret belongs to it, which is compared part by part."""
+
+    class Bound(BaseModel):
+        endpoint: Any
+        token: Annotated[SecretStr, BoundTo("endpoint")]
+
+    deep: Any = "x"
+    for _level in range(levels):
+        deep = [deep]
+    with pytest.raises(InvalidConfig) as caught:
+        parse(Bound, {"endpoint": deep, "token": SECRET})
+    assert [problem.path for problem in caught.value.errors] == [("endpoint",)]
