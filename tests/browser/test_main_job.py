@@ -51,7 +51,7 @@ def test_add_two_instances_and_edit_one(admin_page: Page, screenshot: Shoot) -> 
     expect(page.locator("#result_list tbody tr")).to_have_count(2)
     screenshot("instance-list", full_page=True)
 
-    page.get_by_role("link", name="transactional", exact=True).click()
+    page.locator("#result_list").get_by_role("link", name="transactional").click()
     field(page, "timeout").fill("30")
     field(page, "region").select_option(label="eu")
     screenshot("change-instance", full_page=True)
