@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 from django.db import connection
+from django.test import Client
 
 from django_plugin_system.config import tokens
 from django_plugin_system.config.tokens import open_token
@@ -24,11 +26,12 @@ from tests.admin.helpers import (
     url,
 )
 from tests.admin.sample import CONFIG, SECRET, TwilioSms, make_instance
+from tests.support.elsewhere import run_elsewhere
 from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-    from django.test import Client, RequestFactory
+    from django.test import RequestFactory
 
     from django_plugin_system.models import PluginItem
 
@@ -299,3 +302,32 @@ def test_half_a_surrogate_pair_is_refused(
     form = read_form(admin_client.get(url("change", instance.pk) + query))
     response = save_change(admin_client, instance, edit_config(form, **posted), query)
     assert response.context["adminform"].form.errors["config"]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_save_at_once(items: dict[str, PluginItem], admin_user: User) -> None:
+    """A save holds no lock while it checks what was typed; of two that are checked at once the later is refused."""
+    row = make_instance(items["twilio"])
+    clients, forms = [Client(), Client()], []
+    for number, client in enumerate(clients, start=2):
+        client.force_login(admin_user)
+        forms.append(edit_config({**open_change(client, row), "priority": str(number)}, timeout=number))
+    answers: list[Any] = []
+
+    def save_other() -> None:
+        answers.append(clients[1].post(url("change", row.pk), forms[1]))
+
+    def interfere(execute: Any, sql: str, *args: Any) -> Any:
+        if ' AS "a" FROM "django_plugin_system_plugininstance"' in sql:
+            thread = Thread(target=run_elsewhere, args=[save_other])
+            thread.start()
+            thread.join(timeout=60)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(interfere):
+        answers.append(clients[0].post(url("change", row.pk), forms[0]))
+    assert answers[0]["Location"] == url("changelist")
+    assert "changed by someone else" in clients[0].get(answers[1]["Location"]).content.decode()
+    stored = get_row(row)
+    assert (stored.priority, stored.load_config().timeout) == (3, 3)
