@@ -1,6 +1,6 @@
 """What a test puts in the place of plugins, and what keeps it from building real ones. In production there is neither.
 
-Selection asks ``find_override`` before it looks at rows; whatever builds a plugin asks ``check_may_be_built``.
+A request for a plugin asks ``find_override``; whatever builds a plugin asks ``check_may_be_built``.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ class Request(NamedTuple):
     spec: TypeSpec
     name: str | None
     using: str
+    fake: Ready | None = None
+    """What a test put in the place of the plugins asked for; its ``instance`` is a row that was never saved."""
 
     def __str__(self) -> str:
         if self.name is None:
@@ -109,18 +111,16 @@ def make_request(ref: object, manager: str | None, name: str | None, using: str 
 
     :raises PluginTypeNotFound, AmbiguousPluginType: if it is not clear which type is meant.
     """
-    return Request(registry.get_type(ref, manager), name, using or get_alias())
+    spec = registry.get_type(ref, manager)
+    fake = None
+    if override := find_override(spec.key, name):
+        fake = Ready(PluginInstance(name=f"override_plugin({override})"), override.build)
+    return Request(spec, name, using or get_alias(), fake)
 
 
 def get_alias() -> str:
     """Return the database to read from when the caller names none; routers, if there are any, are asked each time."""
     return router.db_for_read(PluginInstance) if router.routers else DEFAULT_DB_ALIAS
-
-
-def find_fake(request: Request) -> Ready | None:
-    """Return what a test put in the place of the plugins asked for; its ``instance`` is a row that was never saved."""
-    override = find_override(request.spec.key, request.name)
-    return None if override is None else Ready(PluginInstance(name=f"override_plugin({override})"), override.build)
 
 
 def prepare(row: PluginInstance) -> Ready:

@@ -24,7 +24,6 @@ from django_plugin_system.selection.candidates import (
     Candidate,
     Ready,
     Request,
-    find_fake,
     prepare,
     try_prepare,
 )
@@ -63,8 +62,8 @@ def get_best(request: Request, key: Hashable) -> Any:
 
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
-    if fake := find_fake(request):
-        return fake.build()
+    if request.fake:
+        return request.fake.build()
     if request.spec.get_plugin is not None:
         return _build_first(request, _iter_override(request))
     ready = find_first_ready(request, key)
@@ -142,8 +141,8 @@ def _iter_override(request: Request) -> Iterator[Ready]:
 
 def get_all(request: Request) -> list[Any]:
     """Return a plugin for each usable instance, best first; an empty list if there is none."""
-    if fake := find_fake(request):
-        return [fake.build()]
+    if request.fake:
+        return [request.fake.build()]
     plugins = []
     for ready in get_all_ready(request):
         try:
@@ -174,8 +173,8 @@ def iter_failover(request: Request) -> Iterator[Ready]:
 
     If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
     """
-    if fake := find_fake(request):
-        yield fake
+    if request.fake:
+        yield request.fake
         return
     tried: set[Any] = set()
     if request.spec.get_plugin is not None:
@@ -203,8 +202,8 @@ def get_by_id(request: Request, instance_id: UUID | str) -> Any:
     :raises ConfigError: if its configuration cannot be read.
     :raises PluginBuildError: if the constructor raises.
     """
-    if fake := find_fake(request):
-        return fake.build()
+    if request.fake:
+        return request.fake.build()
     try:
         pk: UUID = PluginInstance._meta.pk.to_python(instance_id)  # noqa: SLF001 - Django documents _meta
     except ValidationError:  # what is no UUID is the id of no row
@@ -230,8 +229,8 @@ def explain(request: Request, rows: Iterable[PluginInstance] | None = None) -> S
 
     With ``rows``, the first ones in order, the answer is about these; none of them is chosen if none can be used.
     """
-    if fake := find_fake(request):
-        return Selection(str(request), (Candidate(fake.instance),), fake.instance)
+    if request.fake:
+        return Selection(str(request), (Candidate(request.fake.instance),), request.fake.instance)
     override = _find_override_rows(request) if request.spec.get_plugin is not None else None
     found = list(request.find_rows() if rows is None else rows)
     cooling = find_cooling(request.using, found)

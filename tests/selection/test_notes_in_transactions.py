@@ -75,7 +75,7 @@ def first(provider: PluginItem) -> PluginInstance:
 def is_cooling(row: PluginInstance) -> bool:
     """Say whether the row says so."""
     stored = reload(row)
-    return stored.unavailable_until is not None and stored.last_error == "PluginUnavailable: "
+    return stored.unavailable_until is not None and stored.last_error == "PluginUnavailable"
 
 
 @real_transactions
