@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections.abc
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typing_extensions
-from pydantic import SkipValidation
+from pydantic import SkipValidation, TypeAdapter, ValidationError
+from pydantic_core import PydanticUndefined
 
 from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree, iter_models, iter_nodes
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 RESERVED_KEYS = frozenset(("$secret", "$env", "$file"))
 """Keys that no stored object may use, other than a stored secret or a reference."""
+
+_BY_CODE = {"value_error", "assertion_error"}
+"""The kinds of error that an author's validator raises."""
 
 _SKIP: type[Any] = SkipValidation  # a class at run time, a special form to a type checker
 
@@ -43,10 +48,27 @@ def _find_field_problems(model: Node, part: Part) -> Iterator[str]:
         yield f'"{name}" means something else in a stored config: give the field another name or alias'
     yield from _find_bound_problems(model, part)
     yield from _find_problems(part.node)
+    if _refuses(part.node, part.default):
+        yield f"its own type refuses the default{' None: add None to the type' if part.default is None else ''}"
     if part.node.holds_secret and not part.validates_default:
         values = [value for _path, value in find_secrets(part.node, part.default)]
         if any(isinstance(value, (str, bytes, int, float)) for value in values):
             yield "the default of a secret is plain text: wrap it, as in SecretStr(...)"
+
+
+def _refuses(node: Node, default: Any) -> bool:
+    """Say whether pydantic, which takes a default unseen, would refuse it as input; authors' own validators may."""
+    is_plain = type(default) is node.annotation and not node.metadata
+    if default is PydanticUndefined or is_plain or (default is None and node.nullable):
+        return False
+    with suppress(Exception):  # types that are no schema on their own, foreign validators
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(node.annotation, *node.metadata, None)])
+        try:
+            adapter.validate_python(default)
+        except ValidationError as invalid:
+            kinds = {item["type"] for item in invalid.errors(include_input=False, include_context=False)}
+            return not any(kind in _BY_CODE or kind.startswith("path_") for kind in kinds)  # files may come later
+    return False
 
 
 def _find_bound_problems(model: Node, part: Part) -> Iterator[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic.dataclasses
 import pytest
 import typing_extensions
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasPath,
     BaseModel,
     ConfigDict,
     Field,
+    FilePath,
+    HttpUrl,
     Json,
     RootModel,
     Secret,
@@ -111,11 +114,46 @@ def test_plain_defaults_of_secrets_are_found(annotation: Any, default: Any) -> N
         (list[SecretStr], Field(default_factory=list)),
         (Account, Account(token=SecretStr("x"))),
         (str, "plain"),
-        (Account | None, 5),
     ],
 )
 def test_wrapped_defaults_are_fine(annotation: Any, default: Any) -> None:
     """A default that is wrapped, empty, made by a factory, or of a plain field is accepted."""
+    assert not find_unstorable(make_schema(annotation, default))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (str, None),
+        (SecretStr, None),
+        (list[str], None),
+        (Account, None),
+        (Account | None, 5),
+        (int, ""),
+        (Annotated[int, Field(ge=1)], 0),
+        (Literal["a"], "b"),
+    ],
+)
+def test_a_default_that_its_own_type_refuses_is_found(annotation: Any, default: Any) -> None:
+    """Pydantic does not look at it, and what is stored of it could not be read."""
+    [problem] = find_unstorable(make_schema(annotation, default))
+    assert problem.startswith("Config.value: its own type refuses the default")
+    assert ("add None to the type" in problem) is (default is None)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (float, 5),
+        (HttpUrl, "https://example.com"),
+        (Any, None),
+        (FilePath, "/there/is/no/such/file"),
+        (Annotated[str, AfterValidator(lambda _text: 1 / 0)], "x"),
+        (Annotated[str, AfterValidator(lambda text: text.index("y"))], "x"),
+    ],
+)
+def test_a_default_that_only_code_or_a_machine_refuses_is_fine(annotation: Any, default: Any) -> None:
+    """What pydantic converts is fine, and what it cannot judge here."""
     assert not find_unstorable(make_schema(annotation, default))
 
 
