@@ -57,8 +57,14 @@ class PluginType(
             Index(fields=["manager"], name="django_plug_manager_593144_idx"),
         )
 
+    NATURAL_KEY = ("name", "manager")
+
     def __str__(self) -> str:
         return f"{self.name} ({self.manager})"
+
+    def natural_key(self) -> tuple[str, ...]:
+        """Name this type in a fixture."""
+        return self.key
 
     @property
     def key(self) -> TypeKey:
@@ -101,8 +107,16 @@ class PluginItem(
             Index(fields=["module"], name="django_plug_module_1bcece_idx"),
         )
 
+    NATURAL_KEY = ("name", "module", "plugin_type__name", "plugin_type__manager")
+
     def __str__(self) -> str:
         return f"{self.name} ({self.module})"
+
+    def natural_key(self) -> tuple[str, ...]:
+        """Name this item in a fixture; instances have no such key, as their secrets open only under their own ids."""
+        return (self.name, self.module, *self.plugin_type.key)
+
+    natural_key.dependencies = ("django_plugin_system.plugintype",)  # type: ignore[attr-defined]
 
     @property
     def plugin_class(self) -> type | None:

@@ -43,6 +43,11 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     def _tell(self, rows: Iterable[ModelT] | None, columns: Iterable[str] | None = None) -> None:
         """Tell listeners, if the model has any, which rows are written inside ``changing()``; None: nobody knows."""
 
+    def get_by_natural_key(self, *key: str) -> ModelT:
+        """Return the row that a fixture names."""
+        found: ModelT = self.get(**dict(zip(self.model.NATURAL_KEY, key, strict=True)))
+        return found
+
     def update(self, **kwargs: Any) -> int:
         """Update the rows, as Django does."""
         with changing(self._get_write_alias()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,8 +33,8 @@ BATCH_SIZE = 200
 """How many configurations are written in one transaction."""
 _LOCK = f"SELECT pg_advisory_xact_lock(1685091121, ('{TABLE}'::regclass::oid::bigint % 2147483647)::int)"
 """The first number stands for this package ("dps1"), the second one for the schema."""
-
-
+_NAMESPACE = uuid.UUID("5b3a2f6e-6d0b-4b53-9d7c-2f6a0a4b8c11")
+"""Of the ids that a sync gives."""
 _AS_MADE: dict[str, Any] = {
     "name": DEFAULT_NAME,
     "config": {},
@@ -77,6 +79,16 @@ class _Plan:
     lost_types: list[PluginType] = field(default_factory=list)
     types_found: int = 0
     items_found: int = 0
+    taken: set[uuid.UUID] = field(default_factory=set)
+    """The ids of types and items that are there."""
+
+    def make_id(self, *names: object) -> uuid.UUID:
+        """Return the id of a new row: the same in every database, so that a dump of one can be loaded into another.
+
+        It is any other where a row has it that got other names since.
+        """
+        found = uuid.uuid5(_NAMESPACE, json.dumps(names))
+        return uuid.uuid4() if found in self.taken else found
 
 
 def sync_registered_plugins_to_db(
@@ -128,12 +140,13 @@ def excluding_syncs(alias: str) -> Iterator[None]:
 
 
 def _make_plan(mode: Mode, alias: str, *, prune: bool) -> _Plan:
-    plan = _Plan()
     types = {row.key: row for row in PluginType.objects.using(alias)}
+    plan = _Plan(taken={row.pk for row in types.values()})
     _plan_types(plan, types, mode)
     has_instance = Exists(PluginInstance.objects.using(alias).filter(item=OuterRef("pk")))
     rows = PluginItem.objects.using(alias).select_related("plugin_type").annotate(has_instance=has_instance)
     items = {(row.name, row.module, row.plugin_type.key): row for row in rows}
+    plan.taken |= {row.pk for row in items.values()}
     for key, spec in registry.items.items():
         _plan_item(plan, items.get(key), spec, types[key[2]], mode)
     if prune:
@@ -146,7 +159,8 @@ def _plan_types(plan: _Plan, types: dict[TypeKey, PluginType], mode: Mode) -> No
     for key, spec in registry.types.items():
         row = types.get(key)
         if row is None:
-            types[key] = PluginType(name=spec.name, manager=spec.manager, description=spec.description)
+            pk = plan.make_id(*key)
+            types[key] = PluginType(pk=pk, name=spec.name, manager=spec.manager, description=spec.description)
             plan.new_types.append(types[key])
             continue
         plan.types_found += 1
@@ -158,7 +172,8 @@ def _plan_types(plan: _Plan, types: dict[TypeKey, PluginType], mode: Mode) -> No
 def _plan_item(plan: _Plan, row: PluginItem | None, spec: ItemSpec, plugin_type: PluginType, mode: Mode) -> None:
     values = {"description": spec.description, "priority": spec.priority}
     if row is None:
-        row = PluginItem(plugin_type=plugin_type, module=spec.module, name=spec.name, **values)
+        pk = plan.make_id(spec.name, spec.module, *plugin_type.key)
+        row = PluginItem(pk=pk, plugin_type=plugin_type, module=spec.module, name=spec.name, **values)
         plan.new_items.append(row)
     else:
         plan.items_found += 1
@@ -166,9 +181,9 @@ def _plan_item(plan: _Plan, row: PluginItem | None, spec: ItemSpec, plugin_type:
             row.description, row.priority = spec.description, spec.priority
             plan.changed_items.append(row)
     if not getattr(row, "has_instance", False) and _needs_no_config(spec.config.schema):
-        plan.new_instances.append(
-            PluginInstance(item=row, name=DEFAULT_NAME, config=StoredConfig(), config_version=spec.config.version)
-        )
+        made = PluginInstance(item=row, name=DEFAULT_NAME, config=StoredConfig(), config_version=spec.config.version)
+        made.pk = plan.make_id(spec.name, spec.module, *plugin_type.key, DEFAULT_NAME)
+        plan.new_instances.append(made)
 
 
 def _needs_no_config(schema: type[BaseModel] | None) -> bool:
@@ -243,6 +258,9 @@ def _apply(plan: _Plan, alias: str) -> None:
     PluginItem.objects.using(alias).bulk_create(plan.new_items)
     if plan.new_instances:  # nobody typed their config; an operator may have added one of the same name meanwhile
         plain: QuerySet[PluginInstance] = QuerySet(PluginInstance, using=alias)
+        moved = plain.in_bulk([row.pk for row in plan.new_instances])  # to another item, and so these ids are taken
+        for row in plan.new_instances:
+            row.pk = uuid.uuid4() if row.pk in moved else row.pk
         plain.bulk_create(plan.new_instances, ignore_conflicts=True)
         announce_instances(PluginInstance, alias, [row.pk for row in plan.new_instances])
     add_health(PluginInstance, alias)

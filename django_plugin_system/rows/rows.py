@@ -6,7 +6,7 @@ import json
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models, router
 
@@ -69,6 +69,8 @@ def _remember(name: str, value: Any) -> Any:
 class ChangeAnnouncingModel(models.Model):
     """A row whose every write is seen by the next selection, in every process."""
 
+    NATURAL_KEY: ClassVar[tuple[str, ...]] = ()
+    """The lookups that ``natural_key()`` has the values of, for models that have one."""
     loaded = Loaded()
     """Nothing, for a row that was made by hand."""
 

@@ -15,6 +15,7 @@ from django_plugin_system import get_plugin
 from django_plugin_system.config.keyring import make_key
 from django_plugin_system.exceptions import InvalidConfig, PluginNotRegistered, UnknownKey
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support.plugins import SECRET, VALID, AbstractSms
 from tests.support.rows import add_instance, assert_sealed, read_raw
 
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 
-def dump(folder: Path, form: str) -> Path:
+def dump(folder: Path, form: str, *options: str) -> Path:
     """Write all rows of the package to a fixture."""
     written = io.StringIO()
-    call_command("dumpdata", "django_plugin_system", format=form, stdout=written)
+    call_command("dumpdata", "django_plugin_system", *options, format=form, stdout=written)
     assert SECRET not in written.getvalue()
     path = folder / f"rows.{form}"
     path.write_text(written.getvalue())
@@ -44,10 +45,11 @@ def load(path: Path) -> None:
         call_command("loaddata", str(path), verbosity=0)
 
 
-def write_fixture(folder: Path, item: PluginItem, **fields: Any) -> Path:
-    """Write a fixture by hand with one instance."""
+def write_fixture(folder: Path, item: PluginItem | list[str], **fields: Any) -> Path:
+    """Write a fixture by hand with one instance; its item has an id, or a natural key."""
     row = {"model": "django_plugin_system.plugininstance", "pk": None}
-    fields = {"item": str(item.pk), "name": "typed", "created_at": "2026-01-01T00:00:00Z", **fields}
+    named = item if isinstance(item, list) else str(item.pk)
+    fields = {"item": named, "name": "typed", "created_at": "2026-01-01T00:00:00Z", **fields}
     path = folder / "typed.json"
     path.write_text(json.dumps([{**row, "fields": {**fields, "updated_at": "2026-01-01T00:00:00Z"}}]))
     return path
@@ -65,6 +67,34 @@ def test_a_dump_can_be_loaded(provider: PluginItem, tmp_path: Path, form: str) -
     assert_sealed(row)
     assert get_plugin(AbstractSms).send("hi") == f"hi by AC1 with {SECRET}"
     assert PluginInstance.objects.get().priority == 3
+
+
+@pytest.mark.parametrize("options", [(), ("--natural-foreign",), ("--natural-foreign", "--natural-primary")], ids=len)
+@pytest.mark.usefixtures("all_kinds")
+def test_a_dump_can_be_loaded_into_a_fresh_database(
+    provider: PluginItem, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """What ``migrate`` made there has the ids that it has here, so its rows are those of the dump, and secrets open."""
+    add_instance(item=provider)
+    PluginInstance.objects.filter(item__name="console").update(priority=5)
+    path = dump(tmp_path, "json", *options)
+    rows = PluginInstance.objects.order_by("pk").values_list("pk", "item", "name", "priority")
+    before = list(rows)
+    for model in (PluginInstance, PluginItem, PluginType):
+        model.objects.all().delete()
+    sync_registered_plugins_to_db()
+    load(path)
+    assert list(rows.all()) == before
+    assert get_plugin(AbstractSms, name="main").send("hi") == f"hi by AC1 with {SECRET}"
+
+
+def test_natural_keys_stand_for_types_and_items_that_have_other_ids(provider: PluginItem, tmp_path: Path) -> None:
+    """A fixture written by hand names the item, as one of a project's own tables may."""
+    key = [provider.name, provider.module, *provider.plugin_type.key]
+    assert PluginItem.objects.get_by_natural_key(*key) == provider
+    assert PluginType.objects.get_by_natural_key("sms", "apps.sms") == provider.plugin_type
+    load(write_fixture(tmp_path, key, config=VALID))
+    assert PluginInstance.objects.get().item == provider
 
 
 def test_a_typed_fixture_is_encrypted(provider: PluginItem, tmp_path: Path) -> None:

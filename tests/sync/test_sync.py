@@ -56,6 +56,20 @@ def test_a_second_sync_changes_nothing(
     assert [list(model.objects.values()) for model in (PluginType, PluginItem, PluginInstance)] == before
 
 
+def test_an_id_that_is_taken_is_not_given_again(all_kinds: dict[str, PluginItem]) -> None:
+    """Rows that got another name, or item, since a sync made them keep their ids; what is made anew gets others."""
+    PluginItem.objects.filter(name="lenient").update(name="renamed")
+    moved = PluginInstance.objects.get(item__name="console")
+    moved.item, moved.name = all_kinds["fragile"], "moved"
+    moved.save()
+    result = sync_registered_plugins_to_db(prune=False)
+    assert (result.items_created, result.instances_created) == (1, 2)
+    names = PluginItem.objects.values_list("name", flat=True)
+    assert {*names} == {*all_kinds, "renamed"}
+    assert PluginInstance.objects.filter(item__name="console").count() == 1
+    assert PluginInstance.objects.filter(item__name="lenient").count() == 1
+
+
 def test_the_result_reads_as_the_dict_of_110(db: None) -> None:
     """The keys of 1.1.0 can be looked up, iterated and compared as before."""
     del db

@@ -126,7 +126,7 @@ def check_schemas() -> GateReport:
     """
     report = GateReport(contents={path: [] for path in list_files()})
     stored = {item.key: item for path in report.contents for item in read_snapshot(path)}
-    declared: dict[tuple[str, ...], tuple[ItemShape, type]] = {}
+    declared: dict[tuple[str, str, str, str], tuple[ItemShape, type]] = {}
     for spec in registry.items.values():
         if (schema := spec.config.schema) is None:
             continue
