@@ -200,11 +200,11 @@ def _follow(value: dict[str, Any], path: Path, resolver: Resolver, found: Resolv
     return given
 
 
-def parse_given(text: str | bytes) -> Any:
+def parse_given(text: Given) -> Any:
     """Return what a reference gives, read as JSON; None if it is no JSON, or a plain text or null."""
     value = None
     with suppress(ValueError, RecursionError):
-        value = json.loads(text)
+        value = json.loads(text)  # type: ignore[arg-type] # nobody asks before everything was available
     return value if isinstance(value, (int, float, list, dict)) and not is_deep(value) else None
 
 
