@@ -62,7 +62,8 @@ def _refuses(node: Node, default: Any) -> bool:
     if default is PydanticUndefined or is_plain or (default is None and node.nullable):
         return False
     with suppress(Exception):  # types that are no schema on their own, foreign validators
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(node.annotation, *node.metadata, None)])
+        annotation: Any = Annotated[(node.annotation, *node.metadata, None)]
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         try:
             adapter.validate_python(default)
         except ValidationError as invalid:
