@@ -1,3 +1,0 @@
-"""Nothing is served."""
-
-urlpatterns: list[object] = []
