@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import models
 from django_tenants.models import DomainMixin, TenantMixin
 
 
@@ -10,13 +9,12 @@ class Tenant(TenantMixin):  # type: ignore[misc] # it ships no types
     """Whoever has a schema."""
 
     auto_create_schema = True
-    name = models.CharField(max_length=20)
 
     class Meta:
         app_label = "tenants"
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.schema_name)
 
 
 class Domain(DomainMixin):  # type: ignore[misc] # as above

@@ -29,8 +29,8 @@ def visit() -> dict[str, Any]:
     errands.declare()
     call_command("migrate_schemas", shared=True, verbosity=0)
     for name in ("acme", "bolt"):
-        Tenant.objects.create(schema_name=name, name=name)
-        with schema_context(name):
+        tenant = Tenant.objects.create(schema_name=name)
+        with schema_context(str(tenant)):
             config = {"account": f"AC{name}", "token": f"hush {name}"}
             PluginInstance.objects.create(item=PluginItem.objects.get(name="provider"), name="main", config=config)
     with connection.cursor() as cursor:  # as where one schema was copied from the other
