@@ -152,6 +152,7 @@ class Commit:
         global commits  # noqa: PLW0603 - one number for the process
         commits += 1
         self.is_done = True
+        uncommitted.discard((threading.get_ident(), self.using))
         if self.folds:
             fold_changes(self.using)
 

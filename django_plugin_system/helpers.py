@@ -118,7 +118,7 @@ async def aget_plugin(
     """Return what ``get_plugin`` returns, from asynchronous code; in another thread if the database has to be asked."""
     alias = using or get_alias()
     place = get_place(alias)
-    if place[-1] is None and not changes.uncommitted:  # schema and open transactions are those of the other thread
+    if not place[2:] and not changes.uncommitted:  # a schema and an open transaction would be the other thread's
         ready = recall((place, ref, manager, name))
         with suppress(PluginBuildError):
             if ready is not None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case
 from django.db.models.functions import Cast
+from django.utils.timezone import get_default_timezone, make_aware, make_naive
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.exceptions import ConfigWriteRefused
@@ -118,12 +119,12 @@ class DatabaseTimeField(DateTimeField):
         """Return the time as Django gives times to Python."""
         if value is None or not _keeps_local_times(connection):
             return value
-        return value.replace(tzinfo=dt.timezone.utc).astimezone().replace(tzinfo=None)
+        return make_naive(value.replace(tzinfo=dt.timezone.utc), get_default_timezone())
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Return a time of Python's for the database."""
         if isinstance(value, dt.datetime) and _keeps_local_times(connection):
-            value = value.astimezone(dt.timezone.utc).replace(tzinfo=None)
+            value = make_naive(make_aware(value, get_default_timezone()), dt.timezone.utc)
         return super().get_db_prep_value(value, connection, prepared)
 
 

@@ -127,8 +127,7 @@ def end_cooldown(instance: PluginInstance) -> None:
     """Let an instance be used again, as an operator says, in the operator's transaction."""
     note = _make_note(instance, Q(), {})
     PluginHealth.objects.using(note.using).filter(pk=instance.pk).update(unavailable_until=None)
-    if _waiting.pop(note.key, None):
-        forget_selections()
+    _forget_waiting(note.key)
 
 
 def _make_note(instance: PluginInstance, condition: Q, values: dict[str, Any], **options: Any) -> Note:
@@ -174,6 +173,8 @@ def _write_or_wait(note: Note) -> None:
         logger.warning("The health of plugin instance %s is not noted yet: %s", note.pk, reason)
         if not connections[note.using].in_atomic_block:  # in a TestCase, which takes back everything, nothing waits
             _wait(note)
+    else:
+        _forget_waiting(note.key)
 
 
 def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
@@ -235,6 +236,11 @@ def _wait(note: Note) -> None:
     forget_selections()
 
 
+def _forget_waiting(key: tuple[Hashable, UUID, bool]) -> None:
+    if _waiting.pop(key, None):
+        forget_selections()
+
+
 def write_waiting(**_kwargs: Any) -> None:
     """Write what waits and still holds, now or, where a transaction is open, on its commit."""
     stuck: set[str] = set()
@@ -255,8 +261,12 @@ def write_waiting(**_kwargs: Any) -> None:
         except DatabaseError:
             stuck.add(note.using)
         else:
-            _waiting.pop(key, None)
-            forget_selections()
+            _forget_waiting(key)
+
+
+def show_waiting(row: PluginInstance, end: float) -> None:
+    """Let ``row`` say until when it is cooling down, as only this process knows."""
+    _get_loaded(row).unavailable_until = timezone.now() + dt.timedelta(seconds=end - monotonic())
 
 
 def get_waiting(using: str) -> dict[UUID, float]:

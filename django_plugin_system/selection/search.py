@@ -16,7 +16,7 @@ from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.selection.health import get_waiting
+from django_plugin_system.selection.health import get_waiting, show_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -295,8 +295,12 @@ def iter_cooling(request: Request) -> Iterator[PluginInstance]:
 
 
 def find_cooling(using: str, rows: Sequence[PluginInstance]) -> set[Any]:
-    """Return the ids of those of ``rows`` that are cooling down."""
-    found = {*get_waiting(using)}
+    """Return the ids of those of ``rows`` that are cooling down; the rows say so where only this process knows it."""
+    waiting = get_waiting(using)
+    found = set(waiting)
+    for row in rows:
+        if row.pk in waiting:
+            show_waiting(row, waiting[row.pk])
     for start in range(0, len(rows), _ASKED_AT_ONCE):
         ids = [row.pk for row in rows[start : start + _ASKED_AT_ONCE]]
         health = PluginHealth.objects.using(using).filter(pk__in=ids, unavailable_until__gt=Now())

@@ -18,12 +18,14 @@ from django_plugin_system import (
     aget_plugin_by_id,
     aget_plugins,
     explain_selection,
+    failover,
     get_plugin,
     get_plugin_by_id,
     get_plugins,
 )
 from django_plugin_system.exceptions import PluginBuildError, PluginInstanceNotFound, UnknownKey
 from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.selection import cache
 from tests.support.plugins import SECRET, VALID, AbstractSms, ConsoleSms, FragileSms, LenientSms, ProviderSms
 from tests.support.rows import add_instance, write_raw
 
@@ -272,3 +274,30 @@ def test_broken_rows_are_read_in_growing_pages(
     add_instance("zz", provider)
     with django_assert_num_queries(8):
         assert name_of(get_plugin(AbstractSms)) == "zz"
+
+
+IMPOSSIBLE = ["a\0", "\ud800", "x" * 200_000]
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE, ids=["NUL", "half a character", "long"])
+def test_a_name_that_cannot_exist_is_not_found(provider: PluginItem, name: str) -> None:
+    """No database is asked for it, nothing is kept for it, and the error is short and can be written out."""
+    add_instance(item=provider)
+    for _again in range(2):
+        with pytest.raises(NoPluginAvailable) as failed:
+            get_plugin(AbstractSms, name=name)
+        assert len(str(failed.value).encode()) < 300
+        assert get_plugins(AbstractSms, name=name) == []
+        assert explain_selection(AbstractSms, name=name).candidates == ()
+        with pytest.raises(NoPluginAvailable):
+            next(iter(failover(AbstractSms, name=name)))
+    assert not cache._entries  # noqa: SLF001 - memory has no public face
+
+
+def test_a_list_is_not_taken_for_an_instance(provider: PluginItem) -> None:
+    """An id from an address may be any text: also a word that is part of how results are kept."""
+    add_instance(item=provider)
+    assert len(get_plugins(AbstractSms)) == 1
+    for text in ("all", "id", "", "0"):
+        with pytest.raises(PluginInstanceNotFound):
+            get_plugin_by_id(AbstractSms, text)
