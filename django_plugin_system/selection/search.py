@@ -280,6 +280,8 @@ def _iter_pages(rows: QuerySet[PluginInstance, Any]) -> Iterator[PluginInstance]
 
 def iter_cooling(request: Request) -> Iterator[PluginInstance]:
     """Yield instances that are cooling down: the one that is back first, by index, then the others in that order."""
+    if not request.may_exist:
+        return
     rows = request.find_rows().enabled()
     cooling = PluginHealth.objects.filter(item=OuterRef("pk"), unavailable_until__gt=Now())
     named = cooling if request.name is None else cooling.filter(instance__name=request.name)
