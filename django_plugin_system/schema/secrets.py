@@ -32,11 +32,11 @@ def find_secrets(node: Node, data: Any, skip: Callable[[Any], object] | None = N
         if node.is_secret or isinstance(value, SECRET_TYPES):
             yield path, value
         elif node.holds_secret:
-            inner = [(part.node, (*path, *key), item) for part in node.parts for key, item in _reach(node, part, value)]
+            inner = [(part.node, (*path, *key), item) for part in node.parts for key, item in reach(node, part, value)]
             pending += reversed(inner)
 
 
-def _reach(node: Node, part: Part, data: Any) -> Iterable[tuple[Path, Any]]:
+def reach(node: Node, part: Part, data: Any) -> Iterable[tuple[Path, Any]]:
     """Return what ``part`` of ``node`` speaks of in ``data``, each with the key that leads to it."""
     if part.step is Step.MEMBER:
         return [((), data)]

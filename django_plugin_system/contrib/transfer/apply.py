@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, OperationalError, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.changes import announce_instances, changing
 from django_plugin_system.contrib.transfer.document import VALUES, Problem, read_document
-from django_plugin_system.contrib.transfer.planning import BATCH, WRITTEN, Plan, make_plan
+from django_plugin_system.contrib.transfer.planning import BATCH, WRITTEN, Plan, make_digest, make_plan
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import WRITTEN_AT_ONCE
-from django_plugin_system.rows.fields import NOTES, to_text
+from django_plugin_system.rows.fields import NOTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +31,6 @@ ATTEMPTS = 3
 logger = logging.getLogger(__name__)
 
 
-@sensitive_variables()
 def import_document(
     text: str, kind: str, using: str | None = None, *, existing: Existing = "fail", dry_run: bool = False
 ) -> Plan:
@@ -44,7 +42,10 @@ def import_document(
     :raises ImportRefused: with every problem that was found; nothing was written.
     """
     alias = using or router.db_for_write(PluginInstance)
-    entries, problems = read_document(text, kind)
+    try:
+        entries, problems = read_document(text, kind)
+    finally:
+        del text  # it may hold secrets, which no error is to show with this frame
     for _attempt in range(ATTEMPTS):
         plan = make_plan(entries, alias, existing)
         plan.problems[:0] = problems
@@ -57,7 +58,6 @@ def import_document(
     raise ImportRefused([Problem("all entries", "somebody else keeps changing these instances: try again")])
 
 
-@sensitive_variables()
 def _write(plan: Plan, alias: str) -> bool:
     """Write what changes, and say whether it was still possible: nobody may have changed these rows since the plan.
 
@@ -91,8 +91,8 @@ def _lock_as_seen(changes: Sequence[Change], rows: QuerySet[PluginInstance]) -> 
     for start in range(0, len(changes), BATCH):
         batch = changes[start : start + BATCH]
         locked = rows.filter(pk__in=[change.row.pk for change in batch]).order_by("pk").select_for_update(no_key=True)
-        found: dict[Any, tuple[Any, ...]] = {row[0]: row[1:] for row in locked.values_list("pk", *WRITTEN)}
-        if any(to_text(found.get(change.row.pk)) != to_text(change.seen) for change in batch):
+        found = {row.pk: make_digest(row) for row in locked.only(*WRITTEN)}
+        if any(found.get(change.row.pk) != change.seen for change in batch):
             return False
     return True
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from django_plugin_system.config.json_tree import LossyJsonError, is_deep, parse_json
 from django_plugin_system.contrib.transfer.yaml import iter_yaml, read_yaml
 from django_plugin_system.exceptions import InvalidDocument
+from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +45,7 @@ class Entry:
     manager: str | None = None
     module: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
     config_version: int | None = None
 
     def __str__(self) -> str:
@@ -97,6 +98,7 @@ def _to_json(data: Any) -> str:
 # Reading
 
 
+@leaving_frames_behind
 def read_document(text: str, kind: str) -> tuple[list[Entry], list[Problem]]:
     """Return the entries of a document, and what is wrong with those that are left out.
 

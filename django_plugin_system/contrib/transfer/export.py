@@ -17,22 +17,23 @@ from django.db.models.functions import Collate
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.config.json_tree import INSIDE, is_deep, replace_json
+from django_plugin_system.config.json_tree import INSIDE, is_deep, replace_json, walk_json
 from django_plugin_system.config.references import ENV, is_listed, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem
-from django_plugin_system.exceptions import ConfigError, Path, UnresolvedReference, show_path
+from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, Path, UnresolvedReference, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import make_current, open_row
 from django_plugin_system.rows.reasons import describe_config_error
-from django_plugin_system.schema.secrets import find_secrets
-from django_plugin_system.schema.tree import get_tree
+from django_plugin_system.schema.secrets import find_secrets, reach
+from django_plugin_system.schema.tree import Step, get_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from django.db.models import QuerySet
 
+    from django_plugin_system.schema.tree import Node
 
 Secrets = Literal["redacted", "env"]
 """What stands for a secret: that it was left out, or a reference to an environment variable."""
@@ -219,7 +220,7 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
         reason = "what is stored is no object, or nested too deeply: left out"
         return Snapshot({}, row.config_version, reason=reason)
     opened, why = None, None
-    plain: Mapping[Path, Any] = {}
+    plain: set[Path] = set()
     declared = row.item.declared
     try:
         if declared is None or declared.schema is not None:  # without its class, this says so
@@ -228,9 +229,11 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
         elif row.config:
             why = "its class takes no configuration any more"
     except ConfigError as error:
-        plain = find_plain(row.item.config_schema, row.config)
+        plain = {*find_plain(row.item.config_schema, row.config)}
         if not isinstance(error, UnresolvedReference):  # then nothing is wrong with what is stored
             why = describe_config_error(error)
+        if not isinstance(error, NewerConfigVersion):
+            plain |= _find_undeclared(get_tree(row.item.config_schema), row.config)
     opened = opened or open_row(row)
     config, hidden, taken = _redact(opened.stored, plain)
     if taken and why is None:
@@ -261,6 +264,31 @@ def find_plain(schema: Any, config: Any) -> dict[Path, Any]:
         return value is None or claims_kept(value) or read_reference(value) is not None
 
     return dict(find_secrets(get_tree(schema), config, skip=is_none_or_elsewhere))
+
+
+def _find_undeclared(node: Node, config: Any) -> set[Path]:
+    """Return where ``config``, which cannot be read, has a value that ``node``, which holds a secret, says nothing of.
+
+    It may be a secret that is stored in plain text under a former name, or in a former form.
+    """
+    declared = {*_find_declared(node, config)}
+    return {
+        path
+        for path, value in walk_json(config, lambda _path, value: read_reference(value) is None)
+        if value is not None and not isinstance(value, (dict, list))
+        if declared.isdisjoint(path[:end] for end in range(len(path) + 1))
+    }
+
+
+def _find_declared(node: Node, data: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield the places in ``data`` for which ``node`` declares a type that holds no secret."""
+    if not node.holds_secret:
+        yield path
+    elif not node.is_secret:
+        for part in node.parts:
+            if part.node.holds_secret or part.step not in (Step.KEY, Step.MEMBER):
+                for key, item in reach(node, part, data):
+                    yield from _find_declared(part.node, item, (*path, *key))
 
 
 def substitute(value: Any, make: Callable[[Path], Any]) -> Any:

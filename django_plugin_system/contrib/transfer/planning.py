@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from django.views.decorators.debug import sensitive_variables
 from pydantic import SecretStr
 
 from django_plugin_system.config.json_tree import look_up, walk_json
@@ -35,6 +35,7 @@ from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.registry import registry
 from django_plugin_system.rows.config import require_declared
 from django_plugin_system.rows.fields import to_text
+from django_plugin_system.rows.traceback_safety import Concealed
 from django_plugin_system.schema.values import is_same
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class Change:
     row: PluginInstance = field(repr=False)
     action: Action
     differences: list[Difference]
-    seen: tuple[Any, ...] = field(default=(), repr=False)
-    """What the ``WRITTEN`` columns of a row held that is there."""
+    seen: bytes
+    """The digest of what a row held that is there."""
 
     @property
     def in_config(self) -> bool:
@@ -101,8 +102,8 @@ class Plan:
         """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
         is_new = row._state.adding  # noqa: SLF001 - Django documents _state
         before = None if is_new else take_snapshot(row)
-        seen = tuple(getattr(row, name) for name in WRITTEN)
-        stored = dict(zip(VALUES, seen, strict=False))
+        seen = make_digest(row)
+        stored = {name: getattr(row, name) for name in VALUES}
         differences = _compare_columns({}, stored) if is_new else _compare_columns(stored, entry.values)
         if before is None or (entry.config is not None and not _says_the_same(entry, before)):
             if problems := _fit_config(row, entry, before):
@@ -121,7 +122,11 @@ class Plan:
         self.changes.append(Change(entry, row, action, differences, seen))
 
 
-@sensitive_variables()
+def make_digest(row: PluginInstance) -> bytes:
+    """Return a digest of all that an import may change in ``row``."""
+    return sha256(to_text([getattr(row, name) for name in WRITTEN]).encode()).digest()
+
+
 def make_plan(entries: Sequence[Entry], using: str, existing: Existing) -> Plan:
     """Return what an import of ``entries`` into the database ``using`` would do. Nothing is written, nothing locked."""
     plan = Plan()
@@ -190,21 +195,19 @@ def _says_the_same(entry: Entry, before: Snapshot) -> bool:
     return version == before.version and to_text(entry.config) == to_text(before.config)
 
 
-@sensitive_variables()
 def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> list[FieldProblem]:
     """Put the config of ``entry`` into ``row``; return what is wrong with it instead, without its values.
 
     ``before`` is what ``row`` holds, without its secrets; None for a new row.
     """
-    given = dict(entry.config or {})
-    problems = list(_find_misplaced(given))
+    problems = list(_find_misplaced(entry.config or {}))
     if problems:
         return problems
     try:
-        config = _upgrade(row, entry, given)
-        filled = substitute(config, lambda path: _take(before, config, path, problems))
+        config = _upgrade(row, entry)
+        filled = Concealed(substitute(config.config, lambda path: _take(before, config.config, path, problems)))
         if not problems:
-            row.set_config(filled)
+            row.set_config(filled.config)
     except (InvalidConfig, UnresolvedReference) as error:
         problems = list(error.errors)
     except SecretError as error:
@@ -263,9 +266,8 @@ class _LeftOut(SecretStr):
         return self
 
 
-@sensitive_variables()
-def _upgrade(row: PluginInstance, entry: Entry, given: dict[str, Any]) -> Any:
-    """Return ``given`` in the form of the current version.
+def _upgrade(row: PluginInstance, entry: Entry) -> Concealed:
+    """Return the config of ``entry`` in the form of the current version.
 
     :raises ConfigError: if the code is gone, or older than the document, or a step fails.
     """
@@ -274,21 +276,21 @@ def _upgrade(row: PluginInstance, entry: Entry, given: dict[str, Any]) -> Any:
     if version > known:
         reason = f"is of config version {version}, this code knows {known}: deploy the newer code first"
         raise InvalidConfig(str(row), [FieldProblem((), reason)])
+    given = Concealed(dict(entry.config or {}))
     if version == known:
         return given
     opened: list[Path] = []
-    wrapped = substitute(wrap_secrets(given, find_plain(schema, given)), lambda path: _LeftOut(path, opened))
-    failure = upgraded = None
+    wrapped = wrap_secrets(given.config, find_plain(schema, given.config))
+    given = Concealed(substitute(wrapped, lambda path: _LeftOut(path, opened)))
     try:
-        upgraded = upgrade(plugin_class, wrapped, version, known)
-    except ConfigError as error:
-        failure = error
+        given = Concealed(upgrade(plugin_class, given.config, version, known))
+    except ConfigError:
+        if not opened:
+            raise
     if opened:
         reason = f"was left out, and an upgrade from version {version} has to look at it: {GIVE_IT}"
         raise InvalidConfig(str(row), [FieldProblem(path, reason) for path in opened])
-    if failure is not None:
-        raise failure
-    return unwrap_secrets(upgraded)[0]
+    return Concealed(unwrap_secrets(given.config)[0])
 
 
 # What changes
@@ -303,7 +305,6 @@ def _compare_columns(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
     ]
 
 
-@sensitive_variables()
 def _compare_configs(before: Snapshot | None, after: Snapshot) -> list[Difference]:
     """Return what changes in the configuration of a row; all of it for a new one.
 

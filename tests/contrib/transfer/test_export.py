@@ -130,6 +130,22 @@ class Pairs(BaseModel):
     pairs: list[tuple[int, SecretStr]]
 
 
+class Login(BaseModel):
+    """What was plain text once."""
+
+    pin: SecretStr
+
+
+class Reshaped(BaseModel):
+    """Secrets that had other names and forms."""
+
+    host: str
+    login: Login
+    tokens: dict[str, SecretStr] = {}
+    source: Login | None = None
+    other: dict[str, str] = {}
+
+
 PAIRS = {"pair": [1, SECRET], "pairs": []}
 
 
@@ -197,13 +213,29 @@ class TestWhatCannotBeRead:
         assert "config invalid: account:" in problem
 
     def test_a_list_where_fields_belong(self, declared: Registry) -> None:
-        """Positions of a tuple are known one by one; what is of another shape than its type is left alone."""
+        """Positions of a tuple are known one by one; what is of another shape than its type may be a secret."""
         del declared
         declare_type()
         item = declare(Pairs)
         write_raw(add_instance("main", item, config=PAIRS).pk, config={"pair": [1, SECRET], "pairs": 5})
         entry, _problem = self.export()
-        assert entry["config"] == {"pair": [1, KEPT], "pairs": 5}
+        assert entry["config"] == {"pair": [1, KEPT], "pairs": KEPT}
+
+    def test_a_secret_of_a_former_shape(self, declared: Registry) -> None:
+        """What the class does not declare, or otherwise, may be a secret that older code stored in plain text."""
+        del declared
+        declare_type()
+        item = declare(Reshaped)
+        former = {"password": SECRET, "login": SECRET, "extra": {"pin": [SECRET, None]}, "tokens": {"a": [SECRET]}}
+        kept: dict[str, Any] = {"host": "h", "other": {"a": "b"}, "source": {"$env": "NOT_SET"}}
+        row = add_instance("main", item, config={"host": "h", "login": {"pin": SECRET}})
+        write_raw(row.pk, config={**former, **kept})
+        hidden = {"password": KEPT, "login": KEPT, "extra": {"pin": [KEPT, None]}, "tokens": {"a": KEPT}}
+        assert [entry["config"] for entry in export()] == [{**hidden, **kept}]  # a reference to what is not set here
+        kept["source"] = None
+        write_raw(row.pk, config={**former, **kept})
+        entry, _problem = self.export()
+        assert entry["config"] == {**hidden, **kept}
 
     def test_it_takes_no_configuration_any_more(self, provider: PluginItem, declared: Registry) -> None:
         """What a class stored that now takes none is not lost."""
