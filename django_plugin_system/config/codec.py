@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -12,8 +13,8 @@ from pydantic import BaseModel
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import UNBOUND, Belonging, find_belongings
 from django_plugin_system.config.encoding import Encoded, encode_model
-from django_plugin_system.config.json_tree import INSIDE, MAX_DEPTH, TOO_DEEP, is_deep, replace_json, walk_json
-from django_plugin_system.config.opened import Opened, Secrets, open_config, show_neighbours
+from django_plugin_system.config.json_tree import INSIDE, TOO_DEEP, find_deep, replace_json, walk_json
+from django_plugin_system.config.opened import Opened, Secrets, identify, open_config
 from django_plugin_system.config.references import (
     Reference,
     Resolved,
@@ -104,9 +105,8 @@ class Codec:
             return Parsed(self._check_class(data))
         if not isinstance(data, Mapping):
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
-        if is_deep(dict(data)):
-            deep = next(str(key) for key, item in data.items() if is_deep(item, MAX_DEPTH - 1))
-            raise InvalidConfig(self.subject, [FieldProblem((deep,), TOO_DEEP)])
+        if (deep := find_deep(dict(data))) is not None:
+            raise InvalidConfig(self.subject, [FieldProblem(deep, TOO_DEEP)])
         opened, secrets, markers = self._open_given(dict(data), previous)
         resolver = Resolver()
         resolved = resolve(opened.data, resolver, secrets)
@@ -239,18 +239,23 @@ class Codec:
 
         A secret, or the reference to it, that is known from before must have stood beside the same endpoints there.
         """
-        typed: set[Path] | None = None
         former = [one for one in (self._renew(previous), parsed.given) if one is not None] if belongings else []
+        places: dict[Any, list[tuple[Any, Path]]] = {}
+        for one in former:
+            for path, value in (*one.secrets.items(), *one.references.items()):
+                places.setdefault(identify(value), []).append((one.stored, path))
+
+        @cache
+        def find_known(identity: Any, endpoints: Bonds) -> set[str]:
+            return {_show_endpoints(tree, path, endpoints) for tree, path in places.get(identity, ())}
+
+        typed = self._find_typed(parsed) if places else set()
         for path, belonging in belongings.items():
             here, endpoints = _find_reference(parsed.references, path, belonging.endpoints)
             value = parsed.references[here] if here in parsed.references else encoded.secrets[path]
-            if not endpoints or value in ("", b""):
-                continue
-            known = {found for one in former for found in one.get_neighbours(value, endpoints)}
-            if not known or show_neighbours(encoded.tree, here, endpoints) in known:
-                continue
-            typed = self._find_typed(parsed) if typed is None else typed
-            if not any(path[:end] in typed for end in range(1, len(path) + 1)):
+            known = find_known(identify(value), endpoints) if endpoints and value not in ("", b"") else ()
+            is_typed = any(path[:end] in typed for end in range(1, len(path) + 1))
+            if known and not is_typed and _show_endpoints(encoded.tree, here, endpoints) not in known:
                 yield _describe_redirected(here, [name for _up, name in endpoints])
         for path, sealed in parsed.markers.items():  # its row may have got a class that knows of no endpoints
             loose = tuple(bond for bond in sealed.bonds if bond not in belongings.get(path, UNBOUND).bonds)
@@ -336,6 +341,10 @@ def _find_reference(references: Collection[Path], path: Path, endpoints: Bonds) 
             inside = len(path) - end
             return path[:end], tuple((up - inside, name) for up, name in endpoints if up > inside)
     return path, endpoints
+
+
+def _show_endpoints(tree: Any, path: Path, endpoints: Bonds) -> str:
+    return json.dumps(tokens.read_bonds(tree, path, endpoints), sort_keys=True)
 
 
 def _describe_redirected(path: Path, names: Iterable[str | None]) -> FieldProblem:

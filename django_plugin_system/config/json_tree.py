@@ -63,13 +63,23 @@ def replace_json(tree: Any, replace: Callable[[Path, Any], Any], path: Path = ()
 
 
 def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
-    """Say whether more than ``MAX_DEPTH`` containers stand inside one another; works for any depth."""
-    level = [value]
+    """Say whether more than ``limit`` containers, tuples too, stand inside one another; works for any depth.
+
+    What stands in many places is looked at once for each depth.
+    """
+    level: Iterable[Any] = [value]
     for _depth in range(limit + 1):
-        level = [item for one in level for _key, item in iter_json(one)]
+        inside = (item for one in level for _key, item in iter_json(list(one) if isinstance(one, tuple) else one))
+        level = {id(item): item for item in inside}.values()
         if not level:
             return False
     return True
+
+
+def find_deep(tree: Any) -> Path | None:
+    """Return the first field that makes ``tree`` nested too deeply to have been stored by this package, if one does."""
+    deep = (key for key, item in iter_json(tree) if is_deep(item, MAX_DEPTH - 1))
+    return (next(deep),) if is_deep(tree) else None
 
 
 def check_depth(tree: Any) -> None:
@@ -77,9 +87,8 @@ def check_depth(tree: Any) -> None:
 
     :raises ConfigShapeError: naming the first field that is.
     """
-    if is_deep(tree):
-        deep = next(key for key, item in iter_json(tree) if is_deep(item, MAX_DEPTH - 1))
-        raise ConfigShapeError((deep,), TOO_DEEP)
+    if (deep := find_deep(tree)) is not None:
+        raise ConfigShapeError(deep, TOO_DEEP)
 
 
 def look_up(tree: Any, path: Path) -> list[Any]:

@@ -15,7 +15,7 @@ from django_plugin_system.schema.values import is_same
 
 if TYPE_CHECKING:
     from django_plugin_system.config.keyring import KeyRing
-    from django_plugin_system.config.tokens import Bonds, Place, Sealed
+    from django_plugin_system.config.tokens import Place, Sealed
 
 Secrets = dict[Path, Any]
 """Plain secrets by the path they are stored at: JSON values, or bytes."""
@@ -74,31 +74,6 @@ class Opened:
     @cached_property
     def _by_token(self) -> dict[str, Sealed]:
         return {look_up(self.stored, path)[0][tokens.MARKER]: sealed for path, sealed in self.tokens.items()}
-
-    # What secrets and references stood beside
-
-    def get_neighbours(self, value: Any, bonds: Bonds) -> set[str]:
-        """Return what ``bonds`` point to, seen from each place of the secret or reference ``value``, as text."""
-        key = (identify(value), bonds)
-        if key not in self._neighbours:
-            self._neighbours[key] = {show_neighbours(self.stored, path, bonds) for path in self._paths.get(key[0], ())}
-        return self._neighbours[key]
-
-    @cached_property
-    def _paths(self) -> dict[Any, list[Path]]:
-        found: dict[Any, list[Path]] = {}
-        for path, value in (*self.secrets.items(), *self.references.items()):
-            found.setdefault(identify(value), []).append(path)
-        return found
-
-    @cached_property
-    def _neighbours(self) -> dict[Any, set[str]]:
-        return {}
-
-
-def show_neighbours(tree: Any, path: Path, bonds: Bonds) -> str:
-    """Return what ``bonds`` point to in ``tree``, seen from ``path``, as text that can be compared."""
-    return json.dumps(tokens.read_bonds(tree, path, bonds), sort_keys=True)
 
 
 def identify(value: Any) -> Any:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.json_tree import INSIDE, MAX_DEPTH, replace_json
+from django_plugin_system.config.json_tree import INSIDE, MAX_DEPTH, is_deep, replace_json
 from django_plugin_system.exceptions import ConfigMigrationFailed, Path
 from django_plugin_system.schema.tree import SECRET_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 def wrap_secrets(opened: Any, secrets: Mapping[Path, Any]) -> Any:
@@ -69,17 +69,4 @@ def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) 
 def _find_fault(config: Any) -> str | None:
     if not isinstance(config, dict):
         return f"it returned {type(config).__name__}, not a dict"
-    return f"it returned more than {MAX_DEPTH} levels of values in values" if _is_deeper(config, MAX_DEPTH) else None
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth + 1):
-        level = list({id(inner): inner for outer in level for inner in _iter_containers(outer)}.values())
-    return bool(level)
-
-
-def _iter_containers(value: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterator[Any]:
-    for inner in value.values() if isinstance(value, dict) else value:
-        if isinstance(inner, (dict, list, tuple)):
-            yield inner
+    return f"it returned more than {MAX_DEPTH} levels of values in values" if is_deep(config) else None

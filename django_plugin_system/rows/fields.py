@@ -45,11 +45,7 @@ class StoredConfig(dict[str, Any]):
     def __init__(self, stored: Mapping[str, Any] | None = None) -> None:
         """Take over ``stored``, and note what it is, so that a later change to it can be told."""
         super().__init__(stored or {})
-        self._text = to_text(self)
-
-    def is_intact(self) -> bool:
-        """Say whether it still is what it was made as."""
-        return self._text == to_text(self)
+        self.text = to_text(self)
 
 
 def to_text(config: Any) -> str:
@@ -58,7 +54,7 @@ def to_text(config: Any) -> str:
 
 
 def _is_stored(value: Any) -> bool:
-    return isinstance(value, StoredConfig) and value.is_intact()
+    return isinstance(value, StoredConfig) and value.text == to_text(value)
 
 
 class ConfigField(JSONField):
@@ -89,8 +85,7 @@ class ConfigField(JSONField):
         :raises ConfigWriteRefused: if it did not go through ``set_config()``.
         """
         if not _is_stored(value) and not _is_bulk_update(value):
-            method = "This query"
-            raise ConfigWriteRefused(method, [self.name])
+            raise ConfigWriteRefused("This query", [self.name])
         return super().get_db_prep_save(value, connection)
 
     def value_to_string(self, obj: models.Model) -> Any:

@@ -69,21 +69,16 @@ def find_row_reason(row: PluginInstance, *, cools_down: bool | None = None) -> R
     if is_cooling_down(row) if cools_down is None else cools_down:
         until = f"{row.unavailable_until:%Y-%m-%d %H:%M:%S %Z}"
         return Reason(gettext_noop("cooling down until %(until)s"), until=until)
-    return find_config_reason(row)
-
-
-def is_cooling_down(row: PluginInstance) -> bool:
-    """Say whether a failover has set ``row`` aside for now."""
-    return row.unavailable_until is not None and row.unavailable_until > timezone.now()
-
-
-def find_config_reason(row: PluginInstance) -> Reason | None:
-    """Return what is wrong with the stored config of ``row``, or None."""
     try:
         read_config(row)
     except ConfigError as error:
         return describe_row_error(row, error)
     return None
+
+
+def is_cooling_down(row: PluginInstance) -> bool:
+    """Say whether a failover has set ``row`` aside for now."""
+    return row.unavailable_until is not None and row.unavailable_until > timezone.now()
 
 
 def describe_row_error(row: PluginInstance, error: ConfigError) -> Reason:
