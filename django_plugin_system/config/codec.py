@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import UNBOUND, Belonging, find_belongings
 from django_plugin_system.config.encoding import Encoded, encode_model
-from django_plugin_system.config.json_tree import INSIDE, TOO_DEEP, find_deep, replace_json, walk_json
+from django_plugin_system.config.json_tree import INSIDE, TOO_DEEP, find_deep, look_up, replace_json, walk_json
 from django_plugin_system.config.opened import Opened, Secrets, identify, open_config
 from django_plugin_system.config.references import (
     Reference,
@@ -102,7 +102,10 @@ class Codec:
         :raises SecretError: if a stored secret in it cannot be opened.
         """
         if isinstance(data, BaseModel):
-            return Parsed(self._check_class(data))
+            if isinstance(data, self.schema):
+                return Parsed(data)
+            reason = f"is a {type(data).__name__}, expected a {self.schema.__name__}"
+            raise InvalidConfig(self.subject, [FieldProblem((), reason)])
         if not isinstance(data, Mapping):
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
         if (deep := find_deep(dict(data))) is not None:
@@ -160,12 +163,6 @@ class Codec:
     def _locate(self, path: Path, data: Any) -> Path:
         return locate(make_loc(path, data), self.schema, data)
 
-    def _check_class(self, model: BaseModel) -> BaseModel:
-        if isinstance(model, self.schema):
-            return model
-        reason = f"is a {type(model).__name__}, expected a {self.schema.__name__}"
-        raise InvalidConfig(self.subject, [FieldProblem((), reason)])
-
     # Storing
 
     def store(self, parsed: Parsed, previous: Opened | None = None) -> Opened:
@@ -186,7 +183,7 @@ class Codec:
             sealed = stored.tokens[path] = Sealed(plain, bonds, context)
             known = next(filter(None, (one.find_marker(path, sealed, self.keyring) for one in former)), None)
             marker = known or tokens.seal(plain, self.place, path, self.keyring, encoded.tree, bonds)
-            encoded.placeholders[path].update(marker)
+            look_up(encoded.tree, path)[0].update(marker)
         return stored
 
     def _encode(self, parsed: Parsed) -> tuple[Encoded, Any]:
@@ -326,7 +323,11 @@ class Codec:
         model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
         places = {self._locate(path, resolved.data): path for path in given} if problems else {}
         unfit = {places[place] for place in places for problem in problems if problem.path[: len(place)] == place}
-        if unfit and _take_as_json(resolved, {path: given[path] for path in unfit}):
+        spelled = {path: value for path in unfit if (value := parse_given(given[path])) is not None}
+        for path, value in spelled.items():
+            container, key = resolved.places[path]
+            container[key] = value
+        if spelled:
             model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
         if model is None:
             names = {place: resolved.references[path] for place, path in places.items()}
@@ -367,16 +368,6 @@ def _fill_in(encoded: Encoded) -> Any:
     secrets = encoded.secrets
     tree = json.loads(json.dumps(encoded.tree))
     return replace_json(tree, lambda path, _value: secrets.get(path, INSIDE))
-
-
-def _take_as_json(resolved: Resolved, given: Mapping[Path, Any]) -> bool:
-    """Replace texts in ``resolved.data`` by the JSON that they spell; say whether there was any."""
-    values = {path: parse_given(text) for path, text in given.items()}
-    found = {path: value for path, value in values.items() if value is not None}
-    for path, value in found.items():
-        container, key = resolved.places[path]
-        container[key] = value
-    return bool(found)
 
 
 def _cut(problems: Iterable[FieldProblem], references: Mapping[Path, Reference]) -> list[FieldProblem]:

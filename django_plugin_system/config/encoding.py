@@ -32,8 +32,6 @@ class Encoded:
     tree: Any = None
     secrets: dict[Path, Any] = field(default_factory=dict, repr=False)
     """Plain JSON, or bytes, by path."""
-    placeholders: dict[Path, dict[str, str]] = field(default_factory=dict)
-    """The object in ``tree`` that stands for each."""
 
 
 def encode_model(model: BaseModel, dump: Any, given: Mapping[Path, Any]) -> Encoded:
@@ -84,9 +82,9 @@ class _Encoder:
             return [self.encode(item, dumps[index], (*path, str(index))) for index, item in enumerate(value)]
         return _encode_leaf(value, dump, path)
 
-    def _take_secret(self, plain: Any, path: Path) -> dict[str, str]:
+    def _take_secret(self, plain: Any, path: Path) -> Any:
         self.encoded.secrets[path] = plain if isinstance(plain, bytes) else _encode_plain(plain, path)
-        return self.encoded.placeholders.setdefault(path, {})
+        return {}
 
 
 def _encode_plain(plain: Any, path: Path) -> Any:

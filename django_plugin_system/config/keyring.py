@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import os
 from contextlib import suppress
@@ -30,7 +29,7 @@ SETTING = "PLUGIN_SYSTEM['ENCRYPTION_KEYS']"
 class KeyRing:
     """An ordered set of AES-256 keys. Its ``repr`` shows key ids only, and it does not pickle."""
 
-    __slots__ = ("_ciphers", "_macs", "primary_id")
+    __slots__ = ("_ciphers", "primary_id")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         """Take raw ``keys`` of 32 bytes; the first one encrypts.
@@ -42,7 +41,6 @@ class KeyRing:
             raise InvalidSetting(SETTING, "must hold at least one key, and each key once")
         self.primary_id = ids[0]
         self._ciphers = {key_id: AESGCM(key) for key_id, key in zip(ids, keys, strict=True)}
-        self._macs = tuple(hmac.digest(key, b"dps fingerprint v1", "sha256") for key in keys)
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -61,10 +59,6 @@ class KeyRing:
         with suppress(InvalidTag):
             return self._ciphers[key_id].decrypt(nonce, sealed, associated_data)
         return None
-
-    def fingerprint(self, message: bytes) -> str:
-        """Return a keyed hash of ``message`` that tells nobody without the key what the message was."""
-        return hmac.new(self._macs[0], message, hashlib.sha256).hexdigest()[:32]
 
     def __repr__(self) -> str:
         return f"<KeyRing {', '.join(self.key_ids)}>"

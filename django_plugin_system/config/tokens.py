@@ -22,6 +22,7 @@ import decimal
 import json
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.exceptions import (
@@ -134,14 +135,11 @@ def _decode(text: str, path: Path) -> bytes:
 
 
 def _read_bonds(header: bytes, path: Path) -> Bonds:
-    try:
-        found = json.loads(header) if header else []
-        bonds = tuple((up, name) for up, name in found)
-    except (ValueError, TypeError, RecursionError):
-        bonds = ((0, ""),)
-    if not all(type(up) is int and up > 0 and (name is None or isinstance(name, str)) for up, name in bonds):
-        raise MalformedToken(path)
-    return bonds
+    with suppress(ValueError, TypeError, RecursionError):
+        bonds = tuple((up, name) for up, name in json.loads(header or b"[]"))
+        if all(type(up) is int and up > 0 and (name is None or isinstance(name, str)) for up, name in bonds):
+            return bonds
+    raise MalformedToken(path)
 
 
 # What a token is bound to

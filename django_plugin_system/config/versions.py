@@ -26,25 +26,21 @@ def _wrap(plain: Any) -> Any:
     return SecretBytes(plain) if isinstance(plain, bytes) else Secret[Any](plain)
 
 
-def unwrap_secrets(wrapped: Any, path: Path = ()) -> tuple[Any, dict[Path, Any]]:
+def unwrap_secrets(wrapped: Any) -> tuple[Any, dict[Path, Any]]:
     """Return ``wrapped`` in the clear, and what was still secret in it by path."""
-    if isinstance(wrapped, SECRET_TYPES):
-        plain = wrapped.get_secret_value()
-        return plain, {path: plain}
     secrets: dict[Path, Any] = {}
-    result: Any = wrapped
-    if isinstance(wrapped, dict):
-        result = {}
-        for key, item in wrapped.items():
-            result[key], inner = unwrap_secrets(item, (*path, str(key)))
-            secrets |= inner
-    elif isinstance(wrapped, (list, tuple)):
-        result = []
-        for index, item in enumerate(wrapped):
-            plain, inner = unwrap_secrets(item, (*path, str(index)))
-            result.append(plain)
-            secrets |= inner
-    return result, secrets
+
+    def unwrap(value: Any, path: Path) -> Any:
+        if isinstance(value, SECRET_TYPES):
+            secrets[path] = value.get_secret_value()
+            return secrets[path]
+        if isinstance(value, dict):
+            return {key: unwrap(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [unwrap(item, (*path, str(index))) for index, item in enumerate(value)]
+        return value
+
+    return unwrap(wrapped, ()), secrets
 
 
 def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) -> Any:

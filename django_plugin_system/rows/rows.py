@@ -66,6 +66,11 @@ def _remember(name: str, value: Any) -> Any:
     return to_text(value) if name == "config" else value
 
 
+def _to_stored(known: Mapping[str, Any]) -> configuration.Stored:
+    """Return the config among remembered columns."""
+    return configuration.Stored(json.loads(known["config"]), known["config_version"], known.get("item_id"))
+
+
 class ChangeAnnouncingModel(models.Model):
     """A row whose every write is seen by the next selection, in every process."""
 
@@ -264,13 +269,16 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """Return what the database held when it was last looked at."""
         known = self.loaded.settle().values
         if "config" in known:
-            return configuration.Stored(json.loads(known["config"]), known["config_version"], known.get("item_id"))
-        if configuration.needs_previous(self, config):  # a row made by hand may be about to overwrite one
-            manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
-            using = self._state.db or router.db_for_write(type(self), instance=self)
-            for found in manager.using(using).filter(pk=self.pk).values_list("config", "config_version", "item_id"):
-                return configuration.Stored(*found)
+            return _to_stored(known)
+        if configuration.needs_previous(self, config):
+            return self._read_overwritten(self._state.db or router.db_for_write(type(self), instance=self))
         return None
+
+    def _read_overwritten(self, using: str) -> configuration.Stored | None:
+        """Return what a row made by hand may be about to overwrite."""
+        manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
+        found = manager.using(using).filter(pk=self.pk).values_list("config", "config_version", "item_id").first()
+        return configuration.Stored(*found) if found else None
 
     @leaving_frames_behind
     def renew_config(self) -> None:
@@ -328,10 +336,9 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
         :raises NewerConfigVersion: if it would.
         """
-        if "config" not in self.loaded.settle().values and "config" in self.__dict__:
-            manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
-            for stored in manager.using(using).filter(pk=self.pk).values_list("config_version", flat=True):
-                configuration.check_overwritten(self, stored)
+        is_typed = "config" not in self.loaded.settle().values and "config" in self.__dict__
+        if is_typed and (stored := self._read_overwritten(using)):
+            configuration.check_overwritten(self, stored.version)
 
     def is_config_changed(self) -> bool:
         """Say whether the config, or its version, is not what this object read or wrote last."""
@@ -373,5 +380,4 @@ class ConfiguredModel(ChangeAnnouncingModel):
                 setattr(self, name, value)
             return True
         stored = configuration.Stored(held[0], held[1], known.get("item_id"))
-        seen = configuration.Stored(json.loads(known["config"]), known["config_version"], known.get("item_id"))
-        return is_same_version and configuration.says_the_same(self, stored, seen)
+        return is_same_version and configuration.says_the_same(self, stored, _to_stored(known))

@@ -30,7 +30,7 @@ import types
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
 import typing_extensions
 from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Secret, SecretBytes, SecretStr
@@ -87,7 +87,7 @@ class Node:
     @property
     def cls(self) -> Any:
         """The class of values: ``list`` for ``list[int]``; the annotation itself, where it is no class."""
-        return typing_extensions.get_origin(self.annotation) or self.annotation
+        return get_origin(self.annotation) or self.annotation
 
     @property
     def is_secret(self) -> bool:
@@ -142,7 +142,7 @@ class Node:
         """The values of a ``Literal``, the members of an enum."""
         if self.kind is not Kind.CHOICE:
             return ()
-        values: Any = self.annotation if isinstance(self.annotation, type) else _get_args(self.annotation)
+        values: Any = self.annotation if isinstance(self.annotation, type) else get_args(self.annotation)
         return tuple(values)
 
     @property
@@ -287,7 +287,7 @@ class _Compiler:
 
     def _unite(self, node: Node) -> Node:
         """Return ``node`` with its members; where ``None`` leaves but one of them, that one with what stands around."""
-        args = _get_args(node.annotation) or _get_bounds(node.annotation)
+        args = get_args(node.annotation) or _get_bounds(node.annotation)
         members = [self.compile(arg) for arg in args]
         plain = [member for member in members if not _is_none(member.annotation)]
         nullable = any(member.nullable for member in members)
@@ -317,7 +317,7 @@ class _Compiler:
         return parts
 
     def _iter_parts(self, kind: Kind, annotation: Any) -> Iterator[Part]:
-        origin, args = typing_extensions.get_origin(annotation), _get_args(annotation)
+        origin, args = get_origin(annotation), get_args(annotation)
         if kind is Kind.MODEL or _is_named_tuple(origin or annotation):
             yield from self._iter_fields(origin or annotation, get_given(origin, args))
         elif kind is Kind.TUPLE:
@@ -352,7 +352,7 @@ class _Compiler:
 
 
 def _get_kind(annotation: Any) -> Kind:  # noqa: PLR0911 - a table, in an order that matters
-    origin, args = typing_extensions.get_origin(annotation), _get_args(annotation)
+    origin, args = get_origin(annotation), get_args(annotation)
     cls = origin or annotation
     if isinstance(annotation, (str, ForwardRef)):
         return Kind.UNKNOWN
@@ -385,10 +385,6 @@ def _is_named_tuple(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
 
 
-def _get_args(annotation: Any) -> tuple[Any, ...]:
-    return typing_extensions.get_args(annotation)
-
-
 def _get_bounds(annotation: Any) -> tuple[Any, ...]:
     if not isinstance(annotation, TypeVar):
         return ()
@@ -398,7 +394,7 @@ def _get_bounds(annotation: Any) -> tuple[Any, ...]:
 def _peel(annotation: Any, around: list[Any], through: list[Any]) -> Any:
     """Return the bare type; note what stood around it, and what was looked through."""
     while not any(annotation is known for known in through):
-        origin, args = typing_extensions.get_origin(annotation), _get_args(annotation)
+        origin, args = get_origin(annotation), get_args(annotation)
         alias = getattr(origin or annotation, "__value__", None) or getattr(annotation, "__supertype__", None)
         if origin is Annotated:
             annotation = args[0]
@@ -428,12 +424,12 @@ def _expand(metadata: Iterable[Any]) -> Iterator[Any]:
 
 def _iter_content(annotation: Any) -> Iterator[Any]:
     """Yield what is inside a secret type, whose brackets, or those of a class it derives from, say it."""
-    cls = typing_extensions.get_origin(annotation) or annotation
+    cls = get_origin(annotation) or annotation
     if issubclass(cls, (SecretStr, SecretBytes)):
         yield str if issubclass(cls, SecretStr) else bytes
         return
     bases = [base for one in cls.__mro__ for base in typing_extensions.get_original_bases(one)]
-    args = [arg for found in (annotation, *bases) for arg in _get_args(found) if not isinstance(arg, TypeVar)]
+    args = [arg for found in (annotation, *bases) for arg in get_args(found) if not isinstance(arg, TypeVar)]
     yield from args[:1]
 
 
@@ -480,5 +476,5 @@ def _iter_extra(cls: type) -> Iterator[Any]:
     """Yield the type of the values that a model takes beside its fields, where it declares one."""
     if issubclass(cls, BaseModel) and cls.model_config.get("extra") == "allow":
         hint = get_hints(cls).get("__pydantic_extra__")
-        options = _get_args(hint) if typing_extensions.get_origin(hint) in (Union, types.UnionType) else (hint,)
-        yield from (_get_args(option)[1] for option in options if _get_args(option))
+        options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        yield from (get_args(option)[1] for option in options if get_args(option))

@@ -74,13 +74,6 @@ def test_a_ring_hides_its_keys() -> None:
     assert not hasattr(ring, "__dict__")
 
 
-def test_fingerprints_need_the_key() -> None:
-    """A fingerprint tells equal messages, and differs from key to key."""
-    one, other = KeyRing([b"a" * 32]), KeyRing([b"b" * 32])
-    assert one.fingerprint(b"x") == KeyRing([b"a" * 32]).fingerprint(b"x")
-    assert len({one.fingerprint(b"x"), one.fingerprint(b"y"), other.fingerprint(b"x")}) == 3
-
-
 @pytest.mark.parametrize("secret", ["a secret key", b"a secret key"])
 def test_the_derived_key_is_hkdf_of_the_secret_key(secret: str | bytes) -> None:
     """Without a key of its own the first one is HKDF-SHA256 of ``SECRET_KEY``, text or bytes."""
