@@ -18,9 +18,9 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import router
 from django.forms import Media
-from django.http import HttpResponseRedirect, QueryDict
+from django.http import HttpResponseRedirect
 from django.urls import reverse
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -42,6 +42,7 @@ from django_plugin_system.changes import changing
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
+from django_plugin_system.forms.typed_secrets import TypedSecrets
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.secret_dates import get_dates, note_typed
@@ -101,7 +102,7 @@ class InstancePage:
     is_allowed: bool
     """Whether the user may change or add the row."""
 
-    query: QueryDict
+    request: HttpRequest
     source: PluginInstance | None = None
     """The row that a new one is a copy of."""
 
@@ -124,11 +125,18 @@ class InstancePage:
         return self.is_allowed and self.schema is not None
 
     @cached_property
+    def draft(self) -> str:
+        """Which page of a new row this is, from its first to its last post."""
+        return self.request.POST.get("version") or get_random_string(22)
+
+    @cached_property
     def binding(self) -> ConfigBinding:
         """The configuration's form, of a row with a schema; as one JSON text if the address asks for that."""
         schema = cast("type[BaseModel]", self.schema)
-        generated = is_jsonform_installed() and AS_TEXT not in self.query
-        make = partial(ConfigBinding, schema, row=str(self.row.pk), generated=generated)
+        generated = is_jsonform_installed() and AS_TEXT not in self.request.GET
+        row = f"new, on page {self.draft}" if self.is_new else str(self.row.pk)
+        typed = TypedSecrets(str(self.request.user.pk), str(self.row.item_id), row)
+        make = partial(ConfigBinding, schema, row=str(self.row.pk), generated=generated, typed=typed)
         if self.is_new:
             return make(start=drop_secrets(open_current(self.source).stored, schema) if self.source else None)
         opened = open_current(self.row)
@@ -138,7 +146,8 @@ class InstancePage:
         """Return the form of the row, with the configuration if it can be edited."""
         attributes: dict[str, Any] = {"page": self}
         if self.is_editable:
-            attributes["config"] = ConfigFormField(self.binding, f"?{urlencode({**self.query.dict(), AS_TEXT: 1})}")
+            query = urlencode({**self.request.GET.dict(), AS_TEXT: 1})
+            attributes["config"] = ConfigFormField(self.binding, f"?{query}")
         metaclass: Any = type(PluginInstanceForm)
         made: type[PluginInstanceForm] = metaclass(
             PluginInstanceForm.__name__, (*bases, PluginInstanceForm), attributes
@@ -158,7 +167,7 @@ class InstancePage:
 
 
 class VersionField(forms.CharField):
-    """Which state of the row the form was made from; no edit of the operator's."""
+    """Which state of the row the form was made from, or which page of a new one it is; no edit of the operator's."""
 
     widget = forms.HiddenInput
 
@@ -185,6 +194,7 @@ class PluginInstanceForm(ModelForm):
         self.initial.pop("config", None)  # the form is made from the binding, never from what is stored
         if self.instance._state.adding:  # noqa: SLF001 - how Django says that a row is new
             self.instance.item = self.page.row.item
+            self.initial["version"] = self.page.draft
         else:
             self.initial["version"] = get_version(self.instance)
 
@@ -293,7 +303,7 @@ class PluginInstanceAdmin(InstanceList):
         """Return what the request is about: a stored row, or a new one of the item that ``add_view`` has found."""
         page: InstancePage | None = getattr(request, "plugin_page", None)
         if obj is not None and (page is None or page.row is not obj):
-            page = InstancePage(obj, self.has_change_permission(request, obj), request.GET)
+            page = InstancePage(obj, self.has_change_permission(request, obj), request)
             request.plugin_page = page  # type: ignore[attr-defined]
         return page
 
@@ -301,7 +311,7 @@ class PluginInstanceAdmin(InstanceList):
         """Show the columns, the configuration, and for a stored row its state."""
         page = self.get_page(request, obj)
         config = ("config" if page is not None and page.is_editable else "stored_config",)
-        hidden = ("version",) if obj is not None and self.has_change_permission(request, obj) else ()
+        hidden = ("version",) if page is not None and page.is_allowed else ()
         fieldsets = ((None, {"fields": (*_BASICS, *hidden)}), (_("Configuration"), {"fields": config}))
         return fieldsets if obj is None else (*fieldsets, (_("State"), {"fields": (*_HEALTH, *_TIMES)}))
 
@@ -355,7 +365,7 @@ class PluginInstanceAdmin(InstanceList):
         if source is not None and request.method == "GET":
             text = _("This is a copy of %(name)s. Its secrets were not copied: type them where they are needed.")
             messages.info(request, text % {"name": source.name})
-        page = InstancePage(PluginInstance(item=item), is_allowed=True, query=request.GET, source=source)
+        page = InstancePage(PluginInstance(item=item), is_allowed=True, request=request, source=source)
         request.plugin_page = page  # type: ignore[attr-defined]
         context = {"title": _("Add %(item)s instance") % {"item": item.name}, **(extra_context or {})}
         return super().add_view(request, form_url, context)
@@ -395,7 +405,7 @@ class PluginInstanceAdmin(InstanceList):
         item = find_item(row.item_id) if row else None
         if item is None:
             raise PermissionDenied
-        page = InstancePage(PluginInstance(item=item), self.has_add_permission(request), request.GET)
+        page = InstancePage(PluginInstance(item=item), self.has_add_permission(request), request)
         request.plugin_page = page  # type: ignore[attr-defined]
 
     def save_model(self, request: HttpRequest, obj: PluginInstance, form: Any, change: Any) -> None:
@@ -405,7 +415,7 @@ class PluginInstanceAdmin(InstanceList):
         """
         seen = form.initial.get("version")  # the list's forms have none
         with changing(using := router.db_for_write(PluginInstance, instance=obj)):
-            if seen:
+            if seen and change:
                 rows = PluginInstance.objects.using(using).select_for_update(no_key=True)
                 stored = rows.filter(pk=obj.pk).first()
                 if stored is None or get_version(stored) != seen:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from django_plugin_system.forms.typed_secrets import TypedSecrets
+
 BLOT = "••••••••"
 """What people who may only look see in the place of a secret."""
 
@@ -69,7 +71,7 @@ class ConfigBinding:
     With ``generated`` django-jsonform draws it; without, or where it cannot, the configuration is one JSON text.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what there is to know about the row
         self,
         schema: type[BaseModel],
         stored: Mapping[str, Any] | None = None,
@@ -78,13 +80,16 @@ class ConfigBinding:
         row: str = "",
         start: Mapping[str, Any] | None = None,
         generated: bool = True,
+        typed: TypedSecrets | None = None,
     ) -> None:
         """Make the form of ``stored``, None for a new row.
 
         ``opened`` are the secrets that can be read, by path; ``row`` is the row's id; ``start`` is what the form
-        of a new row starts with, without secrets.
+        of a new row starts with, without secrets. ``typed`` hands typed secrets back after a refusal; without it, they
+        are asked for again.
         """
         self.is_new = stored is None
+        self._typed = typed
         self._schema = schema
         known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
         control, self._models = _build(schema)
@@ -140,7 +145,7 @@ class ConfigBinding:
             return Submission(None, changed=False, form=form)
         if not isinstance(form, dict):
             return _refuse(_("A configuration is a JSON object, in braces."), form)
-        return self._read_changed(form)
+        return self._read_changed(self._typed.open(form) if self._typed else form)
 
     def _read_changed(self, form: dict[str, Any]) -> Submission:
         reading = Reading(self.plain)
@@ -177,14 +182,21 @@ class ConfigBinding:
     def redisplay(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
         form = _parse_or_none(text)
+        if not isinstance(form, dict):
+            return self._redisplay_odd(form, text)
+        form = self._typed.open(form) if self._typed else form
         known = {part for _path, part in walk_json(self.plain) if type(part) in (str, int, float)}
-        if self.generated and isinstance(form, dict):  # what was left out stays, so it must not come back empty
-            return show_json(self.control.redisplay({**self._form, **form}, known))
-        if self.generated or (form is None and (not text or holds_secret(self.control))):
+        if self.generated:  # what was left out stays, so it must not come back empty
+            shown = self.control.redisplay({**self._form, **form}, known)
+        else:
+            shown = _redisplay_text(self.control, form, known) if holds_secret(self.control) else form
+        return show_json(self._typed.seal(shown, form) if self._typed else shown)
+
+    def _redisplay_odd(self, form: Any, text: str | None) -> str:
+        """Return what may be shown of what is no configuration: nothing, where a secret can be in it."""
+        if self.generated or not text or holds_secret(self.control):
             return self.get_text()
-        if form is None:  # no JSON, and no secret can be in it
-            return str(text)
-        return show_json(_redisplay_text(self.control, form, known) if holds_secret(self.control) else form)
+        return text if form is None else show_json(form)
 
 
 def _refuse(problem: str, form: Any = None) -> Submission:

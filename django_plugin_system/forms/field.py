@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class ConfigFormField(forms.Field):
     """The configuration of one row. Its cleaned value is a ``Submission``.
 
-    Nothing that was typed as a secret is ever drawn, also when the form is shown again.
+    Nothing that was typed as a secret is ever drawn, other than encrypted when the form is shown again.
     """
 
     widget: GeneratedConfigWidget | TextConfigWidget
@@ -112,7 +112,7 @@ def is_jsonform_installed() -> bool:
 
 
 def get_script_texts() -> dict[str, str]:
-    """Return the texts that django-jsonform's script writes in English, in the language of the request."""
+    """Return the texts that django-jsonform's script writes in English, and ours, in the language of the request."""
     return {
         "Add item": _("Add item"),
         "Add new item": _("Add new item"),
@@ -124,6 +124,8 @@ def get_script_texts() -> dict[str, str]:
         "Move up": _("Move up"),
         "Remove": _("Remove"),
         "Select...": _("Select…"),
+        "typed": _("Typed, not saved yet. It is kept for half an hour; type over it to replace it."),
+        "retype": _("Not kept: type this secret again."),
     }
 
 

@@ -32,6 +32,9 @@ PLACEHOLDER = "[stored secret {}]"
 RETYPE = "[type this secret again]"
 """What stands for a secret that was typed into a form that was refused; the server never accepts it."""
 
+TYPED = "[typed, not saved yet: {}]"
+"""What stands for such a secret where it can be handed back; see ``typed_secrets``."""
+
 MASK_PROBLEM = gettext_lazy("This is a mask, not a secret. Type the secret itself.")
 
 ANY_KEY = "\x00any key"
@@ -39,6 +42,7 @@ ANY_KEY = "\x00any key"
 
 _ID = re.compile(r"\[stored secret ([0-9a-f]{16})\]\Z")
 _OPENING = PLACEHOLDER.partition("{}")[0]
+_TYPED_OPENING = TYPED.partition("{}")[0]
 _MASK = re.compile(r"[\s*\u2022\u25cf\u2219\u00b7\u2024\u2027\uff0a\u30fb]+\Z")
 
 
@@ -53,6 +57,8 @@ def find_marker_problem(text: Any) -> str | None:
         return None
     if RETYPE in text:
         return _("The form was refused, so what you typed here was not kept. Type the secret again.")
+    if _TYPED_OPENING in text:
+        return _("What was typed before is too old, or not from here. Type the secret again.")
     if _OPENING in text:
         return _("Text was added to the stored secret. Empty the field, then type the whole new secret.")
     return None

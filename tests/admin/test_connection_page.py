@@ -319,7 +319,7 @@ def test_too_many_tests_at_once(admin_client: Client, checked: Row, monkeypatch:
 
 
 def test_without_javascript(admin_client: Client, checked: Row) -> None:
-    """The page is drawn again with the result and all that was typed, but for typed secrets; nothing is saved."""
+    """The page is drawn again with the result and all that was typed, secrets encrypted; nothing is saved."""
     CheckedSms.behave = raising(OSError("no <b>route</b>"))
     form = edit_config(open_change(admin_client, checked), timeout=31, auth_token=TYPED)
     response = post(admin_client, checked, {**form, "name": "renamed", "_save": "Save"})
@@ -329,8 +329,9 @@ def test_without_javascript(admin_client: Client, checked: Row) -> None:
     assert TYPED not in page
     again = read_form(response)
     assert (again["name"], re.findall(r'"timeout": *(\d+)', again["config"])) == ("renamed", ["31"])
-    assert "[type this secret again]" in again["config"]
     assert (get_row(checked).name, get_row(checked).load_config().timeout) == ("transactional", 10)
+    assert admin_client.post(url("change", checked.pk), again).status_code == 302
+    assert get_row(checked).load_config().auth_token.get_secret_value() == TYPED
 
 
 # When it goes wrong

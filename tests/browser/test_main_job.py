@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -64,23 +65,39 @@ def test_add_two_instances_and_edit_one(admin_page: Page, screenshot: Shoot) -> 
 
 
 def test_invalid_value_is_shown_on_its_field(admin_page: Page, screenshot: Shoot) -> None:
-    """The message stands at the input, what was typed is still there, and the secret asks to be typed again."""
+    """The message stands at the input, what was typed is still there, the secret too, unseen by anybody."""
     page = admin_page
     add_instance(page, "transactional", account_sid="wrong", auth_token=SECRET, timeout="-1")
     row = page.locator(".rjf-input-group", has=field(page, "account_sid"))
     expect(row.locator(".rjf-error-text")).to_contain_text("should match pattern")
     expect(field(page, "account_sid")).to_have_value("wrong")
     expect(field(page, "account_sid")).to_have_attribute("aria-invalid", "true")
-    expect(field(page, "auth_token")).to_have_value("[type this secret again]")
+    expect(field(page, "auth_token")).to_have_value(re.compile(r"^\[typed, not saved yet: "))
+    secret = page.locator(".rjf-input-group", has=field(page, "auth_token"))
+    expect(secret.locator(".dps-typed")).to_contain_text("Typed, not saved yet.")
     expect(page.locator(".errorlist").first).to_contain_text("Account SID: ")
     screenshot("invalid-value", full_page=True)
     field(page, "account_sid").fill(SID)
     field(page, "timeout").fill("5")
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    config: Any = PluginInstance.objects.get().load_config()
+    assert config.auth_token.get_secret_value() == SECRET
+
+
+def test_a_typed_secret_can_be_typed_anew(admin_page: Page) -> None:
+    """A click selects what stands for it, so that what is typed replaces it; one that is too old says so."""
+    page = admin_page
+    add_instance(page, "transactional", account_sid="wrong", auth_token="another one")
+    field(page, "account_sid").fill(SID)
+    field(page, "auth_token").fill("[typed, not saved yet: 0badf00d.1.AAAA]")
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".rjf-error-text")).to_contain_text("Type the secret again")
+    expect(page.locator(".dps-typed")).to_have_text("Not kept: type this secret again.")
     field(page, "auth_token").click()
     expect(field(page, "auth_token")).to_be_focused()
     page.keyboard.type(SECRET)
+    expect(page.locator(".dps-typed")).to_have_count(0)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".messagelist .success")).to_be_visible()
     config: Any = PluginInstance.objects.get().load_config()

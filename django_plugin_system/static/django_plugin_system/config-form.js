@@ -6,7 +6,9 @@
   const JOIN = "\u00a7";
   const INNER = "rjf" + JOIN;
   const REFERENCE = /^\s*\{\s*"\$(env|file)"/;
-  const PLACEHOLDER = /^\[(stored secret [0-9a-f]{16}|type this secret again)\]$/;
+  const RETYPE = "[type this secret again]";
+  const TYPED = /^\[typed, not saved yet: [^\]]+\]$/;
+  const STORED = /^\[stored secret [0-9a-f]{16}\]$/;
   const ANIMATION = 250; // milliseconds; the renderer moves and removes rows after 200
   let lastId = 0;
 
@@ -73,7 +75,7 @@
 
   function selectPlaceholder(event) {
     const input = event.target;
-    if (PLACEHOLDER.test(input.value)) {
+    if (input.value === RETYPE || TYPED.test(input.value) || STORED.test(input.value)) {
       if (event.type === "mousedown") {
         event.preventDefault(); // a click would end with a selection of its own
         input.focus();
@@ -89,7 +91,9 @@
     }
   }
 
-  function maskSecret(input) {
+  function maskSecret(input, texts) {
+    const say = () => sayWhatItIs(input, texts);
+    say();
     if (input.classList.contains("dps-secret")) {
       return;
     }
@@ -101,12 +105,23 @@
     input.addEventListener("focus", selectPlaceholder);
     input.addEventListener("mousedown", selectPlaceholder);
     input.addEventListener("keydown", submitOnEnter);
-    input.addEventListener("input", showReference);
-    showReference({ target: input });
+    input.addEventListener("input", say);
   }
 
-  function showReference(event) {
-    event.target.classList.toggle("dps-reference", REFERENCE.test(event.target.value)); // it names a place, no secret
+  function sayWhatItIs(input, texts) {
+    input.classList.toggle("dps-reference", REFERENCE.test(input.value)); // it names a place, no secret
+    const box = input.closest(".rjf-input-group") || input.parentElement;
+    const old = box.querySelector(":scope > .dps-typed");
+    const text = TYPED.test(input.value) ? texts.typed : input.value === RETYPE ? texts.retype : "";
+    if ((old ? old.textContent : "") === text) {
+      return; // every write is seen by the observer
+    }
+    if (old) {
+      old.remove();
+    }
+    if (text) {
+      box.append(Object.assign(document.createElement("span"), { className: "rjf-help-text dps-typed", textContent: text }));
+    }
   }
 
   function translate(element, texts) {
@@ -157,7 +172,7 @@
       input.setAttribute("autocomplete", "off");
       const name = (input.name || "").slice(INNER.length);
       if (input.tagName === "TEXTAREA" && told.secrets.some((pattern) => matches(pattern, name))) {
-        maskSecret(input);
+        maskSecret(input, told.texts);
       }
     });
     container.querySelectorAll("button").forEach((button) => nameButton(button, told.texts));
