@@ -44,14 +44,13 @@ class TypedSecrets:
 
     def seal(self, shown: Any, form: Any, place: _Place = ()) -> Any:
         """Return ``shown``, which is drawn of a refused ``form``, with what was typed there encrypted."""
-        if shown == RETYPE and form != RETYPE and not is_placeholder(form) and not find_marker_problem(form):
-            return self._encrypt(form, place)
+        if shown == RETYPE:
+            was_typed = form is not None and not is_placeholder(form) and not find_marker_problem(form)
+            return self._encrypt(form, place) if was_typed else shown
         if isinstance(shown, str) and isinstance(form, str) and shown != form and RETYPE in shown:
             return _in_json_text(shown, lambda inner: self.seal(inner, parse_json(form), place))
-        if type(shown) is type(form):
-            given = dict(iter_json(form))
-            return map_json(shown, lambda key, part: self.seal(part, given.get(key), _enter(place, shown, key)))
-        return shown
+        given = dict(iter_json(form))
+        return map_json(shown, lambda key, part: self.seal(part, given.get(key), _enter(place, shown, key)))
 
     def open(self, form: Any, place: _Place = ()) -> Any:
         """Return a posted ``form`` with what was typed before in the clear; what does not open is left as it is."""
