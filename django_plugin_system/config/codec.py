@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -262,14 +263,10 @@ class Codec:
 
     def _renew(self, previous: Opened | None) -> Opened | None:
         """Return what was stored as the class stores it today; as it was, where it cannot be read."""
-        if previous is None or not get_tree(self.schema).is_bound:
-            return previous
-        try:
-            encoded, _data = self._encode(self.restore(previous))
-        except ConfigError:
-            return previous
-        secrets = {path: Sealed(plain, (), []) for path, plain in encoded.secrets.items()}
-        return Opened(encoded.tree, self.place, tokens=secrets)
+        if previous is not None and get_tree(self.schema).is_bound:
+            with suppress(ConfigError):
+                return self.store(self.restore(previous))
+        return previous
 
     def _find_typed(self, parsed: Parsed) -> set[Path]:
         """Return where plain values were given, by stored path: a person typed them, or a program wrote them out."""
@@ -390,7 +387,6 @@ def _find_exposed(model: BaseModel, secrets: Secrets) -> list[FieldProblem]:
 
 
 def _dump(model: BaseModel) -> Any:
-    try:
+    with suppress(Exception):  # foreign code
         return model.model_dump(mode="json", by_alias=False, round_trip=True, warnings="error")
-    except Exception:  # noqa: BLE001 - foreign code
-        return MISSING
+    return MISSING

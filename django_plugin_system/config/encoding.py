@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -106,26 +107,20 @@ class _SecretEncoder(_Encoder):
     """Encodes what is inside of one secret, where another one is a value like any."""
 
     def _take_secret(self, plain: Any, path: Path) -> Any:
-        try:
+        with suppress(UnicodeDecodeError):
             return plain.decode() if isinstance(plain, bytes) else plain
-        except UnicodeDecodeError:
-            pass
         raise refuse(path, "bytes that are no UTF-8 text cannot stand inside another secret")
 
 
 def _pair_items(value: Mapping[Any, Any], dump: Any, path: Path) -> Iterable[tuple[str, Any, Any]]:
     dumped = isinstance(dump, dict) and len(dump) == len(value)
-    keys = list(dump) if dumped else [_encode_key(key, path) for key in value]
+    keys = list(dump) if dumped else [key if isinstance(key, str) else encode_key(_to_json(key, path)) for key in value]
     dumps = list(dump.values()) if dumped else [MISSING] * len(keys)
     if any(isinstance(key, SECRET_TYPES) for key in value):
         raise refuse(path, "a secret cannot be the key of a dict")
     if len(set(keys)) != len(value):
         raise refuse(path, "two keys of this dict look the same as JSON")
     return zip(keys, value.values(), dumps, strict=True)
-
-
-def _encode_key(key: Any, path: Path) -> str:
-    return encode_key(key if isinstance(key, str) else _to_json(key, path))
 
 
 def _encode_leaf(value: Any, dump: Any, path: Path) -> Any:
@@ -138,10 +133,8 @@ def _encode_leaf(value: Any, dump: Any, path: Path) -> Any:
 
 
 def _to_json(value: Any, path: Path) -> Any:
-    try:
+    with suppress(Exception):  # foreign code; refused below, outside the handler
         return to_jsonable_python(value, inf_nan_mode="constants")
-    except Exception:  # noqa: BLE001, S110 - foreign code; refused below, outside the handler
-        pass
     raise refuse(path, f"a value of type {type(value).__name__} has no JSON form")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import os
 from contextlib import suppress
@@ -88,14 +87,12 @@ def parse_key(text: str, position: int = 0) -> bytes:
 
     :raises InvalidSetting: if it is no base64 of 32 bytes; the message gives the ``position``, not the text.
     """
-    problem = f"entry {position} must be {KEY_BYTES} bytes in base64, as manage.py pluginkey prints them"
-    try:
+    with suppress(ValueError):
         key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise InvalidSetting(SETTING, problem)
-    return key
+        if len(key) == KEY_BYTES:
+            return key
+    problem = f"entry {position} must be {KEY_BYTES} bytes in base64, as manage.py pluginkey prints them"
+    raise InvalidSetting(SETTING, problem)
 
 
 def derive_key(secret: str | bytes) -> bytes:

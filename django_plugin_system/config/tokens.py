@@ -125,13 +125,11 @@ def open_token(marker: dict[str, Any], place: Place, path: Path, keyring: KeyRin
 
 
 def _decode(text: str, path: Path) -> bytes:
-    try:
+    with suppress(ValueError):
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        data = b""
-    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text:
-        raise MalformedToken(path)
-    return data
+        if base64.urlsafe_b64encode(data).rstrip(b"=").decode() == text:
+            return data
+    raise MalformedToken(path)
 
 
 def _read_bonds(header: bytes, path: Path) -> Bonds:

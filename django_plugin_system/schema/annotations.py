@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from contextlib import suppress
 from typing import Annotated, Any, ForwardRef, TypeVar, Union
 
 import typing_extensions
@@ -41,10 +42,9 @@ def resolve_alias(alias: Any, owner: Any) -> Any:
     """Return what ``alias`` is where it is text, as that of a recursive type, in the module of its ``owner``."""
     holder = types.SimpleNamespace(__annotations__={"alias": alias})
     names = vars(sys.modules[owner.__module__])
-    try:
+    with suppress(NameError):
         return typing_extensions.get_type_hints(holder, names, include_extras=True)["alias"]
-    except NameError:
-        return alias
+    return alias
 
 
 def settle(annotation: Any, owner: type) -> Any:

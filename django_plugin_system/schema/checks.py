@@ -102,9 +102,7 @@ def _find_problems(root: Node) -> Iterator[str]:
         key = node.get_inner(Step.KEY)
         if key is not None and key.holds_secret:
             yield "a secret cannot be the key of a dict"
-        if node.discriminator is None and not all(part.node.holds_secret for part in node.parts if _is_member(part)):
+        if node.discriminator is None and not all(
+            part.node.holds_secret for part in node.parts if part.step is Step.MEMBER
+        ):
             yield "a union of a secret and a plain type cannot be told apart once stored: use a discriminator"
-
-
-def _is_member(part: Part) -> bool:
-    return part.step is Step.MEMBER

@@ -27,6 +27,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import types
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, partial
@@ -203,10 +204,9 @@ class Part:
         """Return the default, or what its factory makes now; PydanticUndefined if that is none, or cannot be told."""
         if self.default_factory is None:
             return self.default
-        try:
+        with suppress(Exception):  # foreign code, or a factory that looks at other fields
             return self.default_factory()
-        except Exception:  # noqa: BLE001 - foreign code, or a factory that looks at other fields
-            return PydanticUndefined
+        return PydanticUndefined
 
 
 def iter_nodes(root: Node, *, into_models: bool = True) -> Iterator[Node]:
@@ -272,15 +272,10 @@ class _Compiler:
         through: list[Any] = []
         annotation = _peel(annotation, around, through)
         kind = _get_kind(annotation)
-        node = Node(
-            kind,
-            annotation,
-            tuple(_expand(around)),
-            tuple(item for item in around if isinstance(item, FieldInfo)),
-            tuple(through),
-            _is_none(annotation),
-            () if kind is Kind.UNION else self._get_parts(kind, annotation),
-        )
+        infos = tuple(item for item in around if isinstance(item, FieldInfo))
+        parts = () if kind is Kind.UNION else self._get_parts(kind, annotation)
+        metadata, nullable = tuple(_expand(around)), _is_none(annotation)
+        node = Node(kind, annotation, metadata, infos, tuple(through), nullable, parts)
         if kind is Kind.UNKNOWN:
             self.is_complete = False
         return self._unite(node) if kind is Kind.UNION else node
@@ -293,13 +288,10 @@ class _Compiler:
         nullable = any(member.nullable for member in members)
         if len(plain) != 1:
             return dataclasses.replace(node, nullable=nullable, parts=[Part(Step.MEMBER, member) for member in plain])
-        return dataclasses.replace(
-            plain[0],
-            metadata=(*plain[0].metadata, *node.metadata),
-            infos=(*plain[0].infos, *node.infos),
-            through=(*node.through, *plain[0].through),
-            nullable=nullable,
-        )
+        [only] = plain
+        metadata, infos = (*only.metadata, *node.metadata), (*only.infos, *node.infos)
+        through = (*node.through, *only.through)
+        return dataclasses.replace(only, metadata=metadata, infos=infos, through=through, nullable=nullable)
 
     def _get_parts(self, kind: Kind, annotation: Any) -> Sequence[Part]:
         """Return the parts of a type; those of one that is being compiled are filled in later."""
