@@ -30,12 +30,18 @@ def make_copier(config: BaseModel) -> Callable[[], BaseModel]:
     is_plain = config.__pydantic_extra__ is None and config.__pydantic_private__ is None
     if not is_plain or type(config).__deepcopy__ is not BaseModel.__deepcopy__:
         return config.__deepcopy__
-    changeable = [(name, _make_value_copier(value)) for name, value in config.__dict__.items() if not _is_atom(value)]
+    cls, values, names = type(config), config.__dict__, config.__pydantic_fields_set__
+    changeable = [(name, _make_value_copier(value)) for name, value in values.items() if not _is_atom(value)]
 
     def copy_config() -> BaseModel:
-        made = config.__copy__()
+        made: BaseModel = _new(cls)
+        own = values.copy()
         for name, copy_value in changeable:
-            made.__dict__[name] = copy_value()
+            own[name] = copy_value()
+        _set_values(made, own)
+        _set_names(made, names.copy())
+        _set_extra(made, None)
+        _set_private(made, None)
         return made
 
     return copy_config
@@ -53,3 +59,11 @@ def _is_atom(value: Any) -> bool:
     if isinstance(value, SECRET_TYPES):
         return _is_atom(value.get_secret_value())
     return isinstance(value, _ATOMS)
+
+
+_new = object.__new__
+_set_values, _set_names, _set_extra, _set_private = (
+    BaseModel.__dict__[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+"""Set what ``BaseModel.__copy__`` sets, in a third of the time."""
