@@ -26,9 +26,14 @@ Path = tuple[str, ...]
 """Where a value stands in a configuration: the JSON keys from the root, list positions as digits."""
 
 
+def make_printable(text: str) -> str:
+    """Return ``text`` with an escape in the place of each character that a terminal may obey, or that ends a line."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def show_path(path: Path) -> str:
     """Return ``path`` as people write it: ``smtp.hosts.0``, or ``(root)`` for the whole."""
-    return ".".join(path) or "(root)"
+    return make_printable(".".join(path)) or "(root)"
 
 
 class PluginSystemError(Exception):

@@ -141,6 +141,7 @@ def test_paths_read_like_code() -> None:
     """A path is shown with dots; an empty one is the root."""
     assert show_path(("smtp", "hosts", "0")) == "smtp.hosts.0"
     assert show_path(()) == "(root)"
+    assert show_path(("tokens", "a\x1b[2K\nAll is well.\ud800")) == "tokens.a\\x1b[2K\\nAll is well.\\ud800"
 
 
 def test_key_errors_read_as_sentences() -> None:

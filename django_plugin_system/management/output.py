@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from django.core.management.base import CommandError
 from django.db import connections
 
+from django_plugin_system.exceptions import make_printable
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterable, Iterator
@@ -83,11 +85,6 @@ def open_new(path: Path, *, force: bool) -> Iterator[TextIO]:
     finally:
         for name in unfinished:
             os.unlink(name)  # noqa: PTH108 - as Path.unlink
-
-
-def make_printable(text: str) -> str:
-    """Return ``text`` with an escape in the place of each character that a terminal may obey or cannot show."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def list_problems(command: BaseCommand, problems: Iterable[object]) -> None:

@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from django_plugin_system.changes import get_place, note_change
 from django_plugin_system.config.leaks import describe
+from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
 from django_plugin_system.selection.cache import forget_selections
@@ -90,7 +91,7 @@ def record_failure(instance: PluginInstance, error: BaseException, cooldown: flo
     health.unavailable_until, health.last_error = timezone.now() + dt.timedelta(seconds=cooldown), text
 
     def tell() -> None:
-        logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, text)
+        logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, make_printable(text))
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
 
     values = {"last_error": text, "failures": F("failures") + 1}

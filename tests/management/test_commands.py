@@ -9,9 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
+from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.models import PluginItem, PluginType
-from tests.support.plugins import ConsoleSms, ProviderSmsV2, declare_item, declare_type
+from django_plugin_system.plugin import ConfigurablePlugin
+from django_plugin_system.sync import sync_registered_plugins_to_db
+from tests.support.plugins import AbstractSms, ConsoleSms, ProviderSmsV2, declare_item, declare_type
 from tests.support.rows import add_instance, write_raw
 
 if TYPE_CHECKING:
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
     from django_plugin_system.registry import Registry
 
 pytestmark = pytest.mark.django_db
+
+
+class Keyed(BaseModel):
+    """Secrets under names that operators choose."""
+
+    tokens: dict[str, SecretStr]
 
 
 def run(*args: str) -> list[str]:
@@ -96,6 +105,31 @@ def test_pluginsync_only_tells_on_request() -> None:
         "- Types created: 1, found: 0, updated: 0",
     ]
     assert not PluginType.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("pluginrotate", "--verify"), ("pluginexport",), ("pluginsync", "--mode", "update")], ids=" ".join
+)
+def test_no_command_obeys_what_is_stored(
+    declared: Registry, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    """A name in a configuration, and what came of it, moves no cursor and begins no line on the terminal."""
+    plugin_class = type("Keyed", (ConfigurablePlugin, AbstractSms), {"config_schema": Keyed, "send": str})
+    declare_type()
+    declare_item(plugin_class)
+    sync_registered_plugins_to_db()
+    bad = "a\x1b[2K\nEvery secret opens.\x9b\u202e"
+    row = add_instance("main", config={"tokens": {bad: "long-secret-value"}})
+    write_raw(row.pk, config={"tokens": {bad: {"$secret": f"dps1.{'0' * 8}.{'A' * 60}"}}})
+    declared.items.clear()
+    plugin_class.config_version = 2  # type: ignore[attr-defined]
+    declare_item(plugin_class)
+    with pytest.raises(CommandError):
+        call_command(*command)
+    said = "".join(capsys.readouterr())
+    assert "a\\x1b[2K\\nEvery secret opens" in said
+    assert not {*"\x1b\x9b\u202e"} & {*said}
+    assert "\nEvery secret" not in said
 
 
 def test_pluginkey_prints_a_usable_key(settings: Settings, provider: PluginItem) -> None:

@@ -21,6 +21,8 @@ FORMAT = "django-plugin-system"
 VERSION = 1
 MAX_DEPTH = 120
 """How many containers may stand inside one another: those of a configuration, and those around it."""
+_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that JSON leaves as they are, and terminals may obey."""
 VALUES = ("status", "priority", "description")
 """The columns that an entry gives as they are."""
 
@@ -92,7 +94,8 @@ def iter_json(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Itera
 
 
 def _to_json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 # Reading

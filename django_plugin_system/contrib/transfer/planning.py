@@ -107,7 +107,7 @@ class Plan:
         differences = _compare_columns({}, stored) if is_new else _compare_columns(stored, entry.values)
         if before is None or (entry.config is not None and not _says_the_same(entry, before)):
             if problems := _fit_config(row, entry, before):
-                texts = (f"{'.'.join(('config', *one.path))}: {one.message}" for one in problems)
+                texts = (f"{show_path(('config', *one.path))}: {one.message}" for one in problems)
                 self.problems += [Problem(str(entry), text) for text in texts]
                 return
             differences += _compare_configs(before, take_snapshot(row))

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.document import READERS
-from django_plugin_system.exceptions import ImportRefused, InvalidDocument
+from django_plugin_system.exceptions import ImportRefused, InvalidDocument, make_printable
 from django_plugin_system.management import output
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         try:
             plan = import_document(output.read_text(name), kind, using, existing=existing, dry_run=dry_run)
         except InvalidDocument as error:
-            raise CommandError(output.make_printable(f"The document cannot be read: {error}.")) from None
+            raise CommandError(make_printable(f"The document cannot be read: {error}.")) from None
         except ImportRefused as error:
             output.list_problems(self, error.problems)
             raise CommandError(f"Nothing was imported; problems: {len(error.problems):,}, see above.") from None
@@ -80,6 +80,6 @@ class Command(BaseCommand):
 
     def _show(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            self.stdout.write(output.make_printable(f"{SIGNS[change.action]} {change.entry}: {change.action}"))
+            self.stdout.write(make_printable(f"{SIGNS[change.action]} {change.entry}: {change.action}"))
             for difference in change.differences:
-                self.stdout.write(output.make_printable(f"    {difference}"))
+                self.stdout.write(make_printable(f"    {difference}"))
