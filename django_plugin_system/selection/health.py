@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,6 @@ class Note:
     """Whether selection goes by it."""
     tell: Callable[[], None] = lambda: None
     """Says, once it is written, what happened."""
-    since: float = field(default_factory=monotonic)
 
     @property
     def key(self) -> tuple[Hashable, UUID, bool]:

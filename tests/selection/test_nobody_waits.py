@@ -23,6 +23,7 @@ from django_plugin_system import (
     changes,
     failover,
     get_plugin,
+    get_plugins,
 )
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.selection import health
@@ -197,6 +198,9 @@ def test_the_one_that_is_back_first_is_tried(first: PluginInstance) -> None:
         record_failure(reload(first), OSError("down"), 7200)
         assert fail_all(cooldown=600) == ["second"]
         assert fail_all() == ["second"]
+        with pytest.raises(NoPluginAvailable, match=r"first.*cooling down until 20.*\n.*second.*cooling down until 20"):
+            choose()
+        assert get_plugins(AbstractSms) == []
         end_cooldown(first)
         assert choose() == "first"
         transaction.set_rollback(True)

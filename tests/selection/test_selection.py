@@ -24,7 +24,7 @@ from django_plugin_system import (
     get_plugins,
 )
 from django_plugin_system.exceptions import PluginBuildError, PluginInstanceNotFound, UnknownKey
-from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
 from django_plugin_system.selection import cache
 from tests.support.plugins import SECRET, VALID, AbstractSms, ConsoleSms, FragileSms, LenientSms, ProviderSms
 from tests.support.rows import add_instance, write_raw
@@ -292,6 +292,14 @@ def test_a_name_that_cannot_exist_is_not_found(provider: PluginItem, name: str) 
         with pytest.raises(NoPluginAvailable):
             next(iter(failover(AbstractSms, name=name)))
     assert not cache._entries  # noqa: SLF001 - memory has no public face
+
+
+def test_an_instance_without_health_is_usable(provider: PluginItem) -> None:
+    """What raw SQL made has no row of health yet."""
+    row = add_instance(item=provider)
+    PluginHealth.objects.all().delete()
+    for plugin in (get_plugin(AbstractSms), get_plugin(AbstractSms, name="main")):
+        assert (name_of(plugin), plugin.plugin_instance.last_error) == (row.name, "")  # type: ignore[attr-defined]
 
 
 def test_a_list_is_not_taken_for_an_instance(provider: PluginItem) -> None:
