@@ -21,9 +21,10 @@ from django_plugin_system import (
     failover,
 )
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
+from django_plugin_system.registry import temporary_registry
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support.health import set_health
-from tests.support.plugins import AbstractSms, FragileSms, ProviderSms, declare_item, declare_type
+from tests.support.plugins import AbstractSms, FragileSms, LenientSms, ProviderSms, declare_item, declare_type
 from tests.support.rows import add_instance, get_item, write_raw
 
 if TYPE_CHECKING:
@@ -223,6 +224,16 @@ def test_a_types_own_choice_comes_first(db: None) -> None:
         add_instance(name, get_item(name))
     assert run({}) == ["chosen"]
     assert run({"chosen": OSError()}) == ["chosen", "best"]
+
+
+def test_a_types_own_choice_is_tried_once(all_kinds: dict[str, PluginItem]) -> None:
+    """What could not be built as the type's own choice is not tried again as the best instance."""
+    PluginItem.objects.filter(pk=all_kinds["fragile"].pk).update(priority=-1)
+    with temporary_registry(empty=True):
+        declare_type(get_plugin=lambda _plugin_type: get_item("fragile"))
+        declare_item(FragileSms, "fragile")
+        declare_item(LenientSms, "lenient")
+        assert run_async({}) == ["default"]
 
 
 def test_the_caller_may_do_as_it_likes_with_the_row(three: list[str]) -> None:
