@@ -13,7 +13,7 @@ from django_plugin_system.changes import get_place
 from django_plugin_system.config.copying import make_copier
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.overrides import find_override
+from django_plugin_system.overrides import find_override, overrides
 from django_plugin_system.plugin import make_builder
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import read_config, require_declared
@@ -113,7 +113,7 @@ def make_request(ref: object, manager: str | None, name: str | None, using: str 
     """
     spec = registry.get_type(ref, manager)
     fake = None
-    if override := find_override(spec.key, name):
+    if overrides and (override := find_override(spec.key, name)):
         fake = Ready(PluginInstance(name=f"override_plugin({override})"), override.build)
     return Request(spec, name, using or get_alias(), fake)
 
