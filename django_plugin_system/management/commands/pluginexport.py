@@ -28,13 +28,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         for option, what in (("--type", "types"), ("--item", "items"), ("--name", "instances")):
-            parser.add_argument(
-                option,
-                action="append",
-                default=[],
-                metavar="NAME",
-                help=f"Export only {what} of this name. May be repeated.",
-            )
+            text = f"Export only {what} of this name. May be repeated."
+            parser.add_argument(option, action="append", default=[], metavar="NAME", help=text)
         parser.add_argument(
             "--secrets",
             choices=("redacted", "env"),
@@ -43,11 +38,7 @@ class Command(BaseCommand):
             'env: {"$env": "NAME"} does, a reference to an environment variable; the names are listed. '
             "(default: %(default)s)",
         )
-        parser.add_argument(
-            "--format",
-            choices=tuple(WRITERS),
-            help="By default what the file's name says, else json. YAML needs PyYAML.",
-        )
+        parser.add_argument("--format", choices=tuple(WRITERS), help="By default what the file's name says, else json.")
         parser.add_argument("--output", metavar="FILE", help="Write a new file, for its owner only.")
         parser.add_argument("--force", action="store_true", help="Replace the file if it exists.")
         add_database_option(parser, "read")
