@@ -12,18 +12,20 @@ from django.core.management import CommandError, call_command
 
 from tests.rotation.running import NEW, NEW_ID, OLD, OLD_ID, OTHER, TOKEN, pluginrotate, start_pluginrotate
 from tests.support.plugins import SECRET
+from tests.support.rows import add_instance
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-    from django_plugin_system.models import PluginInstance
+    from django_plugin_system.models import PluginInstance, PluginItem
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("rows")
 def test_a_rotation_and_a_verification_in_plain_lines() -> None:
-    """Away from a terminal it only says what was found and done."""
-    assert pluginrotate("--batch-size", "1").out == (
+    """Away from a terminal a line for each tenth of the rows is followed by what was found and done."""
+    lines = [f"{done} of 5 rows ({done * 20}%)\n" for done in range(1, 6)]
+    assert pluginrotate("--batch-size", "1").out == "".join(lines) + (
         "Rows: 5. Secrets: 15.\n"
         f"- key {NEW_ID} (first): 0\n"
         f"- key {OLD_ID} (old): 15\n"
@@ -51,6 +53,14 @@ def test_a_verification_before_the_rotation(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
+def test_few_lines_for_many_rows(provider: PluginItem) -> None:
+    """There is one line of progress for each tenth, however small the batches are."""
+    for number in range(40):
+        add_instance(f"row-{number}", provider)
+    assert pluginrotate("--batch-size", "1").out.count("of 40 rows") == 10
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("size", ["0", "-1", "ten", "10001", "1.5"])
 def test_a_batch_size_that_makes_no_sense(size: str) -> None:
     """The command takes a batch size from 1 to 10,000, and nothing else."""
@@ -63,7 +73,7 @@ def test_a_batch_size_that_makes_no_sense(size: str) -> None:
 def test_the_progress_on_a_terminal() -> None:
     """On a terminal one line says, again and again, how far it is."""
     shown = run_on_terminal("--batch-size", "2")
-    assert shown.startswith("\r2 of 5 rows\r4 of 5 rows\r5 of 5 rows\r\nRows: 5.")
+    assert shown.startswith("\r2 of 5 rows (40%)\r4 of 5 rows (80%)\r5 of 5 rows (100%)\r\nRows: 5.")
     assert SECRET not in shown
     assert not TOKEN.search(shown)
 

@@ -69,19 +69,27 @@ class Command(BaseCommand):
             self._end_rotation(report, dry_run=options["dry_run"])
 
     def _run(self, alias: str, options: dict[str, Any]) -> RotationReport:
-        total = PluginInstance.objects.using(alias).count()
-        on_terminal = options["verbosity"] and self.stdout.isatty()
+        total = max(PluginInstance.objects.using(alias).count(), 1)
+        on_terminal = self.stdout.isatty()
+        tenths = 0
 
         def show(report: RotationReport) -> None:
-            if on_terminal:
-                self.stdout.write(f"\r{report.rows:,} of {total:,} rows", ending="")
+            """Draw one line again and again on a terminal; elsewhere write a line for each tenth of the rows."""
+            nonlocal tenths
+            text, before = f"{report.rows:,} of {total:,} rows ({report.rows / total:.0%})", tenths
+            tenths = report.rows * 10 // total
+            if on_terminal or tenths > before:
+                self.stdout.write(f"\r{text}" if on_terminal else text, ending="" if on_terminal else None)
                 self.stdout.flush()
 
+        on_batch = show if options["verbosity"] else None
         if options["verify"]:
-            report = verify_secrets(alias, batch_size=options["batch_size"], on_batch=show)
+            report = verify_secrets(alias, batch_size=options["batch_size"], on_batch=on_batch)
         else:
-            report = rotate_secrets(alias, batch_size=options["batch_size"], dry_run=options["dry_run"], on_batch=show)
-        if on_terminal:
+            report = rotate_secrets(
+                alias, batch_size=options["batch_size"], dry_run=options["dry_run"], on_batch=on_batch
+            )
+        if on_batch and on_terminal:
             self.stdout.write("")
         return report
 
