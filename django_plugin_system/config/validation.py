@@ -38,7 +38,7 @@ _BIG = 63
 MOST_PROBLEMS = 100
 """Errors that are told, the first ones: more than that nobody reads at once."""
 _MOST_EFFORT = 100_000
-"""Times that a secret is looked for in a message, or 1,000 characters of one, before messages are withheld unread."""
+"""Times that 100 characters of a secret are looked for in 1,000 of a message, before messages are withheld unread."""
 
 
 def validate(
@@ -77,11 +77,11 @@ def _describe(
     is_unknown = makes_unknown_secrets(schema)
     said: dict[tuple[str, bool], str] = {}
     found = []
-    effort = 0
+    size, effort = sum(1 + len(text) // 100 for text in texts), 0
     for item in error.errors(include_input=False, include_context=False, include_url=False)[:MOST_PROBLEMS]:
         text, authored = message = item["msg"], item["type"] not in _OWN
         if message not in said:
-            effort += len(texts) * (1 + len(text) // 1000)
+            effort += size * (1 + len(text) // 1000)
             is_safe = effort <= _MOST_EFFORT and not (authored and is_unknown)
             said[message] = scrub(text, texts, authored=authored) if is_safe else WITHHELD
         found.append(FieldProblem(locate(item["loc"], schema, data), said[message]))

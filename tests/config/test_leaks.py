@@ -176,6 +176,9 @@ def test_what_takes_too_long_to_look_through_is_withheld() -> None:
     with pytest.raises(InvalidConfig) as caught:
         parse(make_schema(list[Pin]), {"value": [*secrets, {"number": "x", "pin": SECRET}]})
     assert [problem.message for problem in caught.value.errors] == [WITHHELD]
+    with pytest.raises(InvalidConfig) as caught:
+        parse(make_schema(list[Pin]), {"value": [{"number": "x", "pin": "long " * 2_100_000}]})
+    assert [problem.message for problem in caught.value.errors] == [WITHHELD]
 
 
 def test_scrubbing_finds_every_written_form() -> None:
