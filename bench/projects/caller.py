@@ -62,9 +62,10 @@ class Measured(NamedTuple):
             yield
 
     def take_time(self, calls: int) -> float:
-        """Return the seconds of so many calls."""
+        """Return the seconds of so many calls, as far as the statement makes that many at a time."""
+        times = max(1, calls // self.share)
         with self.ready():
-            return timeit.timeit(self.statement, globals=self.names, number=calls) / self.share
+            return timeit.timeit(self.statement, globals=self.names, number=times) / (times * self.share) * calls
 
     def count_queries(self) -> int:
         """Return how many queries one call takes."""
