@@ -213,7 +213,7 @@ class FieldProblem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{show_path(self.path)}: {self.message}"
+        return f"{show_path(self.path)}: {make_printable(self.message)}"
 
 
 class ConfigError(PluginSystemError, ValueError):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.changes import TABLE
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
-from django_plugin_system.exceptions import PluginItemNotFound
+from django_plugin_system.exceptions import PluginItemNotFound, make_printable
 from django_plugin_system.plugin import ItemConfig, build_plugin, get_item_config
 from django_plugin_system.querysets import (
     DEFAULT_NAME,
@@ -176,7 +176,8 @@ class PluginInstance(ConfiguredModel):
         indexes = (Index(fields=["item", "status", "priority", "name"], name="idx_plugin_instance_order"),)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.item.name})" if self.__dict__.get("item_id") else self.name
+        shown = f"{self.name} ({self.item.name})" if self.__dict__.get("item_id") else self.name
+        return make_printable(shown)
 
     @property
     def is_untouched(self) -> bool:

@@ -22,7 +22,14 @@ from django_plugin_system.changes import changing
 from django_plugin_system.config.keyring import KeyRing, get_keyring
 from django_plugin_system.config.opened import iter_markers
 from django_plugin_system.config.tokens import MARKER, VERSION, get_token_key_id, open_token, seal
-from django_plugin_system.exceptions import ConfigError, MalformedToken, Path, SecretError, show_path
+from django_plugin_system.exceptions import (
+    ConfigError,
+    MalformedToken,
+    Path,
+    SecretError,
+    make_printable,
+    show_path,
+)
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import find_plain_secrets, make_place, may_hold_plain_secret
 from django_plugin_system.rows.reasons import describe_config_error
@@ -70,7 +77,7 @@ class Row(NamedTuple):
         return _to_uuid(self.id)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.source.name}) {self.pk}"
+        return make_printable(f"{self.name} ({self.source.name}) {self.pk}")
 
 
 @dataclass

@@ -20,9 +20,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.leaks import describe
+from django_plugin_system.config.references import Resolver
 from django_plugin_system.exceptions import ConfigError, PluginSystemError
 from django_plugin_system.plugin import build_plugin
-from django_plugin_system.rows.config import collect_hidden_texts, require_declared
+from django_plugin_system.rows.config import collect_hidden_texts, read_config, require_declared
 from django_plugin_system.rows.reasons import describe_config_error
 from django_plugin_system.schema.secrets import iter_texts
 from django_plugin_system.schema.values import iter_secrets
@@ -39,12 +40,12 @@ if TYPE_CHECKING:
 
 
 @sensitive_variables()
-def find_secret_texts(config: BaseModel | None, *rows: PluginInstance | None) -> set[str]:
+def find_secret_texts(config: BaseModel | None, used: Resolver, *rows: PluginInstance | None) -> set[str]:
     """Return every text that must not be shown: the secrets of ``config`` and of ``rows``, and what references gave."""
     found = set(iter_texts([secret for _path, secret in iter_secrets(config)]))
     for row in rows:
         with suppress(PluginSystemError):
-            found |= collect_hidden_texts(row) if row else set()
+            found |= collect_hidden_texts(row) | collect_hidden_texts(row, used) if row else set()
     return {text for text in found if text}
 
 
@@ -127,8 +128,9 @@ def _work(row: PluginInstance, stored: PluginInstance | None, answer: Callable[[
 
 @sensitive_variables()
 def _find_error(row: PluginInstance, stored: PluginInstance | None) -> str:
+    used = Resolver()
     try:
-        config = row.load_config()
+        config = read_config(row, used)
         plugin_class = require_declared(row).plugin_class
     except ConfigError as error:
         return describe_config_error(error)
@@ -136,7 +138,7 @@ def _find_error(row: PluginInstance, stored: PluginInstance | None) -> str:
         plugin = build_plugin(plugin_class, config, stored)
         _wait_for(plugin.check())
     except BaseException as error:  # noqa: BLE001 - foreign code, and this thread is its own: SystemExit too
-        return describe(error, find_secret_texts(config, row, stored))
+        return describe(error, find_secret_texts(config, used, row, stored))
     return ""
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
-import unicodedata
+import html
+import re
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
 
-from django.utils.html import escape
 from django.views.decorators.debug import sensitive_variables
+
+from django_plugin_system.exceptions import make_printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ _ENCODABLE = 6
 """Bytes of a secret from which on its encoded forms do not stand in other texts by chance."""
 _LONG = 8
 """Characters of a line that is looked for on its own."""
+_MOST_ROUNDS = 8
+"""So often a text may be encoded in itself; one that still is not plain then is not shown."""
 
 MAX_LENGTH = 500
 """Characters of a foreign error's text that are kept."""
@@ -47,38 +50,79 @@ def describe(error: BaseException, secrets: Iterable[str]) -> str:
     if quotes(text, known):
         withheld = "the message quotes a secret, so it is withheld"
         text = withheld if quotes(name, known) else f"{name}: {withheld}"
-    shown = "".join(char if _is_harmless(char) else " " for char in text[:MAX_LENGTH])
-    return shown if len(text) <= MAX_LENGTH else f"{shown[:-1]}…"
-
-
-def _is_harmless(char: str) -> bool:
-    """Say whether a character can be stored and shown: no control character, no half of a surrogate pair."""
-    return char == "\n" or unicodedata.category(char) not in {"Cc", "Cs"}
+    shown = make_printable(text[: MAX_LENGTH + 1])
+    return shown if len(shown) <= MAX_LENGTH else f"{shown[: MAX_LENGTH - 1]}…"
 
 
 def quotes(text: str, secrets: Iterable[str], *, authored: bool = True) -> bool:
-    """Say whether ``text`` quotes one of ``secrets``.
+    """Say whether ``text`` quotes one of ``secrets``, as it is or after whatever is encoded in it was decoded.
 
     pydantic's own messages (not ``authored``) encode nothing, and quote no input: there, a secret of up to three
     characters does not count, as it stands in every other word.
     """
-    written, encoded = f"{text} {_squeeze(text)}", f"{text} {''.join(text.split())}"
+    stages = _decode(text)
+    if len(stages) > _MOST_ROUNDS:
+        return True
+    written, joined = "\n".join(stages), "\n".join(map(_join, stages))
     for secret in secrets:
         if not secret or (not authored and len(secret) < _SHORT):
             continue
         if any(form in written for form in _iter_written(secret)):
             return True
-        if authored and any(form in encoded for form in _iter_encoded(secret)):
+        if any(len(form) >= _SHORT and form in joined for form in map(_join, _decode(secret))):
+            return True
+        if authored and any(_join(form) in joined for form in _iter_encoded(secret)):
             return True
     return False
 
 
+_BYTES = re.compile(r"(?:%|\\x)([0-9a-f]{2})|\\([0-3][0-7]{2})", re.IGNORECASE)
+_UNICODE = re.compile(r"(?:\\u|%u)([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|\\u\{([0-9a-fA-F]{1,6})\}")
+
+
+def _decode(text: str) -> list[str]:
+    r"""Return ``text`` and what comes of it, step by step, until nothing in it is encoded, or for too many steps.
+
+    Read are ``%2F``, ``&#39;``, ``\x2f``, ``\057``, ``\u002f``, ``\n``, UTF-8 taken for Latin-1, and UTF-16 that has a
+    NUL beside each character.
+    """
+    stages = [text]
+    while len(stages) <= _MOST_ROUNDS:
+        text = html.unescape(re.sub(r"\\{2,}", r"\\", stages[-1].replace("\0", "")))
+        text = _UNICODE.sub(_to_char, text)
+        text = _BYTES.sub(lambda found: chr(int(found[1], 16) if found[1] else int(found[2], 8)), text)
+        text = re.sub(r"\\[abefnrtv]", "\n", text)
+        text = re.sub(r"[\x80-\xff]{2,}", _to_utf8, text)
+        text = re.sub(r"[\ud800-\udbff][\udc00-\udfff]", _to_pair, text)
+        if text == stages[-1]:
+            break
+        stages.append(text)
+    return stages
+
+
+def _to_char(found: re.Match[str]) -> str:
+    code = int(found[1] or found[2] or found[3], 16)
+    return chr(code) if code <= sys.maxunicode else ""
+
+
+def _to_utf8(found: re.Match[str]) -> str:
+    with suppress(UnicodeDecodeError):
+        return found[0].encode("latin-1").decode()
+    return found[0]
+
+
+def _to_pair(found: re.Match[str]) -> str:
+    return found[0].encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def _join(text: str) -> str:
+    """Return ``text`` without what programs add between its characters: white space, ``+`` for it, backslashes."""
+    return re.sub(r"[\s+\\]+", "", text)
+
+
 def _iter_written(secret: str) -> Iterator[str]:
-    """Yield ``secret`` as it is, escaped, re-indented, by line, as a number."""
+    """Yield ``secret`` as it is, by line, as a number."""
     yield secret
-    yield repr(secret)[1:-1]
-    yield json.dumps(secret)[1:-1]
-    yield _squeeze(secret) or secret
     yield from (line for line in map(str.strip, secret.splitlines()) if len(line) >= _LONG)
     with suppress(ValueError):
         yield str(int(secret))
@@ -86,14 +130,9 @@ def _iter_written(secret: str) -> Iterator[str]:
         yield str(float(secret))
 
 
-def _squeeze(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _iter_encoded(secret: str) -> Iterator[str]:
-    """Yield ``secret`` as URLs, HTML, bytes, hexadecimal digits and base64 write it, also inside something longer."""
+    """Yield ``secret`` as hexadecimal digits and base64 write it, also inside something longer."""
     raw = secret.encode(errors="surrogatepass")
-    yield from (quote(raw), quote(raw, safe=""), quote_plus(raw), escape(secret), repr(raw)[2:-1])
     if len(raw) < _ENCODABLE:
         return
     yield from (raw.hex(), raw.hex().upper())

@@ -13,7 +13,7 @@ from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.json_tree import look_up, walk_json
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opened import Opened, Secrets, open_config
-from django_plugin_system.config.references import parse_given, read_reference
+from django_plugin_system.config.references import Resolver, parse_given, read_reference
 from django_plugin_system.config.tokens import Place, is_marker
 from django_plugin_system.exceptions import (
     ConfigError,
@@ -115,31 +115,31 @@ def open_row(row: ConfiguredModel, stored: Stored | None = None) -> Opened:
     return open_config(config, _get_place(row, item_id or row.item_id, version), get_keyring())
 
 
-def _restore(row: ConfiguredModel) -> tuple[Parsed | None, Opened]:
+def _restore(row: ConfiguredModel, resolver: Resolver | None = None) -> tuple[Parsed | None, Opened]:
     """Return what ``row`` stores, brought to the current version; None if its class takes no configuration."""
     codec, _place = _require_codec(row)
     opened = open_row(row)
-    return (None if codec is None else codec.restore(opened)), opened
+    return (None if codec is None else codec.restore(opened, resolver)), opened
 
 
 @leaving_frames_behind
-def read_config(row: ConfiguredModel) -> BaseModel | None:
+def read_config(row: ConfiguredModel, resolver: Resolver | None = None) -> BaseModel | None:
     """Return the validated model that ``row`` stores, brought to the current version; None if its class takes none.
 
     :raises ConfigError: if it cannot be read: code gone, newer version, secret unreadable, no longer valid, a reference
         to what is not there.
     """
-    parsed, _opened = _restore(row)
+    parsed, _opened = _restore(row, resolver)
     return None if parsed is None else parsed.model
 
 
 @leaving_frames_behind
-def collect_hidden_texts(row: ConfiguredModel) -> set[str]:
+def collect_hidden_texts(row: ConfiguredModel, resolver: Resolver | None = None) -> set[str]:
     """Return every text of ``row``'s configuration that must not be shown: its secrets, and what references gave.
 
     :raises ConfigError: if it cannot be read, as ``read_config`` does.
     """
-    parsed, _opened = _restore(row)
+    parsed, _opened = _restore(row, resolver)
     if parsed is None:
         return set()
     secrets = [secret for _path, secret in iter_secrets(parsed.model)]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm
 
+    from django_plugin_system.config.references import Resolver
     from django_plugin_system.models import PluginInstance
 
 T = TypeVar("T")
@@ -44,8 +45,8 @@ LONGEST_COOLDOWN = 100 * 365 * 24 * 3600
 class Attempt(Generic[T]):
     """One try with one instance: a context manager that gives the plugin. ``instance`` is its row."""
 
-    def __init__(self, plugin: T, instance: PluginInstance, loop: Failover[T]) -> None:
-        """Offer ``plugin``, built from ``instance``, for one try."""
+    def __init__(self, plugin: T, instance: PluginInstance, loop: Failover[T], used: Resolver) -> None:
+        """Offer ``plugin``, built from ``instance`` with the references that it ``used``, for one try."""
         self.instance = instance
         self.entered = False
         self.succeeded = False
@@ -53,6 +54,7 @@ class Attempt(Generic[T]):
         """What the plugin raised, if another instance may be tried."""
         self._plugin = plugin
         self._loop = loop
+        self._used = used
         self._handled: BaseException | None = None
 
     def __enter__(self) -> T:
@@ -72,7 +74,7 @@ class Attempt(Generic[T]):
         if not self._loop.may_retry(error, self._handled):
             return False
         self.error = error
-        health.record_failure(self.instance, error, self._loop.cooldown)
+        health.record_failure(self.instance, error, self._loop.cooldown, self._used)
         return True
 
     async def __aenter__(self) -> T:
@@ -123,7 +125,7 @@ class Failover(Generic[T]):
         errors: list[Exception] = []
         for ready in iter_failover(self._request):
             try:
-                attempt = Attempt(ready.build(), ready.copy_row(), self)
+                attempt = Attempt(ready.build(), ready.copy_row(), self, ready.used)
             except PluginBuildError as error:
                 errors.append(error)
                 continue

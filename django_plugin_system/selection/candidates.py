@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, router
 
 from django_plugin_system.changes import get_place
 from django_plugin_system.config.copying import make_copier
+from django_plugin_system.config.references import Resolver
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import find_override, overrides
@@ -52,6 +53,8 @@ class Ready:
     instance: PluginInstance
     build: Callable[[], Any]
     """Returns a new plugin with a configuration of its own; raises PluginBuildError if the constructor raises."""
+    used: Resolver = field(default_factory=Resolver)
+    """What its references gave, which need not be what they give by now."""
 
     def copy_row(self) -> PluginInstance:
         """Return a copy of the row that the caller may change."""
@@ -128,9 +131,10 @@ def prepare(row: PluginInstance) -> Ready:
 
     :raises ConfigError: if its configuration cannot be read.
     """
-    config = read_config(row)
+    used = Resolver()
+    config = read_config(row, used)
     get_config = None if config is None else make_copier(config)
-    return Ready(row, make_builder(require_declared(row).plugin_class, get_config, row))
+    return Ready(row, make_builder(require_declared(row).plugin_class, get_config, row), used)
 
 
 def try_prepare(row: PluginInstance) -> Ready | None:

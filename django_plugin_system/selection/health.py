@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    from django_plugin_system.config.references import Resolver
+
 logger = logging.getLogger("django_plugin_system")
 
 MAX_WAITING = 1000
@@ -82,15 +84,17 @@ _waiting: dict[tuple[Hashable, UUID, bool], Note] = {}
 # What happened
 
 
-def record_failure(instance: PluginInstance, error: BaseException, cooldown: float) -> None:
-    """Put ``instance`` into a cooldown of ``cooldown`` seconds; one write, however many processes see it fail."""
+def record_failure(
+    instance: PluginInstance, error: BaseException, cooldown: float, used: Resolver | None = None
+) -> None:
+    """Put ``instance``, built with what ``used`` gave, into a cooldown of so many seconds; one write for all."""
     if _is_fake(instance):
         return
-    text, health = describe_error(instance, error), _get_loaded(instance)
+    text, health = describe_error(instance, error, used), _get_loaded(instance)
     health.unavailable_until, health.last_error = timezone.now() + dt.timedelta(seconds=cooldown), text
 
     def tell() -> None:
-        logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, make_printable(text))
+        logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, text)
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
 
     values = {"last_error": text, "failures": F("failures") + 1}
@@ -147,10 +151,10 @@ def _is_fake(instance: PluginInstance) -> bool:
     return instance._state.adding  # noqa: SLF001 - Django documents _state
 
 
-def describe_error(instance: PluginInstance, error: BaseException) -> str:
+def describe_error(instance: PluginInstance, error: BaseException, used: Resolver | None = None) -> str:
     """Return the type and text of ``error``, fit to be stored and shown: no secret of ``instance``, no great length."""
     try:
-        secrets = collect_hidden_texts(instance)
+        secrets = collect_hidden_texts(instance) | collect_hidden_texts(instance, used)
     except Exception:  # noqa: BLE001 - what cannot be opened, for whatever reason, cannot be looked for
         return type(error).__name__
     return describe(error, secrets)
@@ -169,8 +173,8 @@ def _write_or_wait(note: Note) -> None:
     try:
         _write(note)
     except DatabaseError as error:
-        reason = str(error).partition("\n")[0]
-        logger.warning("The health of plugin instance %s is not noted yet: %s", note.pk, reason)
+        reason = make_printable(str(error).partition("\n")[0])
+        logger.warning("The health of plugin instance %s could not be noted yet: %s", note.pk, reason)
         if not connections[note.using].in_atomic_block:  # in a TestCase, which takes back everything, nothing waits
             _wait(note)
     else:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from django_plugin_system.config.codec import Parsed
-from django_plugin_system.config.leaks import WITHHELD, scrub
+from django_plugin_system.config.leaks import WITHHELD, describe, scrub
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, MalformedToken
 from tests.config.careless import (
     Asserts,
@@ -249,3 +249,53 @@ def test_a_secret_of_a_default_factory_is_not_quoted(schema: type[BaseModel]) ->
     with pytest.raises(InvalidConfig) as caught:
         parse(schema, {"host": "h"})
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "message"),
+    [
+        ("Zürich$2024 pass!", "GET /botZ%C3%BCrich$2024%20pass!/send"),
+        ("Zürich$2024 pass!", "GET /?key=Z%FCrich%242024+pass%21"),
+        ("Zürich$2024 pass!", "GET /?key=Z%u00fcrich%242024+pass%21"),
+        ("Zürich-geheim", "ZÃ¼rich-geheim"),
+        ("Zürich-geheim", r"b'Z\xc3\xbcrich-geheim' and Z\303\274rich-geheim"),
+        ("Zürich-geheim", r"'Z\xfcrich-geheim'"),
+        ("Zürich-geheim", r"Z\u{fc}rich-geheim"),
+        ("wJalr/XUtnFEMI/K7MDENG", r'{"key": "wJalr\/XUtnFEMI\/K7MDENG"}'),
+        ("c2VjcmV0LWtleQ==", r'{"key": "c2VjcmV0LWtleQ\u003d\u003D"}'),
+        ("abc+def/ghi==", "/?k=abc%2bdef%2Fghi%3d%3D"),
+        ("abc+def/ghi==", "/?k=abc%252bdef%25252Fghi%253d%253D"),
+        ("it's-a-secret", "<b>it&#39;s-a&#x2d;secret</b>"),
+        ("it's-a-secret", "<b>it&amp;amp;apos;s-a-secret</b>"),
+        ("it's-a-secret", r'{"inner": "{\\\"key\\\": \\\"it\\\\u0027s-a-secret\\\"}"}'),
+        ("h😀unter-two", r"h\ud83d\ude00unter-two"),
+        ("h😀unter-two", r"h\U0001f600unter-two and \U7fffffff"),
+        ("hunter2", "h\0u\0n\0t\0e\0r\0" + "2\0"),
+        ("hunter2", "%68%75nter" + "%2500" + "2"),
+        ("a\nb\tcdef", r"a\nb\tcdef"),
+        ("C:\\new\\dir", r"C:\\\\new\\\\dir"),
+        ("50%41&amp;x", "the key 50%41&amp;x is bad"),
+        ("50%41&amp;x", "the key 50%2541%26amp;amp;x is bad"),
+    ],
+)
+def test_a_text_is_decoded_before_it_is_looked_through(secret: str, message: str) -> None:
+    """Whatever a program encoded, once or again, is taken back first."""
+    assert scrub(message, [secret]) == WITHHELD
+
+
+def test_a_text_that_is_encoded_without_end_is_withheld() -> None:
+    """It is not decoded for ever, and not shown either."""
+    assert scrub("%" + "25" * 20 + "41", ["secret"]) == WITHHELD
+    assert scrub("%252541 and \\ud800\\n", ["secret"]) != WITHHELD
+
+
+def test_a_described_error_is_one_line_that_terminals_take() -> None:
+    """Control characters, line breaks, bidirectional marks and half surrogates are shown as Python's repr does."""
+    shown = describe(OSError("503\x1b]0;x\x07\r\n2026 CRITICAL \u202eabc\ud800 ü😀"), ["secret"])
+    assert shown == r"OSError: 503\x1b]0;x\x07\r\n2026 CRITICAL \u202eabc\ud800 ü😀"
+    assert len(describe(OSError("\x1b" * 400), [])) == 500
+
+
+def test_paths_and_reasons_are_one_line_too() -> None:
+    """A key of a dict or a validator cannot forge a line of a log."""
+    assert str(FieldProblem(("a\x1b[2K\n", "b"), "no\nway")) == r"a\x1b[2K\n.b: no\nway"

@@ -19,6 +19,7 @@ from django_plugin_system.models import PluginInstance
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.rotation import rotate_secrets, verify_secrets
 from django_plugin_system.selection import cache as cached
+from django_plugin_system.selection.candidates import prepare
 from django_plugin_system.selection.health import describe_error
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support.plugins import AbstractSms, declare_item, declare_type
@@ -316,3 +317,11 @@ def test_a_file_is_read_from_a_listed_directory(row: PluginInstance, settings: S
     assert config.token.get_secret_value() == HIDDEN
     (tmp_path / "token").unlink()
     assert f"token: the file {tmp_path / 'token'} cannot be read (ENOENT)" in str(row.reason_unusable())
+
+
+def test_what_the_plugin_was_built_with_is_not_quoted(row: PluginInstance, environment: pytest.MonkeyPatch) -> None:
+    """A reference that gives another value by now hides the former one, which the plugin still uses, as well."""
+    ready = prepare(reload(row))
+    environment.setenv("SMS_HOST", "later-value")
+    for text in (PLAIN, "later-value"):
+        assert describe_error(ready.instance, OSError(text), ready.used).endswith("so it is withheld")
