@@ -150,12 +150,13 @@ def test_the_first_rows_are_found_by_index(declared: Registry) -> None:
         rows = iter(Search(request))
         next(rows)
         next(rows)
+    plans = [read_plan(query["sql"]) for query in queries if "LIMIT 101" not in query["sql"]]  # these read no more
     PluginHealth.objects.update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
     analyze()
-    with CaptureQueriesContext(connection) as more:
+    with CaptureQueriesContext(connection) as queries:
         assert not list(Search(request))
         next(iter_cooling(request))
-    plans = [read_plan(query["sql"]) for query in (*queries, *more)]
+    plans += [read_plan(query["sql"]) for query in queries]
     assert sum("idx_plugin_instance_order" in plan for plan in plans) >= 3
     for plan in plans:
         assert not re.search(r"(Seq Scan on|SCAN) django_plugin_system_plugin(instance|health)(?! USING)", plan), plan
