@@ -16,10 +16,10 @@ nox.options.error_on_missing_interpreters = False  # one that is not here is rep
 nox.options.reuse_existing_virtualenvs = True
 
 HERE = Path(__file__).parent
-OLDEST = ("cryptography==42.0.0", "django-jsonform==2.23.0", "pydantic==2.11.0", "typing_extensions==4.13.0")
+OLDEST = ("cryptography==44.0.1", "django-jsonform==2.23.0", "pydantic==2.11.0", "typing_extensions==4.13.0")
 """The oldest releases that pyproject.toml admits."""
 VERSIONS = {
-    "3.10": ("Django~=4.2.0", *OLDEST),
+    "3.10": ("Django~=4.2.30", *OLDEST),
     "3.11": ("Django~=5.2.0",),
     "3.12": ("Django~=6.1.0",),
     "3.13": ("Django~=6.0.0", "pydantic==2.11.0"),

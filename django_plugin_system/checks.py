@@ -11,7 +11,8 @@ from django.db import connections, router
 
 from django_plugin_system.conf import find_setting_problems
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
-from django_plugin_system.exceptions import InvalidSetting, PluginSystemError
+from django_plugin_system.config.references import find_exposed_keys
+from django_plugin_system.exceptions import InvalidSetting, PluginSystemError, make_printable
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.registry import registry
 from django_plugin_system.rotation import TABLE, count_rows_by_key
@@ -25,6 +26,7 @@ TAG = "plugins"
 def register_checks() -> None:
     """Register every check of this module."""
     checks.register(check_settings, TAG)
+    checks.register(check_references, TAG)
     checks.register(check_waiting_items, TAG)
     checks.register(check_form_renderer, TAG)
     checks.register(check_own_key, Tags.security, deploy=True)
@@ -42,6 +44,22 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     except InvalidSetting as error:
         return [checks.Error(str(error), hint="manage.py pluginkey prints a good one.", id="django_plugin_system.E002")]
     return []
+
+
+def check_references(**_kwargs: Any) -> list[CheckMessage]:
+    """W005: what the settings list for references covers a key; such a reference is refused."""
+    try:
+        found = find_exposed_keys()
+    except InvalidSetting:
+        return []  # E001 or E002 says so already
+    return [
+        checks.Warning(
+            f"{make_printable(name)} holds a key of the settings, and ENV_REFERENCES or FILE_REFERENCES covers it.",
+            hint="List narrower names, or keep the key elsewhere. References to it are refused.",
+            id="django_plugin_system.W005",
+        )
+        for name in found
+    ]
 
 
 def check_waiting_items(**_kwargs: Any) -> list[CheckMessage]:

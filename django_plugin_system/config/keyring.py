@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KEY_BYTES = 32
+_LONG = 8
+"""Bytes of a key from which on a longer value has it in it other than by chance."""
 SETTING = "PLUGIN_SYSTEM['ENCRYPTION_KEYS']"
 
 
@@ -89,9 +91,9 @@ def parse_key(text: str, position: int = 0) -> bytes:
     """
     with suppress(ValueError):
         key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
-        if len(key) == KEY_BYTES:
+        if len(key) == KEY_BYTES and len(set(key)) > 1:  # a placeholder of zeros is no key
             return key
-    problem = f"entry {position} must be {KEY_BYTES} bytes in base64, as manage.py pluginkey prints them"
+    problem = f"entry {position} must be {KEY_BYTES} random bytes in base64, as manage.py pluginkey prints them"
     raise InvalidSetting(SETTING, problem)
 
 
@@ -121,3 +123,22 @@ def get_keyring() -> KeyRing:
     if uses_derived_keys():
         return KeyRing(get_derived_keys())
     return KeyRing([parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)])
+
+
+def holds_key(given: str | bytes) -> bool:
+    """Say whether a text, or bytes, is or has in it a key of the settings."""
+    content = (given.encode() if isinstance(given, str) else given).strip()
+    return any(key == content or (len(key) >= _LONG and key in content) for key in get_key_material())
+
+
+@lru_cache(maxsize=1)
+def get_key_material() -> set[bytes]:
+    """Return each ``SECRET_KEY`` and encryption key of the settings, in each way in which it is written.
+
+    :raises InvalidSetting: if an encryption key is malformed.
+    """
+    keys = [parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)]
+    keys += get_derived_keys()
+    texts = {text for key in keys for text in (show_key(key), base64.b64encode(key).decode(), key.hex())}
+    texts = {text.rstrip("=") for text in texts} | {settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS}
+    return {text if isinstance(text, bytes) else text.encode() for text in texts} - {b""} | {*keys}

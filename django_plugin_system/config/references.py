@@ -10,13 +10,16 @@ import errno
 import json
 import os
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path as FilePath
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.json_tree import is_deep, look_up, walk_json
+from django_plugin_system.config.keyring import holds_key
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.schema.checks import RESERVED_KEYS
 
@@ -31,6 +34,8 @@ RESERVED = frozenset((ENV, FILE))
 MAX_BYTES = 2 * 1024 * 1024
 """How long a file may be that is referred to."""
 
+_MOST_CHECKED = 1000
+"""Files that a system check looks into."""
 _SHORT = 4
 """Characters of a text from which on another text has it other than by chance."""
 
@@ -59,7 +64,12 @@ def read_reference(value: object) -> Reference | None:
     if not isinstance(value, dict) or len(value) != 1:
         return None
     [(kind, name)] = value.items()
-    return Reference(kind, name) if kind in RESERVED and isinstance(name, str) else None
+    return Reference(kind, name) if kind in RESERVED and isinstance(name, str) and _is_name(name) else None
+
+
+def _is_name(name: str) -> bool:
+    """Say whether a name can be stored and shown: no half of a surrogate pair, which JSON can write, no NUL."""
+    return "\0" not in name and name == name.encode(errors="replace").decode()
 
 
 class Unavailable(NamedTuple):
@@ -82,7 +92,10 @@ class Resolver:
         """Return what ``reference`` gives, if the settings allow it and there is something that can be read."""
         if reference not in self._values:
             read = _read_variable if reference.kind == ENV else _read_file
-            self._values[reference] = read(reference.name)
+            given = read(reference.name)
+            if not isinstance(given, Unavailable) and holds_key(given):
+                given = Unavailable(f"{reference} holds a key of this project's settings, which is not given out")
+            self._values[reference] = given
         return self._values[reference]
 
 
@@ -108,12 +121,22 @@ def _to_text(content: bytes) -> str | bytes:
         return content
 
 
+def find_exposed_keys() -> list[str]:
+    """Return the variables and files, of those that may be referred to, that hold a key of the settings now."""
+    names = [Reference(ENV, name) for name in sorted(os.environ) if is_listed(name)]
+    paths = (str(path) for directory in get_settings().FILE_REFERENCES for path in FilePath(directory).glob("**/*"))
+    names += [Reference(FILE, path) for path in islice(paths, _MOST_CHECKED)]
+    return [str(name) for name in names if holds_key((_read_variable if name.kind == ENV else _read_file)(name.name))]
+
+
 def _read_file(name: str) -> Given:
-    real = os.path.realpath(name) if PurePath(name).is_absolute() and "\x00" not in name else ""
-    if not any(_is_below(real, directory) for directory in get_settings().FILE_REFERENCES):
-        return Unavailable(f"the file {name} is not below a directory of PLUGIN_SYSTEM['FILE_REFERENCES']")
     try:
-        content = _read_regular(real)
+        real = os.path.realpath(name) if PurePath(name).is_absolute() else ""
+        directories = map(os.path.realpath, get_settings().FILE_REFERENCES)
+        directory = next((one for one in directories if PurePath(one) in PurePath(real).parents), None)
+        if directory is None:
+            return Unavailable(f"the file {name} is not below a directory of PLUGIN_SYSTEM['FILE_REFERENCES']")
+        content = _read_regular(directory, PurePath(real).relative_to(directory).parts)
     except OSError as error:
         return Unavailable(f"the file {name} cannot be read ({errno.errorcode.get(error.errno or 0, 'error')})")
     if len(content) > MAX_BYTES:
@@ -122,18 +145,21 @@ def _read_file(name: str) -> Given:
     return text if isinstance(text, bytes) else _drop_newline(text)
 
 
-def _is_below(real: str, directory: str) -> bool:
-    return real.startswith(os.path.join(os.path.realpath(directory), ""))  # noqa: PTH118 - adds the last slash
+def _read_regular(directory: str, parts: tuple[str, ...]) -> bytes:
+    """Return the content of a file below ``directory``, one byte more than allowed at most.
 
-
-def _read_regular(real: str) -> bytes:
-    """Return the file's content, one byte more than allowed at most. A pipe is refused, not waited for.
+    A pipe is refused, not waited for. No link is followed: one that is there by now was put there since we looked.
 
     :raises OSError: if it cannot be read.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-    _require_regular(os.lstat(real))  # opening a device may have effects
-    with open(os.open(real, flags), "rb") as file:  # noqa: PTH123 - a descriptor, opened with flags
+    with ExitStack() as stack:
+        folder: int | None = None
+        for name in (directory, *parts[:-1]):
+            folder = os.open(name, flags | getattr(os, "O_DIRECTORY", 0), dir_fd=folder)
+            stack.callback(os.close, folder)
+        _require_regular(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))  # opening a device may have effects
+        file = stack.enter_context(open(os.open(parts[-1], flags, dir_fd=folder), "rb"))  # noqa: PTH123 - a descriptor, opened with flags
         _require_regular(os.fstat(file.fileno()))
         return file.read(MAX_BYTES + 1)
 

@@ -31,11 +31,22 @@ def test_both_alphabets_of_base64_are_read(encode: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "é" * 44, "A" * 43, "A" * 44, base64.b64encode(KEY[1:]).decode(), "AA AA" * 9, "A" * 88],
+    [
+        "",
+        "x",
+        "é" * 44,
+        "A" * 43,
+        "A" * 44,
+        base64.b64encode(KEY[1:]).decode(),
+        "AA AA" * 9,
+        "A" * 88,
+        "A" * 43 + "=",
+        base64.b64encode(b"k" * 32).decode(),
+    ],
 )
 def test_what_is_no_key_is_refused_unquoted(text: str) -> None:
     """A key of another length, or no base64, is refused by its position; its text does not show."""
-    with pytest.raises(InvalidSetting, match="entry 3 must be 32 bytes") as caught:
+    with pytest.raises(InvalidSetting, match="entry 3 must be 32 random bytes") as caught:
         parse_key(text, 3)
     assert len(text) < 5 or text not in str(caught.value)
     assert caught.value.setting == "PLUGIN_SYSTEM['ENCRYPTION_KEYS']"

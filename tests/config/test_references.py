@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from enum import IntEnum
@@ -24,8 +25,9 @@ from pydantic import (
     model_validator,
 )
 
+from django_plugin_system.checks import check_references
 from django_plugin_system.config.json_tree import MAX_DEPTH
-from django_plugin_system.config.references import MAX_BYTES, Reference, find_references
+from django_plugin_system.config.references import MAX_BYTES, Reference, Resolver, find_references
 from django_plugin_system.exceptions import (
     InvalidConfig,
     MalformedToken,
@@ -166,7 +168,7 @@ def test_no_way_leads_out_of_the_directory(vault: Path, escape: str) -> None:
     assert "is not below a directory of" in error.errors[0].message
 
 
-@pytest.mark.parametrize("name", ["key", "./key", "", "a\x00b", "~/key"])
+@pytest.mark.parametrize("name", ["key", "./key", "", "~/key"])
 def test_a_file_is_named_in_full(vault: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative path is refused, wherever the process stands."""
     (vault / "key").write_text(TEXT)
@@ -599,3 +601,70 @@ def test_parts_of_values_are_found_by_their_stored_path() -> None:
     model = make_schema(Tags)(value=Tags(["a", "b"]))
     assert get_part(model, ("value", "1")) == "b"
     assert get_part(model, ("value", "2")) is get_part(model, ("other", "x")) is MISSING
+
+
+@pytest.mark.parametrize("kind", ["key", "other alphabet", "in JSON", "secret key", "fallback", "raw"])
+def test_key_material_is_never_given(kind: str, vault: Path, settings: Settings) -> None:
+    """A file that holds an encryption key or a SECRET_KEY is refused, and a system check names it."""
+    raw = bytes(range(224, 256))
+    settings.SECRET_KEY_FALLBACKS = [b"an-older-secret-key", ""]
+    keys = {"ENCRYPTION_KEYS": [base64.urlsafe_b64encode(raw).decode()]}
+    settings.PLUGIN_SYSTEM = {**keys, "FILE_REFERENCES": [str(vault)]}
+    other = base64.b64encode(raw).decode()
+    content = {
+        "key": f" {keys['ENCRYPTION_KEYS'][0]}\n".encode(),
+        "other alphabet": other.encode(),
+        "in JSON": json.dumps({"keys": [other.rstrip("=")]}).encode(),
+        "secret key": f"SECRET_KEY={settings.SECRET_KEY}".encode(),
+        "fallback": b"an-older-secret-key",
+        "raw": raw,
+    }[kind]
+    (vault / "file").write_bytes(content)
+    (vault / "harmless").write_bytes(b"harmless")
+    assert "holds a key of this project's settings" in str(
+        refuse(make_schema(str), {"value": {"$file": str(vault / "file")}})
+    )
+    (message,) = check_references()
+    assert str(vault / "file") in message.msg
+
+
+def test_a_check_names_variables_that_hold_keys(
+    allow: Allow, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """A pattern that covers the keys is found; settings that cannot be used are left to their own check."""
+    monkeypatch.setenv("APP_TOKEN", settings.SECRET_KEY)
+    allow("APP_*")
+    assert [message.id for message in check_references()] == ["django_plugin_system.W005"]
+    settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": ["short"], "ENV_REFERENCES": ["APP_*"]}
+    assert check_references() == []
+
+
+@pytest.mark.parametrize("name", ["/\ud800", "/a\0b"])
+@pytest.mark.parametrize("kind", ["$env", "$file"])
+def test_a_name_that_cannot_be_stored_is_no_reference(kind: str, name: str) -> None:
+    """Half of a surrogate pair and a NUL are refused as malformed, not by the system or a driver."""
+    refused = refuse(make_schema(str), {"value": {kind: name}})
+    assert f"{kind} is a reference" in str(refused)
+
+
+def test_a_folder_that_became_a_link_is_not_followed(
+    vault: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that is put below an allowed directory after the path was looked at leads nowhere."""
+    (vault / "real").mkdir()
+    (vault / "real" / "x").write_text("inside")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "x").write_text("OUTSIDE")
+    reference = Reference("$file", str(vault / "real" / "x"))
+    assert Resolver().get(reference) == "inside"
+    realpath = os.path.realpath
+
+    def swap(path: str) -> str:
+        found = realpath(path)
+        if path == reference.name:
+            (vault / "real").rename(vault / "moved")
+            (vault / "real").symlink_to(tmp_path / "outside")
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", swap)
+    assert "cannot be read" in str(Resolver().get(reference))

@@ -37,6 +37,7 @@ def test_a_rotation_and_a_verification_in_plain_lines() -> None:
         f"- key {NEW_ID} (first): 15\n"
         f"- key {OLD_ID} (old): 0\n"
         f"Key {OLD_ID} may be removed from PLUGIN_SYSTEM['ENCRYPTION_KEYS']: no secret needs it.\n"
+        "History tables and backups were not looked at: they still need the old keys.\n"
         f"Every secret opens with key {NEW_ID}.\n"
     )
 

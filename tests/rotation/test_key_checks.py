@@ -66,8 +66,8 @@ def test_the_derived_key_is_recognised(provider: PluginItem, settings: Settings)
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        (["c2hvcnQ="], "entry 0 must be 32 bytes in base64"),
-        ([NEW, "x"], "entry 1 must be 32 bytes in base64"),
+        (["c2hvcnQ="], "entry 0 must be 32 random bytes in base64"),
+        ([NEW, "x"], "entry 1 must be 32 random bytes in base64"),
         ([NEW, OLD, NEW], "each key once"),
     ],
     ids=["too short", "no base64", "twice"],

@@ -116,6 +116,8 @@ class Command(BaseCommand):
         where = "SECRET_KEY_FALLBACKS" if uses_derived_keys() else SETTING
         for key_id in report.unused:
             self.stdout.write(f"Key {key_id} may be removed from {where}: no secret needs it.")
+        if report.unused:
+            self.stdout.write("History tables and backups were not looked at: they still need the old keys.")
         for key_id, count in report.outdated.items():
             self.stdout.write(f"Key {key_id} is still needed; secrets encrypted with it: {count:,}.")
         if report.failed:
