@@ -125,10 +125,12 @@ def get_keyring() -> KeyRing:
     return KeyRing([parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)])
 
 
-def holds_key(given: str | bytes) -> bool:
+def holds_key(given: object) -> bool:
     """Say whether a text, or bytes, is or has in it a key of the settings."""
-    content = (given.encode() if isinstance(given, str) else given).strip()
-    return any(key == content or (len(key) >= _LONG and key in content) for key in get_key_material())
+    content = given.encode() if isinstance(given, str) else given
+    return isinstance(content, bytes) and any(
+        key == content.strip() or (len(key) >= _LONG and key in content) for key in get_key_material()
+    )
 
 
 @lru_cache(maxsize=1)
@@ -140,5 +142,6 @@ def get_key_material() -> set[bytes]:
     keys = [parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)]
     keys += get_derived_keys()
     texts = {text for key in keys for text in (show_key(key), base64.b64encode(key).decode(), key.hex())}
-    texts = {text.rstrip("=") for text in texts} | {settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS}
-    return {text if isinstance(text, bytes) else text.encode() for text in texts} - {b""} | {*keys}
+    secrets: list[str | bytes] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    secrets += [text.rstrip("=") for text in texts]
+    return {text if isinstance(text, bytes) else text.encode() for text in secrets} - {b""} | {*keys}

@@ -93,7 +93,7 @@ class Resolver:
         if reference not in self._values:
             read = _read_variable if reference.kind == ENV else _read_file
             given = read(reference.name)
-            if not isinstance(given, Unavailable) and holds_key(given):
+            if holds_key(given):
                 given = Unavailable(f"{reference} holds a key of this project's settings, which is not given out")
             self._values[reference] = given
         return self._values[reference]

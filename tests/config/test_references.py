@@ -621,6 +621,7 @@ def test_key_material_is_never_given(kind: str, vault: Path, settings: Settings)
     }[kind]
     (vault / "file").write_bytes(content)
     (vault / "harmless").write_bytes(b"harmless")
+    (vault / "folder").mkdir()
     assert "holds a key of this project's settings" in str(
         refuse(make_schema(str), {"value": {"$file": str(vault / "file")}})
     )
