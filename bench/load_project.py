@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KEYS", "AbstractLoad", "Board", "get_plugin"]
 
-KEYS = [show_key(bytes([number]) * KEY_BYTES) for number in (1, 2)]
+KEYS = [show_key(bytes(range(number, number + KEY_BYTES))) for number in (1, 2)]
 
 
 @plugin_type(name="load", manager="bench")

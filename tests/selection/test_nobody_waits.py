@@ -173,7 +173,7 @@ def test_a_read_only_database(first: PluginInstance, heard: list[str], caplog: p
         record_success(reload(first))
         assert choose() == "first"
         write_waiting()
-    lines = [record for record in caplog.records if "is not noted yet" in record.getMessage()]
+    lines = [record for record in caplog.records if "could not be noted yet" in record.getMessage()]
     assert {(record.levelno, record.exc_info) for record in lines} == {(logging.WARNING, None)}
     assert len(lines) == 2
     write_waiting()
