@@ -41,7 +41,7 @@ from django_plugin_system.exceptions import (
     UnstorableConfig,
 )
 from django_plugin_system.schema.errors import find_unknown_keys, locate, make_loc
-from django_plugin_system.schema.secrets import iter_default_texts, iter_texts
+from django_plugin_system.schema.secrets import is_mask, iter_default_texts, iter_texts
 from django_plugin_system.schema.tree import SECRET_TYPES, get_tree
 from django_plugin_system.schema.values import MISSING, find_changed_fields, iter_secrets
 
@@ -211,7 +211,7 @@ class Codec:
         """Return what keeps a model, its secrets left out, from being stored."""
         if not isinstance(encoded.tree, dict):
             return (FieldProblem((), "a config is stored as an object: give the root model a field"),)
-        problems = find_misplaced(encoded.tree, parsed.references)
+        problems = _find_masks(encoded.secrets.items()) or find_misplaced(encoded.tree, parsed.references)
         if problems or not parsed.references:
             return problems
         values = walk_json(encoded.tree, lambda path, _value: path not in parsed.references)
@@ -288,13 +288,15 @@ class Codec:
         :raises ConfigMigrationFailed: if it cannot be brought to that version.
         """
         opened.check()
-        data, secrets = opened.data, opened.secrets
-        if opened.place.version < self.place.version:
-            wrapped = wrap_secrets(data, secrets)
-            data, secrets = unwrap_secrets(
-                upgrade(self.plugin_class, wrapped, opened.place.version, self.place.version)
-            )
-        return self.restore_data(data, secrets, resolver)
+        version = opened.place.version
+        if version >= self.place.version:
+            return self.restore_data(opened.data, opened.secrets, resolver)
+        wrapped = wrap_secrets(opened.data, opened.secrets)
+        data, secrets = unwrap_secrets(upgrade(self.plugin_class, wrapped, version, self.place.version))
+        parsed = self.restore_data(data, secrets, resolver)
+        if masks := _find_masks(iter_secrets(parsed.model)):  # a step that dumps a model to JSON loses its secrets
+            raise StoredConfigInvalid(self.subject, masks)
+        return parsed
 
     def restore_data(self, data: Any, secrets: Secrets, resolver: Resolver | None = None) -> Parsed:
         """Return the validated model for JSON of today's version whose ``secrets`` are in the clear.
@@ -377,6 +379,11 @@ def _cut(problems: Iterable[FieldProblem], references: Mapping[Path, Reference])
         return problem
 
     return list(dict.fromkeys(map(cut, problems)))
+
+
+def _find_masks(secrets: Iterable[tuple[Path, Any]]) -> list[FieldProblem]:
+    reason = "is a mask that stands for a secret, not the secret itself"
+    return [FieldProblem(path, reason) for path, secret in secrets if is_mask(secret)]
 
 
 def _find_exposed(model: BaseModel, secrets: Secrets) -> list[FieldProblem]:

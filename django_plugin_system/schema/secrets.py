@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from django_plugin_system.exceptions import Path
 
 
+MASK = "*" * 10
+"""What pydantic writes in the place of a secret."""
+PLACEHOLDERS = ("[stored secret ", "[typed, not saved yet: ", "[type this secret again]")
+"""How the texts begin that forms show in the place of a secret."""
+
+
+def is_mask(secret: Any) -> bool:
+    """Say whether a secret's value is, or has inside, a text that only stands for a secret."""
+    return any(text == MASK or text.startswith(PLACEHOLDERS) for text in iter_texts(secret))
+
+
 def find_secrets(node: Node, data: Any, skip: Callable[[Any], object] | None = None) -> Iterator[tuple[Path, Any]]:
     """Yield what stands in ``data`` where ``node`` declares a secret, with its path.
 

@@ -12,7 +12,7 @@ from django_plugin_system import ConfigurablePlugin
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.registry import ItemSpec, registry
 from tests.admin.helpers import edit_config, get_row, open_change, read_form, url
-from tests.admin.sample import SECRET, AbstractSms, make_instance
+from tests.admin.sample import SECRET, ConsoleSms, make_instance
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -50,12 +50,8 @@ class LockedConfig(BaseModel):
     odd: list[Site] | set[str] = []
 
 
-class LockedSms(ConfigurablePlugin[LockedConfig], AbstractSms):
+class LockedSms(ConfigurablePlugin[LockedConfig], ConsoleSms):
     """A provider whose addresses are not the operator's."""
-
-    def send(self, number: str, text: str) -> str:
-        """Do nothing."""
-        return f"{number} {text}"
 
 
 def make_server(name: str) -> dict[str, str]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, JSONField, Value
+from pydantic import SecretStr
 
 from django_plugin_system.exceptions import ConfigWriteRefused, InvalidConfig, PluginNotRegistered
+from django_plugin_system.forms.placeholders import PLACEHOLDER, RETYPE, TYPED
 from django_plugin_system.models import PluginInstance
-from tests.support.plugins import SECRET, VALID, ConsoleSms, LenientConfig, declare_item
+from tests.support.plugins import SECRET, VALID, ConsoleSms, LenientConfig, ProviderConfig, declare_item
 from tests.support.rows import add_instance, assert_sealed, read_raw, reload
 
 if TYPE_CHECKING:
@@ -138,3 +140,41 @@ def test_a_model_of_another_class_is_refused(provider: PluginItem) -> None:
     with pytest.raises(InvalidConfig, match="expected a ProviderConfig"):
         row.set_config(LenientConfig())
     assert_sealed(row)
+
+
+MASKS = {
+    "pydantic": "*" * 10,
+    "placeholder": PLACEHOLDER.format("0123456789abcdef"),
+    "typed": TYPED.format("01234567.1.x"),
+    "retype": RETYPE,
+}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_mask_is_no_secret(provider: PluginItem, mask: str) -> None:
+    """What stands for a secret in a dump or a form is refused at its field on every way in; the secret stays."""
+    row = add_instance(item=provider)
+    before = read_raw(row.pk)
+    for write in (
+        lambda: row.set_config({**VALID, "token": mask}),
+        lambda: add_instance("new", provider, config={**VALID, "token": mask}),
+        lambda: PluginInstance.objects.bulk_create(
+            [PluginInstance(item=provider, name="b", config={**VALID, "token": mask})]
+        ),
+        lambda: row.set_config(ProviderConfig(accountName="AC1", token=SecretStr(mask))),
+    ):
+        with pytest.raises(InvalidConfig) as caught:
+            write()
+        assert [problem.path[0] for problem in caught.value.errors if "mask" in problem.message] == ["token"]
+    assert (read_raw(row.pk), PluginInstance.objects.count()) == (before, 1)
+
+
+def test_a_dumped_model_is_no_config(provider: PluginItem) -> None:
+    """A model's JSON, in which pydantic masks the secrets, is refused, and so is what a row is assigned and saved."""
+    row = add_instance(item=provider)
+    config = row.load_config()
+    assert config is not None
+    row.config = config.model_dump(mode="json")
+    with pytest.raises(InvalidConfig, match="token: is a mask"):
+        row.save()
+    assert reload(row).open_secrets() == {("token",): SECRET}

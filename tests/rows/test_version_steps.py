@@ -230,3 +230,16 @@ def test_a_failed_step_names_class_version_and_kind(row: PluginInstance, declare
     deploy(declared, First, lambda config: config, raise_secret)
     with pytest.raises(ConfigMigrationFailed, match=r"SteppingSms\.migrate_config .* version 2 \(ValueError\)"):
         reload(row).load_config()
+
+
+def test_a_step_that_dumps_a_model_destroys_nothing(row: PluginInstance, declared: Registry) -> None:
+    """A step that returns pydantic's masks in the place of secrets makes the row unusable, never stores them."""
+    before = read_raw(row.pk)
+    deploy(declared, First, lambda config: First(**config).model_dump(mode="json"))
+    assert sync_registered_plugins_to_db(mode="update").configs_upgraded == 0
+    with pytest.raises(ConfigError, match="token: is a mask"):
+        reload(row).load_config()
+    saved = reload(row)
+    saved.description = "edited"
+    saved.save()
+    assert read_raw(row.pk) == before

@@ -202,3 +202,9 @@ def test_a_class_without_configuration_has_nothing_to_hide(all_kinds: dict[str, 
     """The text of an error of such a plugin is kept as it is."""
     row = PluginInstance.objects.get(item=all_kinds["console"])
     assert describe_error(row, OSError("no paper")) == "OSError: no paper"
+
+
+def test_an_instance_that_is_not_saved_has_no_health() -> None:
+    """It reads like one that never failed and was never tested, and asks no database."""
+    row = PluginInstance(name="new")
+    assert (row.unavailable_until, row.last_error, row.last_tested_at, row.last_test_error) == (None, "", None, "")

@@ -44,6 +44,7 @@ from tests.support.rows import add_instance, reload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from django.dispatch import Signal
     from pytest_django import Settings
 
     from django_plugin_system.models import PluginItem
@@ -63,17 +64,14 @@ def heard() -> Iterator[list[str]]:
     """Return which signals were sent."""
     said: list[str] = []
 
-    def on_failure(**_kwargs: Any) -> None:
-        said.append("failed")
+    def on_signal(signal: Signal, **_kwargs: Any) -> None:
+        said.append("failed" if signal is plugin_failed else "recovered")
 
-    def on_recovery(**_kwargs: Any) -> None:
-        said.append("recovered")
-
-    plugin_failed.connect(on_failure)
-    plugin_recovered.connect(on_recovery)
+    for signal in (plugin_failed, plugin_recovered):
+        signal.connect(on_signal)
     yield said
-    plugin_failed.disconnect(on_failure)
-    plugin_recovered.disconnect(on_recovery)
+    for signal in (plugin_failed, plugin_recovered):
+        signal.disconnect(on_signal)
 
 
 def choose() -> str:

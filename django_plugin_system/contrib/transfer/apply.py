@@ -80,9 +80,9 @@ def _write(plan: Plan, alias: str) -> bool:
     except IntegrityError:  # an instance of that name was made, or its item removed
         return False
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != _CONFLICT:
-            raise
-        return False
+        if getattr(error.__cause__, "sqlstate", None) == _CONFLICT:
+            return False
+        raise
     return True
 
 
