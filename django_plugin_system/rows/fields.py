@@ -89,8 +89,13 @@ class ConfigField(JSONField):
         return super().get_db_prep_save(value, connection)
 
     def value_to_string(self, obj: models.Model) -> Any:
-        """Return the stored config for serializers, as the plain dict that each of them knows."""
+        """Return the stored config for serializers, as the plain dict that each of them knows.
+
+        :raises ConfigWriteRefused: if it is not in stored form yet, so that what was typed stays out of fixtures.
+        """
         stored = self.value_from_object(obj)
+        if isinstance(stored, dict) and not _is_stored(stored):
+            raise ConfigWriteRefused("serialize", [self.name])
         return dict(stored) if isinstance(stored, StoredConfig) else stored
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models, router
 
 from django_plugin_system.changes import changing, get_commit
@@ -224,6 +225,22 @@ class ConfiguredModel(ChangeAnnouncingModel):
                 super().save(**options)
         if not is_current:  # raised out here, so that an outer transaction stays usable
             raise StaleConfig(str(self))
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Check each field, as Django does, and bring the config into stored form; so forms see what ``save`` refuses.
+
+        :raises ValidationError: naming the fields, ``config`` among them.
+        """
+        super().clean_fields(exclude)
+        if "config" in (exclude or ()) or self.item_id is None:
+            return
+        problems: list[Any] = []
+        try:
+            self.seal_config()
+        except ConfigError as error:
+            problems = [*getattr(error, "errors", ())] or [error]
+        if problems:
+            raise ValidationError({"config": [str(problem) for problem in problems]})
 
     def refresh_from_db(
         self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **kwargs: Any

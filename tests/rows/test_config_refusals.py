@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django import forms
+from django.core import serializers
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, JSONField, Value
 from pydantic import SecretStr
@@ -178,3 +182,32 @@ def test_a_dumped_model_is_no_config(provider: PluginItem) -> None:
     with pytest.raises(InvalidConfig, match="token: is a mask"):
         row.save()
     assert reload(row).open_secrets() == {("token",): SECRET}
+
+
+OwnForm = forms.modelform_factory(PluginInstance, fields=("item", "name", "status", "config"))
+
+
+def test_a_form_of_a_project_names_the_field(provider: PluginItem, declared: Registry) -> None:
+    """full_clean(), and so every model form, refuses what save() would refuse, as an error of ``config``."""
+    data: dict[str, Any] = {"item": provider.pk, "name": "own", "status": "active"}
+    refused = OwnForm({**data, "config": json.dumps({**VALID, "retries": "many"})})
+    assert "retries: Input should be a valid integer" in refused.errors["config"][0]
+    form = OwnForm({**data, "config": json.dumps(VALID)})
+    assert form.is_valid()
+    assert_sealed(reload(form.save()))
+    assert "item" in OwnForm({**data, "item": "", "config": "{}"}).errors
+    declared.items.clear()
+    gone = PluginInstance(item=provider, name="gone", config=VALID)
+    with pytest.raises(ValidationError, match="Is its app installed"):
+        gone.full_clean()
+    gone.full_clean(exclude=["config"])
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl", "python", "xml", "yaml"])
+def test_what_is_typed_is_not_serialized(provider: PluginItem, format: str) -> None:  # noqa: A002 - Django's word
+    """A row whose config is not encrypted yet goes into no fixture."""
+    row = add_instance(item=provider)
+    assert SECRET not in str(serializers.serialize(format, [row]))
+    row.config = {**VALID, "retries": 4}
+    with pytest.raises(ConfigWriteRefused, match="serialize"):
+        serializers.serialize(format, [row])
