@@ -12,6 +12,14 @@ import typing_extensions
 _QUALIFIERS = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly)
 
 
+def is_root_model(value: Any) -> bool:
+    """Say whether ``value`` is a root model, class or object, without the import of ``RootModel``: it builds a model.
+
+    That takes a fifth of the time in which a small project starts.
+    """
+    return getattr(value, "__pydantic_root_model__", False) is True
+
+
 def get_hints(cls: type) -> dict[str, Any]:
     """Return the types of what a class declares, by name."""
     hints = typing_extensions.get_type_hints(cls, include_extras=True)

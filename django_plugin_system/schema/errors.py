@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typing_extensions
-from pydantic import RootModel
 
 from django_plugin_system.exceptions import FieldProblem
+from django_plugin_system.schema.annotations import is_root_model
 from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree
 from django_plugin_system.schema.values import get_fields, is_sequence
 
@@ -99,7 +99,7 @@ def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: P
     ``nodes`` are what ``value`` was declared as. Classes that rewrite their input (a ``before`` or ``wrap`` model
     validator) answer for their own keys.
     """
-    while isinstance(value, RootModel):
+    while is_root_model(value):
         value, nodes = value.root, [get_tree(type(value))]
     members = [member for node in nodes for member in node.members]
     fields = _get_declared(value, members)

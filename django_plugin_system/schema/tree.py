@@ -34,12 +34,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
 import typing_extensions
-from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, RootModel, Secret, SecretBytes, SecretStr
+from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, Secret, SecretBytes, SecretStr
 from pydantic.dataclasses import rebuild_dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from django_plugin_system.schema.annotations import fill_in, get_given, get_hints, resolve_alias, settle
+from django_plugin_system.schema.annotations import fill_in, get_given, get_hints, is_root_model, resolve_alias, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -391,7 +391,7 @@ def _peel(annotation: Any, around: list[Any], through: list[Any]) -> Any:
         if origin is Annotated:
             annotation = args[0]
             around[:0] = args[1:]
-        elif isinstance(annotation, type) and issubclass(annotation, RootModel):
+        elif isinstance(annotation, type) and is_root_model(annotation):
             through.append(annotation)
             info = (_get_field_infos(annotation) or {})["root"]
             around.insert(0, info)

@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from django_plugin_system.schema.annotations import is_root_model
 from django_plugin_system.schema.tree import SECRET_TYPES, get_tree
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def iter_parts(value: Any) -> Iterable[tuple[str, Any]]:
 
 def look_through(value: Any) -> Any:
     """Return what a root model, or a root model in one, holds; any other value as it is."""
-    while isinstance(value, RootModel):
+    while is_root_model(value):
         value = value.root
     return value
 
@@ -103,7 +104,7 @@ def is_same(one: Any, other: Any) -> bool:
     """Say whether two validated values are equal in type and content; private attributes do not count."""
     if type(one) is not type(other):
         return False
-    if isinstance(one, BaseModel) and not isinstance(one, RootModel):
+    if isinstance(one, BaseModel) and not is_root_model(one):
         return not find_changed_fields(one, other)
     ours, theirs = _get_parts(one), _get_parts(other)
     if ours is None or theirs is None:
