@@ -10,9 +10,11 @@ from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
 
 from django_plugin_system.changes import announce_instances, changing, get_commit
-from django_plugin_system.exceptions import ConfigWriteRefused, StaleConfig
+from django_plugin_system.exceptions import ConfigError, ConfigWriteRefused, StaleConfig
 from django_plugin_system.registry import registry
+from django_plugin_system.rows import config as configuration
 from django_plugin_system.rows.fields import PluginStatus
+from django_plugin_system.rows.reasons import Reason, describe_config_error
 from django_plugin_system.rows.rows import COMPARED, ChangeAnnouncingModel
 from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
@@ -214,6 +216,21 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             raise StaleConfig(", ".join(stale))
         return written
 
+    def renew_configs(self, *, dry_run: bool = False) -> dict[PluginInstance, Reason | None]:
+        """Write, in one transaction, those configs in their new form that their classes store otherwise by now.
+
+        Returns these rows, each with the reason why it stays as it is, if so. ``dry_run`` writes nothing.
+        """
+        outdated = [row.pk for row in self if configuration.is_outdated(row)]
+        rows = self.filter(pk__in=outdated)
+        if dry_run or not outdated:
+            return {row: _renew(row) for row in rows}
+        with changing(self._get_write_alias()):
+            locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+            reasons = {row: _renew(row) for row in locked if configuration.is_outdated(row)}
+            rows.bulk_update([row for row, reason in reasons.items() if not reason], ["config"])
+        return reasons
+
 
 PluginInstanceManager = ConcealingManager.from_queryset(PluginInstanceQuerySet)
 
@@ -223,6 +240,15 @@ _BULK_CREATE_OPTIONS = ("batch_size", "ignore_conflicts", "update_conflicts", "u
 
 _SEALED_TOGETHER = {"config", "config_version", "item", "item_id", "id", "pk"}
 """Columns that make sense only together: tokens are bound to the id, configs to the item's schema."""
+
+
+def _renew(row: PluginInstance) -> Reason | None:
+    """Bring the config of ``row`` into its new form, without saving it; return why that was not possible, if so."""
+    try:
+        row.renew_config()
+    except ConfigError as error:
+        return describe_config_error(error)
+    return None
 
 
 def _refuse_upsert(kwargs: dict[str, Any]) -> None:

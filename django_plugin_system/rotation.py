@@ -1,93 +1,61 @@
 """Re-encrypt every stored secret with the first key, and prove that none needs another one.
 
-Rows are read in batches by id, as text and past the models, and re-encrypted by path: it is quick, and the code behind
-them need not be there. Nothing in a config changes but its tokens, and a row is written only if it still is as it was
-read: a concurrent edit wins, and the row is looked at again. What was written needs no second look, so an interrupted
-run is resumed by starting it again.
+Rows are read in batches by id, as text, and re-encrypted by path: it is quick, and the code behind them need not be
+there. Nothing in a config changes but its tokens. Before a row is written it is locked and, if it was changed since it
+was read, looked at again. What was written needs no second look, so an interrupted run is resumed by starting it again.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import connections, router
+from django.db import connections, models, router
+from django.db.models.functions import Cast
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.changes import changing
 from django_plugin_system.config.keyring import KeyRing, get_keyring
 from django_plugin_system.config.opened import iter_markers
 from django_plugin_system.config.tokens import MARKER, VERSION, get_token_key_id, open_token, seal
-from django_plugin_system.exceptions import (
-    ConfigError,
-    MalformedToken,
-    Path,
-    SecretError,
-    make_printable,
-    show_path,
-)
+from django_plugin_system.exceptions import ConfigError, MalformedToken, Path, SecretError, make_printable, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import find_plain_secrets, make_place, may_hold_plain_secret
 from django_plugin_system.rows.reasons import describe_config_error
 from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-    from django.db.models import QuerySet
-    from pydantic import BaseModel
+    import uuid
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 BATCH_SIZE = 500
 LISTED = 100
 """A report names so many rows with problems, and counts the others."""
-ATTEMPTS = 5
-"""How often a row is tried that others keep changing between the look and the write."""
 TABLE = PluginInstance._meta.db_table  # noqa: SLF001 - Django documents _meta
-_SELECT = f"SELECT id, config, config_version, name, item_id FROM {TABLE}"  # noqa: S608 - names only
-_CLAIM = rf"{VERSION}\.([0-9a-f]{{8}})\."
-_CLAIM_IN_TEXT = re.compile(rf'"{re.escape(MARKER)}"\s*:\s*"{_CLAIM}', re.ASCII)
-_CLAIM_OF_TOKEN = re.compile(rf"\A{_CLAIM}", re.ASCII)
-
-
-class Source(NamedTuple):
-    """What a row is an instance of: its item's name, and what the class declares, if it is there and has secrets."""
-
-    name: str
-    schema: type[BaseModel] | None = None
-    version: int = 1
+_CLAIM = re.compile(rf'"{re.escape(MARKER)}"\s*:\s*"{VERSION}\.([0-9a-f]{{8}})\.', re.ASCII)
 
 
 class Row(NamedTuple):
     """One row as the database holds it; ``config`` is JSON text."""
 
-    id: Any
+    pk: uuid.UUID
     config: str
     version: int
     name: str
-    item_id: Any
-    source: Source
-
-    @property
-    def pk(self) -> uuid.UUID:
-        """The id as Python knows it."""
-        return _to_uuid(self.id)
-
-    def __str__(self) -> str:
-        return make_printable(f"{self.name} ({self.source.name}) {self.pk}")
+    item_id: uuid.UUID
 
 
-@dataclass
+@dataclass(eq=False)
 class Finding:
     """What one row holds. ``config`` is the row's text with a new token for each that does not use the first key."""
 
     row: Row
+    item: PluginItem | None
+    """None if it was deleted since the row was read."""
     config: str
-    key_ids: list[str] = field(default_factory=list)
-    """The key that each stored secret, readable or not, says it needs."""
     problems: list[str] = field(default_factory=list)
     may_be_plain: bool = False
 
@@ -96,114 +64,84 @@ class Finding:
         """Whether the row can, and should, be written with the new text."""
         return not self.problems and self.config != self.row.config
 
+    def __str__(self) -> str:
+        return make_printable(f"{self.row.name} ({self.item.name if self.item else '?'}) {self.row.pk}")
+
 
 # Reading
 
 
-def _iter_batches(using: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
-    batch = _fetch(using, "ORDER BY id LIMIT %s", [size])
+def _read_texts(using: str, *columns: str) -> Any:
+    """Return the rows in the order of their ids, as tuples of an id, the text of a config, and more columns."""
+    text = Cast("config", models.TextField())
+    return PluginInstance.objects.using(using).order_by("pk").annotate(text=text).values_list("pk", "text", *columns)
+
+
+def _read_rows(using: str) -> Any:
+    return _read_texts(using, "config_version", "name", "item_id")
+
+
+def _iter_batches(texts: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
+    batch = list(texts[:size])
     while batch:
         yield batch
-        batch = _fetch(using, "WHERE id > %s ORDER BY id LIMIT %s", [batch[-1][0], size])
-
-
-def _fetch(using: str, condition: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connections[using].cursor() as cursor:
-        cursor.execute(f"{_SELECT} {condition}", values)
-        return list(cursor.fetchall())
-
-
-def read_range(using: str, first: Any, last: Any) -> list[Row]:
-    """Return the rows from one id to another, both as the database holds them."""
-    return _make_rows(_fetch(using, "WHERE id BETWEEN %s AND %s ORDER BY id", [first, last]), using)
-
-
-def _make_rows(fetched: Sequence[tuple[Any, ...]], using: str) -> list[Row]:
-    sources = _get_sources({values[-1] for values in fetched}, using)
-    return [Row._make([*values, sources[values[-1]]]) for values in fetched]
-
-
-def _get_sources(ids: Collection[Any], using: str) -> dict[Any, Source]:
-    items = PluginItem.objects.using(using).select_related("plugin_type").in_bulk({_to_uuid(key) for key in ids})
-    return {key: _describe(items.get(_to_uuid(key))) for key in ids}
-
-
-def _describe(item: PluginItem | None) -> Source:
-    if item is None:  # deleted since the row was read
-        return Source("?")
-    declared = item.declared
-    if declared is None or declared.schema is None or not get_tree(declared.schema).holds_secret:
-        return Source(item.name)
-    return Source(item.name, declared.schema, declared.version)
-
-
-def _to_uuid(value: Any) -> uuid.UUID:
-    """Return an id as Python knows it; databases without a type for it hold its 32 hex digits."""
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+        batch = list(texts.filter(pk__gt=batch[-1][0])[:size])
 
 
 def count_rows_by_key(using: str) -> Counter[str]:
     """Return how many rows hold secrets of which key, by key id; looks at the text only, and opens nothing.
 
-    It touches no other table: a system check runs it before the migrations that may change one.
+    It touches no other table and no other column: a system check runs it before the migrations that may change one.
     """
     counts: Counter[str] = Counter()
-    for batch in _iter_batches(using, BATCH_SIZE):
-        for _id, config, *_others in batch:
-            counts.update(set(_CLAIM_IN_TEXT.findall(config)))
+    for batch in _iter_batches(_read_texts(using), BATCH_SIZE):
+        for _id, config in batch:
+            counts.update(set(_CLAIM.findall(config)))
     return counts
 
 
 # Looking
 
 
-def iter_findings(using: str, size: int) -> Iterator[list[Finding]]:
-    """Yield what the rows hold, ``size`` rows at a time."""
-    keyring = get_keyring()
-    for batch in _iter_batches(using, size):
-        yield [examine(row, keyring) for row in _make_rows(batch, using)]
+def examine(fetched: Sequence[tuple[Any, ...]], using: str) -> list[Finding]:
+    """Open every secret of the rows, and encrypt those anew that do not use the first key."""
+    rows, keyring = [Row._make(values) for values in fetched], get_keyring()
+    items = PluginItem.objects.using(using).select_related("plugin_type").in_bulk({row.item_id for row in rows})
+    return [_examine(Finding(row, items.get(row.item_id), row.config), keyring) for row in rows]
 
 
 @sensitive_variables()
-def examine(row: Row, keyring: KeyRing) -> Finding:
-    """Open every secret of ``row``, and encrypt those anew that do not use the first key."""
-    found = Finding(row, row.config)
+def _examine(found: Finding, keyring: KeyRing) -> Finding:
+    row = found.row
     try:
         stored = json.loads(row.config)
         markers = iter_markers(stored)
-        found.may_be_plain = _may_hold_plain(row, stored)
+        found.may_be_plain = _may_hold_plain(found, stored)
     except (ValueError, RecursionError):
-        found.key_ids += _CLAIM_IN_TEXT.findall(row.config)
         found.problems.append("the config is JSON that cannot be read: nested too deeply, or a number too long")
         return found
-    place = make_place(row.pk, _to_uuid(row.item_id), row.version)
+    place = make_place(row.pk, row.item_id, row.version)
     for path, marker in markers:
-        found.key_ids += _CLAIM_OF_TOKEN.findall(str(marker[MARKER]))
+        token = marker[MARKER]
         try:
             sealed = open_token(marker, place, path, keyring, stored)
-            if get_token_key_id(marker[MARKER]) != keyring.primary_id:
+            if get_token_key_id(token) != keyring.primary_id:
+                if token not in row.config:  # spelled in a way that only raw SQL stores
+                    raise MalformedToken(path)
                 renewed = seal(sealed.value, place, path, keyring, stored, sealed.bonds)
-                found.config = _replace_token(found.config, marker[MARKER], renewed[MARKER], path)
+                found.config = found.config.replace(token, renewed[MARKER])
         except SecretError as error:
             found.problems.append(str(error))
     return found
 
 
-def _replace_token(config: str, token: str, renewed: str, path: Path) -> str:
-    """Return the text of a config with another token.
-
-    :raises MalformedToken: if the token is spelled in a way that only raw SQL stores.
-    """
-    if token not in config:
-        raise MalformedToken(path)
-    return config.replace(token, renewed)
-
-
-def _may_hold_plain(row: Row, stored: Any) -> bool:
-    schema, version = row.source.schema, row.source.version
-    if schema is None or row.version > version:
+def _may_hold_plain(found: Finding, stored: Any) -> bool:
+    declared = found.item.declared if found.item else None
+    if declared is None or declared.schema is None or found.row.version > declared.version:
         return False  # nobody here can tell
-    return row.version < version or may_hold_plain_secret(schema, stored)
+    if found.row.version < declared.version:
+        return get_tree(declared.schema).holds_secret
+    return may_hold_plain_secret(declared.schema, stored)
 
 
 # Writing
@@ -255,17 +193,14 @@ def rotate_secrets(
 
     A row with a secret that cannot be opened is reported and stays as it is, byte by byte. ``dry_run`` only counts.
     """
-    alias = using or router.db_for_write(PluginInstance)
-    report = RotationReport(get_keyring().key_ids)
-    for findings in iter_findings(alias, batch_size):
-        plain = _add_findings(findings, alias, report)
+    alias, report = using or router.db_for_write(PluginInstance), RotationReport(get_keyring().key_ids)
+    for findings, plain in _look_at_all(alias, batch_size, report, on_batch):
+        outdated = {found.row: found for found in findings if found.is_outdated}
         if dry_run:
-            report.rewritten += sum(finding.is_outdated or finding.row.pk in plain for finding in findings)
+            report.rewritten += len(outdated.keys() | {found.row for found in plain})
         else:
-            encrypted = _encrypt_plain(plain, alias, report)
-            _write([one for one in findings if one.is_outdated and one.row.pk not in encrypted], alias, report)
-        if on_batch:
-            on_batch(report)
+            encrypted = _encrypt_plain([found.row.pk for found in plain], alias, report)
+            _write({row: found for row, found in outdated.items() if row.pk not in encrypted}, alias, report)
     return report
 
 
@@ -279,106 +214,77 @@ def verify_secrets(
 
     A secret in plain text counts as a problem here.
     """
-    alias = using or router.db_for_write(PluginInstance)
-    report = RotationReport(get_keyring().key_ids)
-    for findings in iter_findings(alias, batch_size):
-        plain = _add_findings(findings, alias, report)
-        for row in (finding.row for finding in findings if finding.row.pk in plain):
-            places = ", ".join(show_path(path) for path in plain[row.pk])
-            report.add_problem(row, f"{places}: a secret in plain text; pluginrotate encrypts it")
-        if on_batch:
-            on_batch(report)
+    alias, report = using or router.db_for_write(PluginInstance), RotationReport(get_keyring().key_ids)
+    for _findings, plain in _look_at_all(alias, batch_size, report, on_batch):
+        for found, paths in plain.items():
+            places = ", ".join(map(show_path, paths))
+            report.add_problem(found, f"{places}: a secret in plain text; pluginrotate encrypts it")
     return report
 
 
-def _add_findings(findings: Sequence[Finding], using: str, report: RotationReport) -> dict[uuid.UUID, list[Path]]:
-    """Add what was found to ``report``; return the ids of the rows that hold plain text, with the places."""
-    report.rows += len(findings)
-    for finding in findings:
-        report.secrets.update(finding.key_ids)
-        if finding.problems:
-            report.add_problem(finding.row, "; ".join(finding.problems))
-    suspects = {finding.row.pk: finding.row for finding in findings if finding.may_be_plain and not finding.problems}
+def _look_at_all(
+    using: str, size: int, report: RotationReport, on_batch: Callable[[RotationReport], object] | None
+) -> Iterator[tuple[list[Finding], dict[Finding, list[Path]]]]:
+    """Yield what the rows hold, ``size`` rows at a time, with the places of plain text; all is added to ``report``."""
+    for batch in _iter_batches(_read_rows(using), size):
+        findings = examine(batch, using)
+        report.rows += len(findings)
+        for found in findings:
+            report.secrets.update(_CLAIM.findall(found.row.config))
+            if found.problems:
+                report.add_problem(found, "; ".join(found.problems))
+        plain = _find_plain(findings, using, report)
+        report.plain += len(plain)
+        yield findings, plain
+        if on_batch:
+            on_batch(report)
+
+
+def _find_plain(findings: Sequence[Finding], using: str, report: RotationReport) -> dict[Finding, list[Path]]:
+    """Return the rows that hold plain text where their class declares a secret, with the places."""
+    suspects = {found.row.pk: found for found in findings if found.may_be_plain and not found.problems}
     plain = {}
     for row in _load(suspects, using):
-        if paths := _find_plain(row, suspects[row.pk], report):
-            plain[row.pk] = paths
-    report.plain += len(plain)
-    return plain
+        found = suspects[row.pk]
+        try:
+            plain[found] = find_plain_secrets(row)
+        except ConfigError as error:
+            reason = describe_config_error(error)
+            report.add_problem(found, f"cannot tell whether it holds a secret in plain text: {reason}")
+    return {found: paths for found, paths in plain.items() if paths}
 
 
-def _find_plain(row: PluginInstance, label: Row, report: RotationReport) -> list[Path]:
-    try:
-        return find_plain_secrets(row)
-    except ConfigError as error:
-        report.add_problem(
-            label, f"cannot tell whether it holds a secret in plain text: {describe_config_error(error)}"
-        )
-    return []
-
-
-def _load(ids: Collection[uuid.UUID], using: str) -> QuerySet[PluginInstance]:
+def _load(ids: Collection[uuid.UUID], using: str) -> Any:
     return PluginInstance.objects.using(using).select_related("item__plugin_type").filter(pk__in=ids)
 
 
-def _encrypt_plain(plain: Mapping[uuid.UUID, object], using: str, report: RotationReport) -> set[uuid.UUID]:
+def _encrypt_plain(ids: Collection[uuid.UUID], using: str, report: RotationReport) -> set[uuid.UUID]:
     """Store the rows anew, in the ordinary way; return the ids of those that were written."""
-    if not plain:
-        return set()
-    rows = _load(plain, using).order_by("pk").select_for_update(of=("self",), no_key=True)
-    with changing(using):  # nobody else can come between the look, which locks, and the write
-        written = {row.pk for row in rows if _store_again(row, using, report)}
+    reasons = _load(ids, using).renew_configs() if ids else {}
+    for row, reason in reasons.items():
+        if reason:
+            report.add_problem(f"{row} {row.pk}", f"holds a secret in plain text: {reason}")
+    written = {row.pk for row, reason in reasons.items() if not reason}
     report.rewritten += len(written)
     return written
 
 
-@sensitive_variables()
-def _store_again(row: PluginInstance, using: str, report: RotationReport) -> bool:
-    try:
-        row.renew_config()
-    except ConfigError as error:
-        report.add_problem(f"{row} {row.pk}", f"holds a secret in plain text: {describe_config_error(error)}")
-        return False
-    row.save(update_fields=["config"], using=using)
-    return True
-
-
-def _write(findings: Sequence[Finding], using: str, report: RotationReport) -> None:
-    """Write the new tokens; look again at rows that were changed meanwhile."""
-    pending = {finding.row.id: finding for finding in findings}
-    for _attempt in range(ATTEMPTS):
-        if _swap(pending.values(), using) == len(pending):
-            report.rewritten += len(pending)
-            return
-        pending = _look_again(pending, using, report)
-    for finding in pending.values():
-        report.add_problem(finding.row, "was changed again and again meanwhile: rotate once more")
-
-
-def _swap(findings: Collection[Finding], using: str) -> int:
-    """Write each new text whose row still holds the old one; return how many rows the database says were written."""
+def _write(findings: dict[Row, Finding], using: str, report: RotationReport) -> None:
+    """Write the new tokens, under the locks of the rows; what was changed meanwhile is looked at again."""
     if not findings:
-        return 0
-    config = "CAST(%s AS jsonb)" if connections[using].vendor == "postgresql" else "%s"
-    statement = f"UPDATE {TABLE} SET config = {config} WHERE id = %s AND config = {config}"  # noqa: S608 - names only
-    with changing(using), connections[using].cursor() as cursor:
-        cursor.executemany(statement, [(found.config, found.row.id, found.row.config) for found in findings])
-        return int(cursor.rowcount)
-
-
-def _look_again(pending: Mapping[Any, Finding], using: str, report: RotationReport) -> dict[Any, Finding]:
-    """Return what is left to do for rows of which not all were written."""
-    ids = list(pending)
-    left = {}
-    for row in read_range(using, ids[0], ids[-1]):
-        if row.id not in pending:
-            continue
-        if row.config == pending[row.id].config:
-            report.rewritten += 1
-            continue
-        found = examine(row, get_keyring())
+        return
+    connection, key = connections[using], PluginInstance._meta.pk  # noqa: SLF001 - Django documents _meta
+    config = "CAST(%s AS jsonb)" if connection.vendor == "postgresql" else "%s"
+    statement = f"UPDATE {TABLE} SET config = {config} WHERE id = %s"  # noqa: S608 - names only
+    with changing(using):
+        locked = _read_rows(using).filter(pk__in=[row.pk for row in findings]).select_for_update(no_key=True)
+        rows = [Row._make(values) for values in locked]
+        changed = examine([row for row in rows if row not in findings], using)
+        outdated = [findings[row] for row in rows if row in findings] + [one for one in changed if one.is_outdated]
+        with connection.cursor() as cursor:
+            values = [(one.config, key.get_db_prep_value(one.row.pk, connection)) for one in outdated]
+            cursor.executemany(statement, values)
+    report.rewritten += len(outdated)
+    for found in changed:
         if found.problems:
-            report.add_problem(row, "; ".join(found.problems))
-        elif found.is_outdated:
-            left[row.id] = found
-    return left
+            report.add_problem(found, "; ".join(found.problems))

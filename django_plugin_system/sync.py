@@ -15,13 +15,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_plugin_system.changes import TABLE, announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
-from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.querysets import DEFAULT_NAME, add_health
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
-from django_plugin_system.rows.config import is_outdated
 from django_plugin_system.rows.fields import StoredConfig
-from django_plugin_system.rows.reasons import describe_config_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -79,6 +76,8 @@ class _Plan:
     lost_types: list[PluginType] = field(default_factory=list)
     types_found: int = 0
     items_found: int = 0
+    items: list[PluginItem] = field(default_factory=list)
+    """Those that code declares."""
     taken: set[uuid.UUID] = field(default_factory=set)
     """The ids of types and items that are there."""
 
@@ -108,7 +107,7 @@ def sync_registered_plugins_to_db(
         with excluding_syncs(alias), changing(alias):
             plan = _make_plan(mode, alias, prune=prune)
             _apply(plan, alias)
-    upgraded, problems = _upgrade_configs(alias, dry_run=dry_run) if mode == "update" else (0, [])
+    upgraded, problems = _upgrade_configs(plan.items, alias, dry_run=dry_run) if mode == "update" else (0, [])
     return SyncResult(
         types_created=len(plan.new_types),
         types_found=plan.types_found,
@@ -180,6 +179,7 @@ def _plan_item(plan: _Plan, row: PluginItem | None, spec: ItemSpec, plugin_type:
         if mode == "update" and any(getattr(row, name) != value for name, value in values.items()):
             row.description, row.priority = spec.description, spec.priority
             plan.changed_items.append(row)
+    plan.items.append(row)
     if not getattr(row, "has_instance", False) and _needs_no_config(spec.config.schema):
         made = PluginInstance(item=row, name=DEFAULT_NAME, config=StoredConfig(), config_version=spec.config.version)
         made.pk = plan.make_id(spec.name, spec.module, *plugin_type.key, DEFAULT_NAME)
@@ -271,64 +271,19 @@ def _apply(plan: _Plan, alias: str) -> None:
             model.objects.using(alias).filter(pk__in=[row.pk for row in rows]).delete()
 
 
-def _upgrade_configs(alias: str, *, dry_run: bool) -> tuple[int, list[str]]:
+def _upgrade_configs(items: Iterable[PluginItem], alias: str, *, dry_run: bool) -> tuple[int, list[str]]:
     """Write what classes store otherwise by now; return how many rows that were, and a line for each that stays."""
-    rows = PluginInstance.objects.using(alias).select_related("item__plugin_type").order_by("pk")
-    candidates = rows.filter(_may_be_outdated()).values_list("pk", flat=True)
-    outdated = [row.pk for batch in _iter_batches(candidates) for row in rows.filter(pk__in=batch) if _is_outdated(row)]
+    rows = PluginInstance.objects.using(alias).select_related("item__plugin_type")
+    may_be_outdated = Q(pk__in=[])
+    for item in items:
+        declared = item.declared
+        if declared is not None and (declared.version > 1 or declared.is_bound):
+            is_older = Q() if declared.is_bound else Q(config_version__lt=declared.version)
+            may_be_outdated |= Q(item=item.pk) & is_older
+    keys = list(rows.filter(may_be_outdated).order_by("pk").values_list("pk", flat=True))
     upgraded, problems = 0, []
-    for batch in _iter_batches(outdated):
-        reasons = (_try_upgrade if dry_run else _upgrade)(rows.filter(pk__in=batch))
+    for start in range(0, len(keys), BATCH_SIZE):
+        reasons = rows.filter(pk__in=keys[start : start + BATCH_SIZE]).renew_configs(dry_run=dry_run)
         problems += [f"{row}: {reason}" for row, reason in reasons.items() if reason]
         upgraded += list(reasons.values()).count(None)
     return upgraded, sorted(problems)
-
-
-def _iter_batches(keys: Iterable[Any]) -> Iterator[list[Any]]:
-    left = list(keys)
-    return (left[start : start + BATCH_SIZE] for start in range(0, len(left), BATCH_SIZE))
-
-
-def _upgrade(rows: QuerySet[PluginInstance]) -> dict[PluginInstance, str | None]:
-    """Write ``rows`` in their new form, in one transaction; return why that was not possible for a row, if so."""
-    with changing(rows.db):
-        reasons = _try_upgrade(rows.select_for_update(of=("self",), no_key=True))
-        rows.bulk_update([row for row, reason in reasons.items() if not reason], ["config"])
-    return reasons
-
-
-def _try_upgrade(rows: Iterable[PluginInstance]) -> dict[PluginInstance, str | None]:
-    """Bring the configs of ``rows`` into their new form, without saving them."""
-    return {row: _renew(row) for row in rows if _is_outdated(row)}
-
-
-def _may_be_outdated() -> Q:
-    """Return what the rows have in common whose class may store them otherwise: an older version, or bound secrets."""
-    wanted = Q(pk__in=[])
-    for (name, module, (type_name, manager)), spec in registry.items.items():
-        config = spec.config
-        if config.version > 1 or config.is_bound:
-            item = Q(
-                item__name=name,
-                item__module=module,
-                item__plugin_type__name=type_name,
-                item__plugin_type__manager=manager,
-            )
-            wanted |= item if config.is_bound else item & Q(config_version__lt=config.version)
-    return wanted
-
-
-def _is_outdated(row: PluginInstance) -> bool:
-    try:
-        return is_outdated(row)
-    except ConfigError:
-        return False
-
-
-def _renew(row: PluginInstance) -> str | None:
-    """Bring the config of ``row`` into its new form, without saving it; return why that was not possible, if so."""
-    try:
-        row.renew_config()
-    except ConfigError as error:
-        return describe_config_error(error)
-    return None

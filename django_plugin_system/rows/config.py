@@ -184,9 +184,7 @@ def _find_plain(parsed: Parsed) -> list[Path]:
 def is_outdated(row: ConfiguredModel) -> bool:
     """Say whether the class of ``row``, by now, stores it otherwise: in a newer version, or with other secrets.
 
-    A secret in plain text would be encrypted, one that became bound would be bound.
-
-    :raises ConfigError: if that takes reading it, and it cannot be read.
+    A secret in plain text would be encrypted, one that became bound would be bound. What cannot be read is left alone.
     """
     declared: ItemConfig | None = row.item.declared
     if declared is None:
@@ -196,11 +194,13 @@ def is_outdated(row: ConfiguredModel) -> bool:
     tree = get_tree(declared.schema)
     if not tree.is_bound and not tree.tags and not may_hold_plain_secret(declared.schema, row.config):
         return False
-    parsed, opened = _restore(row)
-    if parsed is None or _find_plain(parsed):
-        return parsed is not None
-    belongings = find_belongings(parsed.model, tree)
-    return any(sealed.bonds != belongings.get(path, UNBOUND).bonds for path, sealed in opened.tokens.items())
+    with suppress(ConfigError):
+        parsed: Any
+        parsed, opened = _restore(row)
+        belongings = find_belongings(parsed.model, tree)
+        bonds = {path: belongings.get(path, UNBOUND).bonds for path in opened.tokens}
+        return bool(_find_plain(parsed)) or any(one.bonds != bonds[path] for path, one in opened.tokens.items())
+    return False
 
 
 @leaving_frames_behind

@@ -19,7 +19,7 @@ from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import ConfigShapeError, Path
 
 if TYPE_CHECKING:
-    from django_plugin_system.config.opened import Opened, Secrets
+    from django_plugin_system.config.opened import Opened
     from django_plugin_system.models import PluginInstance
 
 
@@ -31,10 +31,17 @@ def note_change(row: Any, before: Opened, after: Opened) -> None:
     new one if the config says something else than before, so that the result of a test of the old one does not count.
     """
     known = row.loaded.settle().values.get("secret_dates", row.secret_dates)
-    origins = _find_origins(before.secrets, after.secrets)
-    now = _get_now()
-    dates = {join_path(path): now if origin is None else _get_date(known, origin) for path, origin in origins.items()}
-    row.secret_dates = {path: date for path, date in dates.items() if date}
+    former: dict[Any, list[Path]] = {}
+    for path, plain in before.secrets.items():
+        former.setdefault(identify(plain), []).append(path)
+    row.secret_dates = {}
+    for path in sorted(after.secrets, key=lambda path: path not in former.get(identify(after.secrets[path]), ())):
+        sources = former.get(identify(after.secrets[path]), [])  # each is taken once: a copy of one that stayed is new
+        source = path if path in sources else sources[0] if sources else None
+        if source is not None:
+            sources.remove(source)
+        if date := _get_now() if source is None else _get_date(known, source):
+            row.secret_dates[join_path(path)] = date
     if before.data != after.data:
         row.config_revision = uuid.uuid4()
 
@@ -67,34 +74,6 @@ def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:
 def join_path(path: Path) -> str:
     """Return ``path`` as the key of its date; two different paths never have the same."""
     return json.dumps(path, separators=(",", ":"))
-
-
-@sensitive_variables()
-def _find_origins(old: Secrets, new: Secrets) -> dict[Path, Path | None]:
-    """Return where each of the secrets was before: here, elsewhere in its list, under a name that is gone, or nowhere.
-
-    Each of the old ones is taken once, so that a copy of one that stayed counts as new.
-    """
-    values = {path: identify(plain) for path, plain in new.items()}
-    left: dict[Any, list[Path]] = {}
-    for path, plain in old.items():
-        key = identify(plain)
-        if values.get(path) != key:
-            left.setdefault(key, []).append(path)
-    origins = {path: path if path in old and identify(old[path]) == key else None for path, key in values.items()}
-    for is_origin in (_is_same_place, lambda source, _path: source not in new):
-        for path in [path for path, origin in origins.items() if origin is None]:
-            sources = left.get(values[path], [])
-            source = next((one for one in sources if is_origin(one, path)), None)
-            if source is not None:
-                origins[path] = source
-                sources.remove(source)
-    return origins
-
-
-def _is_same_place(one: Path, other: Path) -> bool:
-    """Say whether two paths differ in nothing but positions in lists."""
-    return ["#" if part.isdigit() else part for part in one] == ["#" if part.isdigit() else part for part in other]
 
 
 def _get_date(dates: Any, path: Path) -> str:

@@ -11,14 +11,12 @@ from django.db import connection
 
 from django_plugin_system.changes import TABLE as CHANGES
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.rotation import ATTEMPTS, RotationReport, rotate_secrets, verify_secrets
+from django_plugin_system.rotation import RotationReport, rotate_secrets, verify_secrets
 from tests.rotation.running import (
     NEW,
     NEW_ID,
     OLD,
-    OLD_ID,
     find_key_ids,
-    find_row_key_ids,
     start_pluginrotate,
 )
 from tests.support.elsewhere import run_elsewhere
@@ -143,26 +141,6 @@ def test_rows_that_go_together_with_their_item(rows: list[PluginInstance]) -> No
     with before_each_write(delete_all, 'SELECT "django_plugin_system_pluginitem"'):
         report = rotate_secrets()
     assert (report.rows, report.rewritten, report.failed) == (len(rows), 0, 0)
-
-
-def test_a_row_that_never_rests_is_given_up(rows: list[PluginInstance], settings: Settings) -> None:
-    """After some attempts a row that changes before each of them is reported; the next run gets it."""
-    configs = itertools.cycle([seal_with_old_key(rows[3], settings, account) for account in ("AC8", "AC9")])
-    edits = []
-
-    def edit() -> None:
-        edits.append(rows[3])
-        write_raw(rows[3].pk, config=next(configs))
-
-    with before_each_write(edit):
-        report = rotate_secrets()
-    assert (len(edits), report.rewritten, report.failed) == (ATTEMPTS, 4, 1)
-    assert report.problems == [
-        f"{rows[3].name} (provider) {rows[3].pk}: was changed again and again meanwhile: rotate once more"
-    ]
-    assert set(find_row_key_ids(rows[3].pk)) == {OLD_ID}
-    assert rotate_secrets().rewritten == 1
-    assert find_key_ids() == {NEW_ID}
 
 
 def test_plain_text_that_is_replaced_meanwhile(rows: list[PluginInstance]) -> None:
