@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
@@ -30,17 +31,36 @@ autodoc_typehints = "description"
 html_theme = "furo"
 html_title = f"{project} {release}"
 
-suppress_warnings = ["myst.xref_missing"]  # links to README.md and its neighbours; tests/docs checks every link
+PROJECT_PAGES = ("CHANGELOG", "CONTRIBUTING", "SECURITY", "migrations_guide")
+"""Pages that stand beside ``docs``, where a forge looks for them. The site has a copy of each in ``project``."""
 
 
-def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Give the start page the table of contents that Sphinx wants: the pages that it links to, in that order."""
+def copy_project_pages(app: Sphinx) -> None:
+    """Copy the pages that stand beside ``docs``, since Sphinx reads none outside."""
+    (app.srcdir / "project").mkdir(exist_ok=True)
+    for name in PROJECT_PAGES:
+        shutil.copy(app.srcdir.parent / f"{name}.md", app.srcdir / "project")
+
+
+def adapt_page(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Let links lead to the copies and from them, and give the start page the tables of contents that Sphinx wants."""
     del app
+    if docname.startswith("project/"):
+        source[0] = source[0].replace("](docs/", "](../")
+    for name in PROJECT_PAGES:
+        source[0] = re.sub(rf"\]\((\.\./)+{name}\.md", f"](/project/{name}.md", source[0])
     if docname == "index":
-        pages = dict.fromkeys(re.findall(r"\]\((\w+)\.md", source[0]))
-        source[0] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
+        source[0] += "".join(map(make_contents, source[0].split("\n## ")[1:]))
+
+
+def make_contents(section: str) -> str:
+    """Return a hidden table of contents with the pages that ``section`` of the start page links to, in that order."""
+    pages = dict.fromkeys(re.findall(r"\]\(/?([\w/]+)\.md", section))
+    caption = section.partition("\n")[0]
+    return "\n".join(["\n```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```\n"])
 
 
 def setup(app: Sphinx) -> None:
     """Connect what this file adds to Sphinx."""
-    app.connect("source-read", add_contents)
+    app.connect("builder-inited", copy_project_pages)
+    app.connect("source-read", adapt_page)

@@ -1,4 +1,4 @@
-"""A reader who followed the README's tutorial, for the pages that go on from there."""
+"""A reader who followed the quickstart, for the pages that go on from there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import README, ROOT
+from tests.docs.pages import QUICKSTART, ROOT
 from tests.docs.story import Story
 from tests.docs.terminal import Terminal
 
@@ -20,7 +20,7 @@ for name, token, sender in (("transactional", "code-token-123", "Shop"), ("marke
     config = {"endpoint": "http://127.0.0.1:9/messages", "token": token, "sender": sender}
     PluginInstance.objects.create(item=PluginItem.objects.get(name="gateway"), name=name, config=config)
 """
-"""What the README's reader does in the admin."""
+"""What the reader of the quickstart does in the admin."""
 
 
 A_MINUTE_LATER = """
@@ -37,26 +37,26 @@ def in_shell(project: Path, code: str, python: Path = Path(sys.executable)) -> N
 
 
 def open_terminal(folder: Path) -> Terminal:
-    """Return a terminal in a folder below ``folder``, with the clone of the repository where the README expects it."""
+    """Return a terminal in a folder below ``folder``, with the clone where the quickstart expects it."""
     terminal = Terminal(folder / "home", folder / "state")
     terminal.folder.joinpath("django-plugin-system").symlink_to(ROOT)
     return terminal
 
 
 @pytest.fixture(scope="session")
-def followed_readme(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the project of a reader who did what the README says, without a browser."""
-    terminal = open_terminal(tmp_path_factory.mktemp("readme"))
+def followed_quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the project of a reader who did what the quickstart says, without a browser."""
+    terminal = open_terminal(tmp_path_factory.mktemp("quickstart"))
 
-    Story(terminal, in_admin=lambda _address: in_shell(terminal.place, CREATE)).tell(README)
+    Story(terminal, in_admin=lambda _address: in_shell(terminal.place, CREATE)).tell(QUICKSTART)
     in_shell(terminal.place, A_MINUTE_LATER)
     return terminal.place
 
 
 @pytest.fixture
-def terminal(followed_readme: Path, tmp_path: Path) -> Terminal:
+def terminal(followed_quickstart: Path, tmp_path: Path) -> Terminal:
     """Return a terminal in a copy of that project, a minute later."""
     opened = open_terminal(tmp_path)
-    shutil.copytree(followed_readme, opened.folder / "shop")
+    shutil.copytree(followed_quickstart, opened.folder / "shop")
     opened.run("cd shop")
     return opened

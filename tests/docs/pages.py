@@ -8,4 +8,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 GUIDE = ROOT / "migrations_guide.md"
-ALL_PAGES = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")))
+QUICKSTART = DOCS / "quickstart.md"
+SITE_PAGES = (*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("recipes/*.md")))
+ALL_PAGES = (*sorted(ROOT.glob("*.md")), *SITE_PAGES)

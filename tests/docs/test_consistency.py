@@ -17,7 +17,7 @@ import django_plugin_system
 from django_plugin_system import checks, exceptions
 from django_plugin_system.conf import PluginSystemSettings
 from django_plugin_system.management import commands
-from tests.docs.pages import ALL_PAGES, DOCS, ROOT
+from tests.docs.pages import ALL_PAGES, DOCS, ROOT, SITE_PAGES
 from tests.docs.story import list_commands
 from tests.support.markdown import code_blocks
 
@@ -71,7 +71,13 @@ def test_the_text_is_plain(page: Path) -> None:
 def test_the_start_page_links_to_every_page() -> None:
     """Each page of the documentation can be found from its index."""
     links = set(LINK.findall(read(DOCS / "index.md")))
-    assert {page.name for page in DOCS.glob("*.md")} - links == {"index.md"}
+    assert {str(page.relative_to(DOCS)) for page in SITE_PAGES} - links == {"index.md"}
+
+
+@pytest.mark.parametrize("page", [page for page in SITE_PAGES if page.name != "index.md"], ids=lambda page: page.name)
+def test_a_page_says_first_whom_it_is_for(page: Path) -> None:
+    """A reader knows from the first words whether to go on."""
+    assert re.match(r"# .+\n\n\*For [^*]+\.\*\s", page.read_text(encoding="utf-8"))
 
 
 def test_every_public_name_is_listed() -> None:
@@ -160,7 +166,7 @@ def test_the_map_names_every_room() -> None:
 def test_the_walk_leads_through_what_is_there() -> None:
     """The files, functions and classes that the walk through the code names are in the package."""
     package = Path(django_plugin_system.__file__).parent
-    walk = (DOCS / "index.md").read_text(encoding="utf-8").partition("## A walk through the code")[2]
+    walk = (DOCS / "walk.md").read_text(encoding="utf-8")
     files = re.findall(r"`([\w/]+\.py)`", walk)
     names = {name.rpartition(".")[2] for name in re.findall(r"`([A-Z]\w*[a-z]|[\w.]+(?=\(\)`))`?", walk)}
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))

@@ -84,7 +84,7 @@ def overwrite(row: PluginInstance, column: str, value: dict[str, Any] | int) -> 
 
 def read_table() -> list[tuple[re.Pattern[str], str]]:
     """Return the reasons of the table as patterns, each with the error that its row names."""
-    lines = (DOCS / "configuration.md").read_text(encoding="utf-8").splitlines()
+    lines = (DOCS / "troubleshooting.md").read_text(encoding="utf-8").splitlines()
     table = lines[lines.index("## When something cannot be read") :]
     known = r"\.{3}|e9134fb4"  # what differs from row to row
     cells = [[cell.strip() for cell in line.split(" | ")] for line in table if line.startswith("| `")]

@@ -1,4 +1,4 @@
-"""Each page of the documentation, as it stands there, in the project that the README's tutorial leaves behind."""
+"""Each page of the documentation, as it stands there, in the project that the quickstart leaves behind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.pages import DOCS
+from tests.docs.pages import README, SITE_PAGES
 from tests.docs.story import Story
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sqlite
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
+PAGES = [README, *(page for page in SITE_PAGES if page.name != "quickstart.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_examples_of_a_page_run_as_written(page: Path, terminal: Terminal) -> None:
     """Every file, command and Python example of a page does, in order, what the page shows."""
     Story(terminal).tell(page)

@@ -1,4 +1,4 @@
-"""The README's tutorial with its steps in the admin done in a real browser, as the text says."""
+"""The quickstart with its steps in the admin done in a real browser, as the text says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.conftest import SCREENSHOTS
 from tests.docs.conftest import open_terminal
-from tests.docs.pages import README
+from tests.docs.pages import QUICKSTART
 from tests.docs.story import Story
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def field(page: Page, name: str) -> Locator:
 
 
 def log_in(page: Page) -> None:
-    """Log in with what the tutorial's command created."""
+    """Log in with what the quickstart's command created."""
     page.goto("/admin/")
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill("tutorial")
@@ -45,6 +45,8 @@ def add_instance(page: Page, name: str, sender: str) -> None:
     field(page, "endpoint").fill("http://127.0.0.1:9/messages")
     field(page, "token").fill(TOKENS[name])
     field(page, "sender").fill(sender)
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(page.locator("body")).to_contain_text("PluginUnavailable: The gateway does not answer.")
     page.get_by_role("button", name="Save", exact=True).click()
 
 
@@ -63,12 +65,12 @@ def follow_step_4(page: Page) -> None:
     expect(page.locator(".rjf-error-text")).to_contain_text("at most 11 characters")
 
 
-def test_the_tutorial_runs_with_its_steps_in_the_admin(browser: Browser, tmp_path: Path) -> None:
-    """What an operator does in the admin by the README's words is what the rest of the tutorial goes on with."""
+def test_the_quickstart_runs_with_its_steps_in_the_admin(browser: Browser, tmp_path: Path) -> None:
+    """What an operator does in the admin by the quickstart's words is what the rest of it goes on with."""
 
     def use_admin(address: str) -> None:
         context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 900})
         follow_step_4(context.new_page())
         context.close()
 
-    Story(open_terminal(tmp_path), in_admin=use_admin).tell(README)
+    Story(open_terminal(tmp_path), in_admin=use_admin).tell(QUICKSTART)
