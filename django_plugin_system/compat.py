@@ -19,7 +19,8 @@ from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
-from django_plugin_system.overrides import check_may_be_built, find_override
+from django_plugin_system.overrides import find_override
+from django_plugin_system.plugin import build_plugin
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
 from django_plugin_system.rows.fields import PluginStatus
 from django_plugin_system.rows.reasons import find_reason, find_row_reason
@@ -79,13 +80,7 @@ def load_plugin_type(type_name: str, manager: str) -> PluginTypeRegistry:
     """
     _warn("load_plugin_type()", "django_plugin_system.registry.registry.get_type()")
     spec = registry.get_type(type_name, manager)
-    return {
-        "name": spec.name,
-        "manager": spec.manager,
-        "interface": spec.interface,
-        "description": spec.description,
-        "get_plugin": spec.get_plugin,
-    }
+    return cast("PluginTypeRegistry", {key: getattr(spec, key) for key in PluginTypeRegistry.__annotations__})
 
 
 def load_plugin_item(plugin_name: str, module_name: str, type_name: str) -> PluginItemRegistry:
@@ -96,15 +91,9 @@ def load_plugin_item(plugin_name: str, module_name: str, type_name: str) -> Plug
     _warn("load_plugin_item()", "django_plugin_system.registry.registry.get_item()")
     for (name, module, type_key), spec in registry.items.items():
         if (name, module, type_key[0]) == (plugin_name, module_name, type_name):
-            return {
-                "name": name,
-                "module": module,
-                "type_name": type_name,
-                "manager_name": type_key[1],
-                "plugin_class": spec.plugin_class,
-                "description": spec.description,
-                "priority": spec.priority,
-            }
+            given = {"name": name, "module": module, "type_name": type_key[0], "manager_name": type_key[1]}
+            further = {key: getattr(spec, key) for key in ("plugin_class", "description", "priority")}
+            return cast("PluginItemRegistry", given | further)
     raise PluginItemNotFound(f"{plugin_name} ({module_name}) of type {type_name}")
 
 
@@ -237,24 +226,18 @@ class ReadsAsDict(Mapping[str, int]):
     """Base of the dataclass that the sync returns: 1.1.0 returned a dict of counts."""
 
     def __getitem__(self, key: str) -> int:
-        _warn_of_dict()
         return self._counts[key]
 
     def __iter__(self) -> Iterator[str]:
-        _warn_of_dict()
         return iter(self._counts)
 
     def __len__(self) -> int:
-        _warn_of_dict()
         return len(self._counts)
 
     @property
     def _counts(self) -> dict[str, int]:
+        _warn("The result of a sync as a dict", "its attributes, as in result.types_created")
         return {name: value for name, value in self.__dict__.items() if isinstance(value, int)}
-
-
-def _warn_of_dict() -> None:
-    _warn("The result of a sync as a dict", "its attributes, as in result.types_created")
 
 
 # Classes that give a configured plugin when they are called without arguments
@@ -269,14 +252,8 @@ def _load_class(item: PluginItem) -> type | None:
         return _make_class_of_fake(override)
     if item.config_schema is not None:
         return _make_class(plugin_class, lambda: _build_best(item))
-    if not get_settings().BLOCK_IN_TESTS:
-        return plugin_class
-
-    def build() -> object:
-        check_may_be_built(plugin_class)
-        return plugin_class()
-
-    return _make_class(plugin_class, build)
+    is_blocked = get_settings().BLOCK_IN_TESTS
+    return _make_class(plugin_class, lambda: build_plugin(plugin_class, None)) if is_blocked else plugin_class
 
 
 def _build_best(item: PluginItem) -> object:

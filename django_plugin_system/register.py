@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django_plugin_system.compat import load_plugin_item, load_plugin_type  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import InvalidRegistration
-from django_plugin_system.registry import ItemSpec, PluginItemRegistry, PluginTypeRegistry, TypeSpec, registry
+from django_plugin_system.registry import ItemSpec, PluginItemRegistry, PluginTypeRegistry, TypeKey, TypeSpec, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,15 +43,9 @@ def register_plugin_type(plugin_type: PluginTypeRegistry) -> None:
     """
     _check_keys("plugin type", plugin_type, PluginTypeRegistry.__annotations__, ("name", "manager", "interface"))
     _check_names(plugin_type, ("name", "manager"))
-    registry.add_type(
-        TypeSpec(
-            name=plugin_type["name"],
-            manager=plugin_type["manager"],
-            interface=plugin_type["interface"],
-            description=plugin_type.get("description") or "",
-            get_plugin=plugin_type.get("get_plugin"),
-        )
-    )
+    name, manager, interface = plugin_type["name"], plugin_type["manager"], plugin_type["interface"]
+    description = plugin_type.get("description") or ""
+    registry.add_type(TypeSpec(name, manager, interface, description, plugin_type.get("get_plugin")))
 
 
 def register_plugin_item(plugin_item: PluginItemRegistry) -> None:
@@ -66,34 +60,18 @@ def register_plugin_item(plugin_item: PluginItemRegistry) -> None:
     """
     required = ("name", "module", "type_name", "manager_name", "plugin_class")
     _check_keys("plugin item", plugin_item, PluginItemRegistry.__annotations__, required)
-    _check_names(plugin_item, ("name", "module", "type_name", "manager_name"))
-    registry.add_item(
-        ItemSpec(
-            name=plugin_item["name"],
-            module=plugin_item["module"],
-            plugin_class=plugin_item["plugin_class"],
-            type_key=(plugin_item["type_name"], plugin_item["manager_name"]),
-            priority=_check_priority(plugin_item),
-            description=plugin_item.get("description") or "",
-        )
-    )
+    _check_names(plugin_item, required[:-1])
+    _add_item(plugin_item, (plugin_item["type_name"], plugin_item["manager_name"]))
 
 
 def plugin_type(
     *, name: str, manager: str, description: str = "", get_plugin: Callable[..., Any] | None = None
 ) -> Callable[[ClassT], ClassT]:
     """Register the decorated ABC as the interface of a plugin type; see ``register_plugin_type``."""
+    further: Any = {"description": description, "get_plugin": get_plugin}
 
     def register(interface: ClassT) -> ClassT:
-        register_plugin_type(
-            {
-                "name": name,
-                "manager": manager,
-                "interface": interface,
-                "description": description,
-                "get_plugin": get_plugin,
-            }
-        )
+        register_plugin_type(PluginTypeRegistry(name=name, manager=manager, interface=interface, **further))
         return interface
 
     return register
@@ -105,19 +83,9 @@ def plugin_item(
     """Register the decorated class as an item of the type with this ``interface``; see ``register_plugin_item``."""
 
     def register(plugin_class: ClassT) -> ClassT:
-        given = {"name": name, "module": module, "priority": priority, "plugin_class": plugin_class}
+        given = {"name": name, "module": module, "plugin_class": plugin_class}
         _check_names(given, ("name", "module"))
-        registry.add_item(
-            ItemSpec(
-                name=name,
-                module=module,
-                plugin_class=plugin_class,
-                type_key=None,
-                interface=interface,
-                priority=_check_priority(given),
-                description=description,
-            )
-        )
+        _add_item({**given, "priority": priority, "description": description}, None, interface)
         return plugin_class
 
     return register
@@ -140,9 +108,10 @@ def _check_names(given: Mapping[str, Any], keys: tuple[str, ...]) -> None:
             raise InvalidRegistration(message, registered=given)
 
 
-def _check_priority(given: Mapping[str, Any]) -> int:
-    priority = given.get("priority") or 0
+def _add_item(given: Mapping[str, Any], type_key: TypeKey | None, interface: type | None = None) -> None:
+    name, module, plugin_class = given["name"], given["module"], given["plugin_class"]
+    priority, description = given.get("priority") or 0, given.get("description") or ""
     if not isinstance(priority, int) or priority not in PRIORITIES:
-        message = f"priority of plugin item {given['name']!r} must be an int from {PRIORITIES[0]} to {PRIORITIES[-1]}."
+        message = f"priority of plugin item {name!r} must be an int from {PRIORITIES[0]} to {PRIORITIES[-1]}."
         raise InvalidRegistration(message, registered=given)
-    return priority
+    registry.add_item(ItemSpec(name, module, plugin_class, type_key, interface, priority, description))

@@ -132,32 +132,27 @@ def check_plugin_class(spec: ItemSpec) -> None:
         message = f"The plugin_class of plugin item {spec} must be a class, not {cls!r}."
         raise InvalidPluginClass(message, registered=cls)
     _, schema, version = spec.config
+    name = f"{cls.__qualname__} of plugin item {spec}"
     if schema is None:
-        _check_unconfigurable(spec)
+        if issubclass(cls, ConfigurablePlugin):
+            message = (
+                f"{name} is a ConfigurablePlugin without a model: derive from ConfigurablePlugin[Model], where Model "
+                "is a pydantic class that is defined before this one."
+            )
+            raise InvalidConfigSchema(message, registered=cls)
         return
     if type(version) is not int or version < 1:
         message = f"config_version of {cls.__qualname__} must be a whole number of 1 or more, not {version!r}."
         raise InvalidPluginClass(message, registered=cls)
     if problems := find_unstorable(schema):
-        detail = "; ".join(problems)
-        message = f"{cls.__qualname__} of plugin item {spec} has a config_schema that cannot be stored: {detail}."
+        message = f"{name} has a config_schema that cannot be stored: {'; '.join(problems)}."
         raise InvalidConfigSchema(message, registered=cls)
     if not takes_config(cls):
         message = (
-            f"{cls.__qualname__} of plugin item {spec} has a config_schema, but cannot be called with one argument: "
-            "derive from ConfigurablePlugin, or give __init__ exactly one required argument."
+            f"{name} has a config_schema, but cannot be called with one argument: derive from ConfigurablePlugin, "
+            "or give __init__ exactly one required argument."
         )
         raise InvalidPluginClass(message, registered=cls)
-
-
-def _check_unconfigurable(spec: ItemSpec) -> None:
-    cls = spec.plugin_class
-    if issubclass(cls, ConfigurablePlugin):
-        message = (
-            f"{cls.__qualname__} of plugin item {spec} is a ConfigurablePlugin without a model: derive from "
-            "ConfigurablePlugin[Model], where Model is a pydantic class that is defined before this one."
-        )
-        raise InvalidConfigSchema(message, registered=cls)
 
 
 def check_implements(spec: ItemSpec, interface: type) -> None:
@@ -222,11 +217,8 @@ class Registry:
         as it was.
         """
         check_plugin_class(spec)
-        if spec.type_key is not None:
-            type_spec = self.types.get(spec.type_key)
-        else:
-            type_spec = self._find_by_interface(spec.interface)
-        interface = spec.interface or (type_spec.interface if type_spec is not None else None)
+        type_spec = self.types.get(spec.type_key) if spec.type_key else self._find_by_interface(spec.interface)
+        interface = spec.interface or (type_spec and type_spec.interface)
         if interface is not None:
             check_implements(spec, interface)
         if type_spec is not None:
@@ -275,13 +267,10 @@ class Registry:
         raise PluginTypeNotFound(wanted, self._find_close(ref, manager))
 
     def _find_close(self, ref: object, manager: str | None) -> list[str]:
-        wanted = f"{ref} ({manager})" if isinstance(ref, str) else getattr(ref, "__name__", "")
-        names = {str(spec): str(spec) for spec in self.types.values()}
-        names |= {spec.name: str(spec) for spec in self.types.values()}
-        names |= {spec.interface.__name__: str(spec) for spec in self.types.values()}
-        close = get_close_matches(wanted, names, cutoff=0.5) + (
-            get_close_matches(ref, names) if isinstance(ref, str) else []
-        )
+        types = self.types.values()
+        names = {name: str(spec) for spec in types for name in (str(spec), spec.name, spec.interface.__name__)}
+        wanted = [f"{ref} ({manager})", ref] if isinstance(ref, str) else [getattr(ref, "__name__", "")]
+        close = [match for text in wanted for match in get_close_matches(text, names, cutoff=0.5)]
         return list(dict.fromkeys(names[match] for match in close))
 
     def get_item(self, name: str, module: str, type_key: TypeKey) -> ItemSpec:
@@ -289,11 +278,9 @@ class Registry:
 
         :raises PluginItemNotFound: if there is none.
         """
-        try:
-            return self.items[name, module, type_key]
-        except KeyError:
-            pass
-        raise PluginItemNotFound(f"{name} ({module}) of type {type_key[0]} ({type_key[1]})")
+        if (name, module, type_key) not in self.items:
+            raise PluginItemNotFound(f"{name} ({module}) of type {type_key[0]} ({type_key[1]})")
+        return self.items[name, module, type_key]
 
 
 def _place(items: dict[KeyT, ItemSpec], key: KeyT, spec: ItemSpec) -> None:
