@@ -32,11 +32,12 @@ ModelT = TypeVar("ModelT", bound=ChangeAnnouncingModel)
 class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     """A queryset whose every write is seen by the next selection, in every process."""
 
-    _silent = False
+    _is_batch = False
+    """Whether this is what ``bulk_update()`` writes a batch with: it has checked and told what is written."""
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
-        clone._silent = self._silent
+        clone._is_batch = self._is_batch
         return clone
 
     def _get_write_alias(self) -> str:
@@ -74,7 +75,7 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
         """Write ``fields`` of ``objs``, as Django does."""
         rows, names = list(objs), list(fields)
         batches = self._chain()  # type: ignore[attr-defined]
-        batches._silent = True  # noqa: SLF001 - ours, or documented
+        batches._is_batch = True  # noqa: SLF001 - ours, or documented
         with changing(self._get_write_alias()):
             self._tell(rows, names)
             written = super(ChangeAnnouncingQuerySet, batches).bulk_update(rows, names, batch_size)
@@ -101,15 +102,8 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
 class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
     """Plugin instances: narrow them by type and name, put them in order of selection."""
 
-    _writes_sealed_configs = False
-
-    def _clone(self) -> Self:
-        clone: Self = super()._clone()
-        clone._writes_sealed_configs = self._writes_sealed_configs
-        return clone
-
     def _tell(self, rows: Iterable[PluginInstance] | None, columns: Iterable[str] | None = None) -> None:
-        if not self._silent:
+        if not self._is_batch:
             ids = None if rows is None else [row.pk for row in rows]
             announce_instances(self.model, self._get_write_alias(), ids, columns)
 
@@ -163,7 +157,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         :raises ConfigWriteRefused: for ``config``, ``config_version``, ``item`` and ``id``.
         """
         refused = sorted(_SEALED_TOGETHER & kwargs.keys())
-        if refused and not self._writes_sealed_configs:
+        if refused and not self._is_batch:
             method = "update"
             raise ConfigWriteRefused(method, refused)
         return super().update(**kwargs)
@@ -200,8 +194,6 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         for row in rows:
             row.check_overwritten(using)
         renewed = {row.pk for row in rows if row.seal_config()}
-        writable = self._chain()  # type: ignore[attr-defined]
-        writable._writes_sealed_configs = True  # noqa: SLF001 - ours, or documented
         written = 0
         with changing(using):
             held = self.model.lock_configs(rows, using)
@@ -209,7 +201,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             if not stale:
                 changed = [name for name in COMPARED if any(row.is_changed(name) for row in rows)]
                 names, size = [*dict.fromkeys([*names, "config", *changed])], batch_size or WRITTEN_AT_ONCE
-                written = super(PluginInstanceQuerySet, writable).bulk_update(rows, names, size)
+                written = super().bulk_update(rows, names, size)
                 if not {"item", "item_id"}.isdisjoint(names):
                     move_health(self.model, using, rows)
         if stale:  # raised out here, so that an outer transaction stays usable

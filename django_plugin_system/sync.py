@@ -149,8 +149,7 @@ def _make_plan(mode: Mode, alias: str, *, prune: bool) -> _Plan:
     for key, spec in registry.items.items():
         _plan_item(plan, items.get(key), spec, types[key[2]], mode)
     if prune:
-        plan.lost_items = _find_lost_items(items.values(), alias)
-        plan.lost_types = _find_lost_types(types.values(), plan, items.values(), alias)
+        _plan_pruning(plan, types.values(), items.values(), alias)
     return plan
 
 
@@ -196,24 +195,13 @@ def _needs_no_config(schema: type[BaseModel] | None) -> bool:
     return True
 
 
-def _find_lost_items(rows: Iterable[PluginItem], alias: str) -> list[PluginItem]:
-    installed = _get_installed_names()
-    lost = [row for row in rows if row.module not in installed and not row.is_registered]
-    return _keep_unused(PluginItem, lost, alias)
-
-
-def _find_lost_types(
-    rows: Iterable[PluginType], plan: _Plan, items: Iterable[PluginItem], alias: str
-) -> list[PluginType]:
-    installed = _get_installed_names()
-    going = {item.pk for item in plan.lost_items}
-    needed = {item.plugin_type_id for item in items if item.pk not in going}
-    lost = [row for row in rows if row.manager not in installed and not row.is_registered and row.pk not in needed]
-    return _keep_unused(PluginType, lost, alias, ignore=PluginItem)
-
-
-def _get_installed_names() -> set[str]:
-    return {config.name for config in apps.get_app_configs()} | set(settings.INSTALLED_APPS)
+def _plan_pruning(plan: _Plan, types: Iterable[PluginType], items: Iterable[PluginItem], alias: str) -> None:
+    installed = {config.name for config in apps.get_app_configs()} | set(settings.INSTALLED_APPS)
+    lost = [row for row in items if row.module not in installed and not row.is_registered]
+    plan.lost_items = _keep_unused(PluginItem, lost, alias)
+    needed = {row.plugin_type_id for row in {*items} - {*plan.lost_items}}
+    gone = [row for row in types if row.manager not in installed and not row.is_registered and row.pk not in needed]
+    plan.lost_types = _keep_unused(PluginType, gone, alias, ignore=PluginItem)
 
 
 def _keep_unused(
@@ -233,7 +221,8 @@ def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | No
 
     Nothing is left of it while the table of such a model is not there yet: its migrations are still to come.
     """
-    for key in _find_pointing_fields(rows.model):
+    relations = [one for one in rows.model._meta.get_fields(include_hidden=True) if one.auto_created]  # noqa: SLF001 - ours, or documented
+    for key in [one.field for one in relations if not one.concrete and not one.many_to_many and one.field.concrete]:
         if key.model in {ignore, PluginHealth}:
             continue
         if key.model._meta.db_table not in tables:  # noqa: SLF001 - ours, or documented
@@ -244,13 +233,6 @@ def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | No
             pointing = pointing.exclude(pk__in=idle.values("pk"))
         rows = rows.exclude(pk__in=pointing.values(key.attname))
     return rows
-
-
-def _find_pointing_fields(model: type[models.Model]) -> list[Any]:
-    """Return the foreign keys, of any model, that point at ``model``; those behind many-to-many fields, too."""
-    relations: list[Any] = model._meta.get_fields(include_hidden=True)  # noqa: SLF001 - ours, or documented
-    reverse = [relation for relation in relations if relation.auto_created and not relation.concrete]
-    return [relation.field for relation in reverse if relation.field.concrete and not relation.many_to_many]
 
 
 def _apply(plan: _Plan, alias: str) -> None:
