@@ -68,10 +68,10 @@ def plugin_type(
     *, name: str, manager: str, description: str = "", get_plugin: Callable[..., Any] | None = None
 ) -> Callable[[ClassT], ClassT]:
     """Register the decorated ABC as the interface of a plugin type; see ``register_plugin_type``."""
-    further: Any = {"description": description, "get_plugin": get_plugin}
 
     def register(interface: ClassT) -> ClassT:
-        register_plugin_type(PluginTypeRegistry(name=name, manager=manager, interface=interface, **further))
+        given: Any = {"name": name, "manager": manager, "interface": interface, "description": description}
+        register_plugin_type(given | {"get_plugin": get_plugin})
         return interface
 
     return register

@@ -218,7 +218,7 @@ class Registry:
         """
         check_plugin_class(spec)
         type_spec = self.types.get(spec.type_key) if spec.type_key else self._find_by_interface(spec.interface)
-        interface = spec.interface or (type_spec and type_spec.interface)
+        interface = spec.interface or (type_spec.interface if type_spec else None)
         if interface is not None:
             check_implements(spec, interface)
         if type_spec is not None:
