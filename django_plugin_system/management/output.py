@@ -7,25 +7,65 @@ import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import connections
 
-from django_plugin_system.exceptions import make_printable
+from django_plugin_system.exceptions import PluginSystemError, make_printable
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
-
-    from django.core.management.base import BaseCommand
 
 STANDARD = "-"
 """Stands for standard input."""
 MOST_BYTES = 512 * 1024 * 1024
 """How long a document may be: a million instances."""
 _YAML_SUFFIXES = {".yaml", ".yml"}
+
+
+class PluginCommand(BaseCommand):
+    """A command that shows names and errors as they are, except for what a terminal would obey.
+
+    An error of this package ends it as a ``CommandError``.
+    """
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Run, as Django does."""
+        try:
+            return super().execute(*args, **options)
+        except SystemCheckError:
+            raise
+        except (CommandError, PluginSystemError) as error:
+            refusal = CommandError(make_printable(str(error)), returncode=getattr(error, "returncode", 1))
+        raise refusal
+
+    def tell(self, text: str, style: Callable[[str], str] | None = None) -> None:
+        """Write a line to standard output."""
+        self.stdout.write(make_printable(text), style)
+
+    def warn(self, text: str, style: Callable[[str], str] = str) -> None:
+        """Write a line to standard error."""
+        self.stderr.write(make_printable(text), style)
+
+    def list_problems(self, problems: Iterable[object]) -> None:
+        """Write ``problems`` to standard error, one a line."""
+        for problem in problems:
+            self.warn(f"- {problem}", self.style.ERROR)
+
+    def show_progress(self, done: int, total: int, what: str) -> None:
+        """Say how far a long work is: again and again on a terminal's last line, else at each tenth of it."""
+        text = f"{done:,} of {total:,} {what} ({done / total:.0%})"
+        if self.stdout.isatty():
+            self.stdout.write(f"\r{text}", ending="\n" if done >= total else "")
+            self.stdout.flush()
+        elif done * 10 // total > self._tenths:
+            self._tenths = done * 10 // total
+            self.stdout.write(text)
+
+    _tenths = 0
 
 
 def add_database_option(parser: ArgumentParser, what_for: str) -> None:
@@ -85,9 +125,3 @@ def open_new(path: Path, *, force: bool) -> Iterator[TextIO]:
     finally:
         for name in unfinished:
             os.unlink(name)  # noqa: PTH108 - as Path.unlink
-
-
-def list_problems(command: BaseCommand, problems: Iterable[object]) -> None:
-    """Write ``problems`` to standard error, one a line."""
-    for problem in problems:
-        command.stderr.write(make_printable(f"- {problem}"))

@@ -7,21 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, OperationalError, router, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_plugin_system.changes import announce_instances, changing
+from django_plugin_system.changes import changing
 from django_plugin_system.contrib.transfer.document import VALUES, Problem, read_document
-from django_plugin_system.contrib.transfer.planning import BATCH, WRITTEN, Plan, make_digest, make_plan
+from django_plugin_system.contrib.transfer.planning import BATCH, Plan, make_plan
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import WRITTEN_AT_ONCE
-from django_plugin_system.rows.fields import NOTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django_plugin_system.contrib.transfer.planning import Change, Existing
+    from django_plugin_system.contrib.transfer.planning import Existing
 
 _CONFLICT = "40001"
 """What PostgreSQL says, at REPEATABLE READ and above, where somebody else changed a row since the snapshot."""
@@ -65,17 +63,22 @@ def _write(plan: Plan, alias: str) -> bool:
     circle. Nothing is validated or encrypted in here, so that it does not take long.
     """
     rows = PluginInstance.objects.using(alias)
-    new = [change.row for change in plan.changes if change.action == "create"]
-    changed = sorted((one for one in plan.changes if one.action == "update"), key=lambda change: change.row.pk)
+    new = plan.pick("create")
+    changed = plan.pick("update")
     if not new and not changed:
         return True
     try:
         with transaction.atomic(using=alias), changing(alias):
-            if not _lock_as_seen(changed, rows):
+            if not _is_as_seen([change.row for change in changed], alias):
                 return False
-            _write_columns([change for change in changed if not change.in_config], rows)
-            _write_configs([change for change in changed if change.in_config], alias)
-            rows.bulk_create(new, BATCH)
+            for in_config in (False, True):  # a configuration that stays may be one that cannot be written
+                part = [change for change in changed if change.in_config is in_config]
+                columns = {difference.name for change in part for difference in change.differences}.intersection(VALUES)
+                for change in part:
+                    change.row.updated_at = timezone.now()
+                columns |= {"updated_at", "config"} if in_config else {"updated_at"}
+                rows.bulk_update([change.row for change in part], columns, WRITTEN_AT_ONCE)
+            rows.bulk_create([change.row for change in new], BATCH)
             transaction.on_commit(partial(_log, plan), using=alias)
     except IntegrityError:  # an instance of that name was made, or its item removed
         return False
@@ -86,44 +89,17 @@ def _write(plan: Plan, alias: str) -> bool:
     return True
 
 
-def _lock_as_seen(changes: Sequence[Change], rows: QuerySet[PluginInstance]) -> bool:
-    """Lock the rows of ``changes``; say whether they hold what the plan was made for."""
-    for start in range(0, len(changes), BATCH):
-        batch = changes[start : start + BATCH]
-        locked = rows.filter(pk__in=[change.row.pk for change in batch]).order_by("pk").select_for_update(no_key=True)
-        found = {row.pk: make_digest(row) for row in locked.only(*WRITTEN)}
-        if any(found.get(change.row.pk) != change.seen for change in batch):
+def _is_as_seen(rows: Sequence[PluginInstance], alias: str) -> bool:
+    """Lock ``rows``, and say whether the database still has what they were read with."""
+    for start in range(0, len(rows), BATCH):
+        seen = {row.pk: row.loaded.settle().values for row in rows[start : start + BATCH]}
+        found = PluginInstance.objects.using(alias).filter(pk__in=seen).order_by("pk")
+        if {row.pk: row.loaded.values for row in found.select_for_update(no_key=True)} != seen:
             return False
     return True
 
 
-def _find_columns(changes: Sequence[Change]) -> set[str]:
-    """Return the plain columns in which some row changes; the other rows hold there what was seen."""
-    return {difference.name for change in changes for difference in change.differences}.intersection(VALUES)
-
-
-def _write_columns(changes: Sequence[Change], rows: QuerySet[PluginInstance]) -> None:
-    columns = [*_find_columns(changes), "updated_at"]
-    for change in changes:
-        change.row.updated_at = timezone.now()
-    rows.bulk_update([change.row for change in changes], columns, WRITTEN_AT_ONCE)
-
-
-def _write_configs(changes: Sequence[Change], alias: str) -> None:
-    """Write rows whose configuration changes, by an INSERT that always conflicts with the row that is there.
-
-    That is eight times as fast as ``bulk_update()``, whose statement has a case for each row and column. The queryset
-    is Django's own, since all that ours would do has been done: the rows are encrypted, locked, and as they were seen.
-    """
-    columns = [*_find_columns(changes), "config", "config_version", *NOTES, "updated_at"]
-    written: QuerySet[PluginInstance] = QuerySet(PluginInstance, using=alias)
-    fresh = [change.row for change in changes]
-    written.bulk_create(fresh, BATCH, update_conflicts=True, unique_fields=["id"], update_fields=columns)
-    announce_instances(PluginInstance, alias, [row.pk for row in fresh], columns)
-
-
 def _log(plan: Plan) -> None:
-    for change in plan.changes:
-        if change.action in {"create", "update"}:
-            names = ", ".join(difference.name for difference in change.differences)
-            logger.info("pluginimport: %s %s (%s)", change.action, change.entry, names)
+    for change in (*plan.pick("update"), *plan.pick("create")):
+        names = ", ".join(difference.name for difference in change.differences)
+        logger.info("pluginimport: %s %s (%s)", change.action, change.entry, names)

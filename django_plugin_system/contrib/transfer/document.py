@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,8 +20,8 @@ FORMAT = "django-plugin-system"
 VERSION = 1
 MAX_DEPTH = 120
 """How many containers may stand inside one another: those of a configuration, and those around it."""
-_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Characters that JSON leaves as they are, and terminals may obey."""
+_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that JSON leaves as they are, and terminals may obey; and halves of a pair, which no file takes."""
 VALUES = ("status", "priority", "description")
 """The columns that an entry gives as they are."""
 
@@ -37,18 +36,30 @@ class Problem(NamedTuple):
         return f"{self.subject}: {self.message}"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One instance of a document. What is None was not given; ``values`` holds those columns that were."""
+_Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+_SLUG = r"^[-0-9A-Za-z_]{1,100}$"
 
-    type: str
-    item: str
-    name: str
-    manager: str | None = None
-    module: str | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] | None = field(default=None, repr=False)
-    config_version: int | None = None
+
+class Entry(BaseModel):
+    """One instance of a document. Its fields are the keys of an entry, in this order; what was not given is not set."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    type: _Name
+    manager: _Name = Field(default=None)
+    item: _Name
+    module: _Name = Field(default=None)
+    name: Annotated[str, Field(pattern=_SLUG)]
+    status: Literal["active", "reserve", "disable"] = "active"
+    priority: Annotated[int, Field(ge=-(2**15), lt=2**15)] | None = None
+    description: Annotated[str, Field(pattern=r"^[^\x00]*$")] = ""
+    config_version: Annotated[int, Field(ge=1, lt=2**31)] = Field(default=None)
+    config: dict[str, Any] = Field(default=None, repr=False)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The plain columns that are given."""
+        return {name: getattr(self, name) for name in VALUES if name in self.model_fields_set}
 
     def __str__(self) -> str:
         return f"{show_name(self.type, self.manager)} / {show_name(self.item, self.module)} / {self.name}"
@@ -75,12 +86,7 @@ def iter_document(entries: Iterable[Entry], kind: str) -> Iterator[str]:
 
     :raises InvalidDocument: before the first piece, if it cannot be written.
     """
-    return WRITERS[kind]({"format": FORMAT, "version": VERSION}, "instances", map(_to_data, entries))
-
-
-def _to_data(entry: Entry) -> dict[str, Any]:
-    key = {"type": entry.type, "manager": entry.manager, "item": entry.item, "module": entry.module, "name": entry.name}
-    return {**key, **entry.values, "config_version": entry.config_version, "config": entry.config}
+    return WRITERS[kind]({"format": FORMAT, "version": VERSION}, "instances", map(dict, entries))
 
 
 def iter_json(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
@@ -136,43 +142,20 @@ def _find_instances(data: Any) -> list[Any]:
     return instances
 
 
-_NAME = r"^[-0-9A-Za-z_]{1,100}$"
-_Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
-
-
-class _Given(BaseModel):
-    """What an entry may say."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    type: _Name
-    item: _Name
-    name: Annotated[str, Field(pattern=_NAME)]
-    manager: _Name = Field(default="")
-    module: _Name = Field(default="")
-    status: Literal["active", "reserve", "disable"] = "active"
-    priority: Annotated[int, Field(ge=-(2**15), lt=2**15)] | None = None
-    description: Annotated[str, Field(pattern=r"^[^\x00]*$")] = ""
-    config_version: Annotated[int, Field(ge=1, lt=2**31)] = 1
-    config: dict[str, Any] = {}
-
-
 def _read_entry(given: Any) -> Entry | list[str]:
     """Return the entry, or what is wrong with it, without quoting a value."""
     if not isinstance(given, dict):
         return ["must be an object with a key for each value"]
     try:
-        read = _Given.model_validate(given)
+        return Entry.model_validate(given)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         return [f"{one['loc'][0]}: {one['msg']}" for one in found]
-    told = {name: value for name, value in read if name in read.model_fields_set}
-    return Entry(values={name: told.pop(name) for name in VALUES if name in told}, **told)
 
 
 def _name_entry(number: int, given: Any) -> str:
     name = given.get("name") if isinstance(given, dict) else None
-    fits = isinstance(name, str) and re.fullmatch(_NAME[1:-1], name)
+    fits = isinstance(name, str) and re.fullmatch(_SLUG[1:-1], name)
     return f"entry {number} ({name})" if fits else f"entry {number}"
 
 

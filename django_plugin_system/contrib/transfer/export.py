@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
@@ -44,15 +44,6 @@ _BY_BYTES = {"postgresql": "C", "sqlite": "BINARY"}
 """The collation that compares text by its bytes; by default, databases have rules of their own."""
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which instances to export: those that have one of the names, where names are given."""
-
-    types: Sequence[str] = ()
-    items: Sequence[str] = ()
-    names: Sequence[str] = ()
-
-
 @dataclass
 class Export:
     """What is exported. ``entries`` are read as they are iterated over, once; the rest is complete after that."""
@@ -69,32 +60,35 @@ class Export:
 
 
 def export_instances(
-    using: str | None = None, *, selection: Selection | None = None, secrets: Secrets = "redacted"
+    using: str | None = None,
+    *,
+    types: Sequence[str] = (),
+    items: Sequence[str] = (),
+    names: Sequence[str] = (),
+    secrets: Secrets = "redacted",
 ) -> Export:
     """Return the instances of a database as entries of a document. No secret is in them, whatever is asked for.
 
-    They are read a page at a time. Whoever renames a row meanwhile may find it under both names.
+    Where names are given, of types, items or instances, only those are exported. They are read a page at a time.
+    Whoever renames a row meanwhile may find it under both names.
     """
-    using, selection = using or router.db_for_read(PluginInstance), selection or Selection()
-    rows = PluginInstance.objects.using(using)
-    if selection.names:
-        rows = rows.filter(name__in=selection.names)
-    items = _find_items(using, selection)
-    export = Export(rows.filter(item__in=items).count())
+    using = using or router.db_for_read(PluginInstance)
+    rows = _keep(PluginInstance.objects.using(using), name=names)
+    sources: Iterable[PluginItem] = _keep(
+        PluginItem.objects.using(using).select_related("plugin_type"), plugin_type__name=types, name=items
+    )
+    sources = sorted(sources, key=lambda item: (*item.plugin_type.key, item.name, item.module))
+    export = Export(rows.filter(item__in=sources).count())
     if secrets == "redacted":
-        export.entries = (entry for entry, _paths in _iter_entries(rows, items, export))
+        export.entries = (entry for entry, _paths in _iter_entries(rows, sources, export))
     else:
-        export.entries = _iter_referring(rows, items, export)
+        export.entries = _iter_referring(rows, sources, export)
     return export
 
 
-def _find_items(using: str, selection: Selection) -> list[PluginItem]:
-    items = PluginItem.objects.using(using).select_related("plugin_type")
-    if selection.types:
-        items = items.filter(plugin_type__name__in=selection.types)
-    if selection.items:
-        items = items.filter(name__in=selection.items)
-    return sorted(items, key=lambda item: (*item.plugin_type.key, item.name, item.module))
+def _keep(rows: Any, **names: Sequence[str]) -> Any:
+    """Keep the rows that have one of the names in each column where names are given."""
+    return rows.filter(**{f"{column}__in": wanted for column, wanted in names.items() if wanted})
 
 
 def _iter_entries(
@@ -125,28 +119,21 @@ def _iter_rows(rows: QuerySet[PluginInstance], item: PluginItem) -> Iterator[Plu
 
 def make_entry(row: PluginInstance, snapshot: Snapshot) -> Entry:
     """Return the entry of ``row``, of which ``snapshot`` was taken."""
-    return Entry(
-        type=row.item.plugin_type.name,
-        manager=row.item.plugin_type.manager,
-        item=row.item.name,
-        module=row.item.module,
-        name=row.name,
-        values={name: getattr(row, name) for name in VALUES},
-        config=snapshot.config,
-        config_version=snapshot.version,
-    )
+    item, config = row.item, {"config_version": snapshot.version, "config": snapshot.config}
+    names = {"manager": item.plugin_type.manager, "item": item.name, "module": item.module, "name": row.name}
+    return Entry.model_construct(type=item.plugin_type.name, **names, **snapshot.columns, **config)
 
 
 # References in the place of secrets
 
 
-def _iter_referring(rows: QuerySet[PluginInstance], items: list[PluginItem], export: Export) -> Iterator[Entry]:
+def _iter_referring(rows: QuerySet[PluginInstance], items: Iterable[PluginItem], export: Export) -> Iterator[Entry]:
     """Yield the entries with a reference for each secret, after a look at all of them: no two may be the same."""
     used = Counter(make_name(entry, path) for entry, paths in _iter_entries(rows, items, Export(0)) for path in paths)
     for entry, paths in _iter_entries(rows, items, export):
         names = {path: make_name(entry, path, used) for path in paths}
         export.variables.update(names.values())
-        yield replace(entry, config=substitute(entry.config, partial(_refer, names)))
+        yield entry.model_copy(update={"config": substitute(entry.config, partial(_refer, names))})
 
 
 def _refer(names: Mapping[Path, str], path: Path) -> dict[str, Any]:
@@ -198,6 +185,8 @@ class Snapshot:
     """With its secrets, as the class stores it today; as the row holds it where that cannot be read."""
     secrets: Mapping[Path, Any] = field(default_factory=dict, repr=False)
     """The secrets in it, in the clear; none where one of them cannot be read."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """What else is exported of the row."""
 
 
 def keep(_path: Path) -> dict[str, bool]:
@@ -216,9 +205,10 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
 
     A config that cannot be read is given as it is stored, with everything left out that is, or may be, a secret.
     """
+    columns = {name: getattr(row, name) for name in VALUES}
     if not isinstance(row.config, dict) or is_deep(row.config):
         reason = "what is stored is no object, or nested too deeply: left out"
-        return Snapshot({}, row.config_version, reason=reason)
+        return Snapshot({}, row.config_version, reason=reason, columns=columns)
     opened, why = None, None
     plain: set[Path] = set()
     declared = row.item.declared
@@ -240,7 +230,7 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
         places = ", ".join(map(show_path, sorted(taken)))
         why = f"{places}: {REDACTED} is a key of documents, so what stands there is left out"
     secrets = {} if opened.failures else opened.secrets
-    return Snapshot(config, opened.place.version, frozenset(hidden), why, dict(opened.stored), secrets)
+    return Snapshot(config, opened.place.version, frozenset(hidden), why, dict(opened.stored), secrets, columns)
 
 
 def _redact(stored: Any, plain: Container[Path]) -> tuple[Any, set[Path], set[Path]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import SecretStr
@@ -13,7 +12,7 @@ from pydantic import SecretStr
 from django_plugin_system.config.json_tree import look_up, walk_json
 from django_plugin_system.config.tokens import MARKER, is_marker
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
-from django_plugin_system.contrib.transfer.document import VALUES, Problem, show_name
+from django_plugin_system.contrib.transfer.document import Problem, show_name
 from django_plugin_system.contrib.transfer.export import (
     REDACTED,
     claims_kept,
@@ -28,7 +27,6 @@ from django_plugin_system.exceptions import (
     InvalidConfig,
     Path,
     SecretError,
-    UnresolvedReference,
     show_path,
 )
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -51,8 +49,6 @@ Action = Literal["create", "update", "skip", "refuse", "unchanged"]
 _ACTIONS: dict[Existing, Action] = {"fail": "refuse", "skip": "skip", "update": "update"}
 BATCH = 500
 """How many entries are looked up at once."""
-WRITTEN = (*VALUES, "config", "config_version")
-"""The columns that an import may change."""
 GIVE_IT = "give the value, or a reference to it"
 KEPT = "kept"
 """What happens to a secret that stays."""
@@ -76,8 +72,6 @@ class Change:
     row: PluginInstance = field(repr=False)
     action: Action
     differences: list[Difference]
-    seen: bytes
-    """The digest of what a row held that is there."""
 
     @property
     def in_config(self) -> bool:
@@ -98,33 +92,30 @@ class Plan:
         """Return how many entries there are by what is done with them."""
         return Counter(change.action for change in self.changes)
 
+    def pick(self, action: Action) -> list[Change]:
+        """Return the changes of one kind, in the order of the keys, in which rows are locked."""
+        return sorted((one for one in self.changes if one.action == action), key=lambda change: change.row.pk)
+
     def add(self, entry: Entry, row: PluginInstance, existing: Existing) -> None:
         """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
-        is_new = row._state.adding  # noqa: SLF001 - Django documents _state
-        before = None if is_new else take_snapshot(row)
-        seen = make_digest(row)
-        stored = {name: getattr(row, name) for name in VALUES}
-        differences = _compare_columns({}, stored) if is_new else _compare_columns(stored, entry.values)
+        before = None if row._state.adding else take_snapshot(row)  # noqa: SLF001 - Django documents _state
+        for name, value in entry.values.items():
+            setattr(row, name, value)
         if before is None or (entry.config is not None and not _says_the_same(entry, before)):
             if problems := _fit_config(row, entry, before):
                 texts = (f"{show_path(('config', *one.path))}: {one.message}" for one in problems)
                 self.problems += [Problem(str(entry), text) for text in texts]
                 return
-            differences += _compare_configs(before, take_snapshot(row))
-        action: Action = "create" if is_new else "unchanged" if not differences else _ACTIONS[existing]
+            after = take_snapshot(row)
+        else:
+            after = replace(before, columns={**before.columns, **entry.values})
+        differences = _compare(before, after)
+        action: Action = "create" if before is None else "unchanged" if not differences else _ACTIONS[existing]
         if action == "refuse":
             names = ", ".join(difference.name for difference in differences if difference.text != KEPT)
             reason = f"is there already and differs in {names}: choose --existing update or --existing skip"
             self.problems.append(Problem(str(entry), reason))
-        if action == "update":
-            for name, value in entry.values.items():
-                setattr(row, name, value)
-        self.changes.append(Change(entry, row, action, differences, seen))
-
-
-def make_digest(row: PluginInstance) -> bytes:
-    """Return a digest of all that an import may change in ``row``."""
-    return sha256(to_text([getattr(row, name) for name in WRITTEN]).encode()).digest()
+        self.changes.append(Change(entry, row, action, differences))
 
 
 def make_plan(entries: Sequence[Entry], using: str, existing: Existing) -> Plan:
@@ -191,7 +182,7 @@ def _fits(entry: Entry, module: str, type_name: str, manager: str, name: str) ->
 
 def _says_the_same(entry: Entry, before: Snapshot) -> bool:
     """Say whether the entry gives the very config that is there, so that it stays as it is, even if unreadable."""
-    version = before.version if entry.config_version is None else entry.config_version
+    version = entry.config_version or before.version
     return version == before.version and to_text(entry.config) == to_text(before.config)
 
 
@@ -208,12 +199,10 @@ def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> l
         filled = Concealed(substitute(config.config, lambda path: _take(before, config.config, path, problems)))
         if not problems:
             row.set_config(filled.config)
-    except (InvalidConfig, UnresolvedReference) as error:
-        problems = list(error.errors)
     except SecretError as error:
-        problems = [FieldProblem(error.path, str(error).removeprefix(f"{show_path(error.path)}: "))]
+        problems = [FieldProblem(error.path, error.reason)]
     except ConfigError as error:
-        problems = [FieldProblem((), str(error))]
+        problems = [*getattr(error, "errors", ())] or [FieldProblem((), str(error))]
     return problems
 
 
@@ -272,7 +261,7 @@ def _upgrade(row: PluginInstance, entry: Entry) -> Concealed:
     :raises ConfigError: if the code is gone, or older than the document, or a step fails.
     """
     plugin_class, schema, known = require_declared(row)
-    version = known if entry.config_version is None else entry.config_version
+    version = entry.config_version or known
     if version > known:
         reason = f"is of config version {version}, this code knows {known}: deploy the newer code first"
         raise InvalidConfig(str(row), [FieldProblem((), reason)])
@@ -296,54 +285,44 @@ def _upgrade(row: PluginInstance, entry: Entry) -> Concealed:
 # What changes
 
 
-def _compare_columns(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """Return the columns in which a row changes; all of them for a new one, which was nothing ``before``."""
-    return [
-        Difference(name, f"{_show(before[name])} -> {_show(value)}" if before else _show(value))
-        for name, value in after.items()
-        if not before or before[name] != value
-    ]
+def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
+    """Return what changes in a row: columns, then places of its configuration; all of it for a new one.
 
-
-def _compare_configs(before: Snapshot | None, after: Snapshot) -> list[Difference]:
-    """Return what changes in the configuration of a row; all of it for a new one.
-
-    Secrets that stay are among it only where something else changes.
+    Secrets that stay are among it only where something else of the configuration changes.
     """
-    old, new = {} if before is None else _flatten(before.config), _flatten(after.config)
-    known = {} if before is None else before.secrets
+    old, new = {} if before is None else _flatten(before), _flatten(after)
+    hidden, known = (set(), {}) if before is None else (before.secret_paths, before.secrets)
     found = []
-    for path in sorted({*old, *new}):
+    for path in sorted({**old, **new}, key=lambda path: path if path[0] == "config" else ()):
         was, will_be = (_show_at(values, path) for values in (old, new))
-        if path in after.secret_paths:
-            text = "changed" if before is not None and path in before.secret_paths else "set"
-            if path in known and is_same(known[path], after.secrets.get(path)):
+        place = path[1:]
+        if path[0] == "config" and place in after.secret_paths:
+            text = "changed" if place in hidden else "set"
+            if place in known and is_same(known[place], after.secrets.get(place)):
                 text = KEPT
         elif was == will_be:
             continue
         else:
-            text = will_be if path not in old else f"{was} -> {will_be}"
-        found.append(Difference(".".join(("config", *path)), text))
-    return found if any(difference.text != KEPT for difference in found) else []
+            text = f"{was} -> {will_be}" if path in old else will_be
+        found.append(Difference(".".join(path), text))
+    is_config_kept = all(one.text == KEPT for one in found if one.name.startswith("config"))
+    return [one for one in found if one.text != KEPT] if is_config_kept else found
 
 
-def _flatten(config: Any) -> dict[Path, Any]:
+def _flatten(snapshot: Snapshot) -> dict[Path, Any]:
     """Return each value that holds no other, by its path; an object of one key that starts with ``$`` is a value."""
 
     def holds_values(value: Any) -> bool:
         is_special = isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$")
         return isinstance(value, (dict, list)) and bool(value) and not is_special
 
-    found = walk_json(config, lambda _path, value: holds_values(value))
-    return {path: value for path, value in found if not holds_values(value)}
+    columns = {(name,): value for name, value in snapshot.columns.items()}
+    found = walk_json(snapshot.config, lambda _path, value: holds_values(value))
+    return {**columns, **{("config", *path): value for path, value in found if not holds_values(value)}}
 
 
 def _show_at(values: Mapping[Path, Any], path: Path) -> str:
     """Return a value for people; one that is text stands in quotes, unlike these words."""
     if path not in values:
         return "nothing"
-    return "a secret" if claims_kept(values[path]) else _show(values[path])
-
-
-def _show(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return "a secret" if claims_kept(values[path]) else json.dumps(values[path], ensure_ascii=False, sort_keys=True)

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 MISSING = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON"
 _TAG = "tag:yaml.org,2002:"
-_PATTERNS = {
-    "null": re.compile(r"(?:null|~|)\Z"),
-    "bool": re.compile(r"(?:true|false)\Z"),
-    "int": re.compile(r"-?(?:0|[1-9][0-9]*)\Z", re.ASCII),
-    "float": re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII),
-}
+_WORDS = [
+    (_TAG + "null", re.compile(r"(?:null|~|)\Z")),
+    (_TAG + "bool", re.compile(r"(?:true|false)\Z")),
+    (_TAG + "int", re.compile(r"-?(?:0|[1-9][0-9]*)\Z", re.ASCII)),
+    (_TAG + "float", re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII)),
+]
 """What an unquoted word looks like that is more than text; the first that fits counts."""
 _ODD_LINE_ENDS = re.compile(r"[\r\x85\u2028\u2029]")
 
@@ -72,9 +72,8 @@ def _refuse(found: Any, reason: str) -> InvalidDocument:
 @lru_cache(maxsize=1)
 def _make_loader() -> Any:
     """Return a safe loader that knows no more types than JSON."""
-    loader: Any = type("Loader", (yaml.SafeLoader,), {"compose_node": _compose, "yaml_implicit_resolvers": {}})
-    for kind, pattern in _PATTERNS.items():
-        loader.add_implicit_resolver(_TAG + kind, pattern, None)
+    words = {None: _WORDS}
+    loader: Any = type("Loader", (yaml.SafeLoader,), {"compose_node": _compose, "yaml_implicit_resolvers": words})
     loader.add_constructor(f"{_TAG}map", _make_object)
     return loader
 
@@ -122,10 +121,10 @@ def _dump(data: Any) -> str:
 @lru_cache(maxsize=1)
 def _make_dumper() -> Any:
     """Return a dumper that quotes what readers of YAML 1.1, as it does anyway, or of 1.2 would take for no text."""
-    dumper: Any = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda _self, _data: True})
+    words = {**yaml.SafeDumper.yaml_implicit_resolvers, None: _WORDS}
+    attributes = {"ignore_aliases": lambda _self, _data: True, "yaml_implicit_resolvers": words}
+    dumper: Any = type("Dumper", (yaml.SafeDumper,), attributes)
     dumper.add_representer(str, _represent_text)
-    for kind, pattern in _PATTERNS.items():
-        dumper.add_implicit_resolver(_TAG + kind, pattern, None)
     return dumper
 
 

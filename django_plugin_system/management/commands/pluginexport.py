@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_plugin_system.config.references import is_listed
 from django_plugin_system.contrib.transfer.document import WRITERS, iter_document
-from django_plugin_system.contrib.transfer.export import Export, Selection, export_instances
-from django_plugin_system.exceptions import InvalidDocument
-from django_plugin_system.management.output import add_database_option, guess_format, list_problems, open_new
+from django_plugin_system.contrib.transfer.export import Export, export_instances
+from django_plugin_system.management.output import PluginCommand, add_database_option, guess_format, open_new
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
-class Command(BaseCommand):
+class Command(PluginCommand):
     """Export to standard output or a file; what is said about it goes to standard error."""
 
     help = (
@@ -48,28 +47,25 @@ class Command(BaseCommand):
 
         :raises CommandError: if nothing fits, the file exists, or a configuration could not be read.
         """
-        selection = Selection(options["type"], options["item"], options["name"])
-        export = export_instances(options["database"], selection=selection, secrets=options["secrets"])
-        if not export.total and selection != Selection([], [], []):
+        names = {"types": options["type"], "items": options["item"], "names": options["name"]}
+        export = export_instances(options["database"], **names, secrets=options["secrets"])
+        if not export.total and any(names.values()):
             raise CommandError("No instance has these names.")
         pieces = iter_document(export.entries, options["format"] or guess_format(options["output"]))
-        try:
-            if options["output"]:
-                with open_new(Path(options["output"]), force=options["force"]) as file:
-                    file.writelines(pieces)
-            else:
-                for piece in pieces:
-                    self.stdout.write(piece, ending="")
-        except InvalidDocument as error:
-            raise CommandError(f"{error}.") from error
+        if options["output"]:
+            with open_new(Path(options["output"]), force=options["force"]) as file:
+                file.writelines(pieces)
+        else:
+            for piece in pieces:
+                self.stdout.write(piece, ending="")
         self._tell(export, options)
 
     def _tell(self, export: Export, options: dict[str, Any]) -> None:
         if options["verbosity"]:
-            self.stderr.write(f"Instances exported: {export.written:,}.", self.style.SUCCESS)
+            self.warn(f"Instances exported: {export.written:,}.", self.style.SUCCESS)
             if export.variables:
                 self._list_variables(sorted(export.variables))
-        list_problems(self, export.problems)
+        self.list_problems(export.problems)
         if export.problems:
             raise CommandError(
                 f"Configurations that could not be read: {len(export.problems):,}; see above. "
@@ -77,8 +73,8 @@ class Command(BaseCommand):
             )
 
     def _list_variables(self, names: list[str]) -> None:
-        self.stderr.write("Environment variables to set where this is imported, and wherever it is used:", str)
+        self.warn("Environment variables to set where this is imported, and wherever it is used:")
         for name in names:
-            self.stderr.write(f"- {name}", str)
+            self.warn(f"- {name}")
         if not all(map(is_listed, names)):
-            self.stderr.write("List them, or a prefix of them, in PLUGIN_SYSTEM['ENV_REFERENCES'] there.", str)
+            self.warn("List them, or a prefix of them, in PLUGIN_SYSTEM['ENV_REFERENCES'] there.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.document import READERS
-from django_plugin_system.exceptions import ImportRefused, InvalidDocument, make_printable
+from django_plugin_system.exceptions import ImportRefused, InvalidDocument
 from django_plugin_system.management import output
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SIGNS = {"create": "+", "update": "~", "skip": "=", "refuse": "!"}
 COUNTS = (("Created", "create"), ("Updated", "update"), ("Left as they are", "skip"), ("Unchanged", "unchanged"))
 
 
-class Command(BaseCommand):
+class Command(output.PluginCommand):
     """Import a file or standard input, or show what that would do."""
 
     help = (
@@ -55,9 +55,9 @@ class Command(BaseCommand):
         try:
             plan = import_document(output.read_text(name), kind, using, existing=existing, dry_run=dry_run)
         except InvalidDocument as error:
-            raise CommandError(make_printable(f"The document cannot be read: {error}.")) from None
+            raise CommandError(f"The document cannot be read: {error}.") from None
         except ImportRefused as error:
-            output.list_problems(self, error.problems)
+            self.list_problems(error.problems)
             raise CommandError(f"Nothing was imported; problems: {len(error.problems):,}, see above.") from None
         self._tell(plan, options)
 
@@ -65,21 +65,21 @@ class Command(BaseCommand):
         if options["verbosity"]:
             self._show([change for change in plan.changes if change.action != "unchanged"])
         if options["dry_run"]:
-            self.stdout.write("Nothing was written; an import would do this:")
+            self.tell("Nothing was written; an import would do this:")
         counts = plan.count()
-        self.stdout.write(" ".join(f"{word}: {counts[action]:,}." for word, action in COUNTS))
+        self.tell(" ".join(f"{word}: {counts[action]:,}." for word, action in COUNTS))
         if plan.plain_secrets and not plan.problems:
-            self.stderr.write(
+            self.warn(
                 f"Secrets in plain text in the document: {plan.plain_secrets:,}. They are stored encrypted; "
                 "see to it that nobody else reads the document.",
                 self.style.WARNING,
             )
-        output.list_problems(self, plan.problems)
+        self.list_problems(plan.problems)
         if plan.problems:
             raise CommandError(f"An import would be refused; problems: {len(plan.problems):,}, see above.")
 
     def _show(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            self.stdout.write(make_printable(f"{SIGNS[change.action]} {change.entry}: {change.action}"))
+            self.tell(f"{SIGNS[change.action]} {change.entry}: {change.action}")
             for difference in change.differences:
-                self.stdout.write(make_printable(f"    {difference}"))
+                self.tell(f"    {difference}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import router
 
 from django_plugin_system.config.keyring import SETTING, uses_derived_keys
-from django_plugin_system.management.output import add_database_option, list_problems
+from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rotation import BATCH_SIZE, RotationReport, rotate_secrets, verify_secrets
 
@@ -30,7 +30,7 @@ def parse_batch_size(text: str) -> int:
     raise ArgumentTypeError(f"must be a number from 1 to {LARGEST_BATCH}")
 
 
-class Command(BaseCommand):
+class Command(PluginCommand):
     """Rotate or verify, show the progress, and end with an error if a row needs attention."""
 
     help = (
@@ -69,38 +69,24 @@ class Command(BaseCommand):
             self._end_rotation(report, dry_run=options["dry_run"])
 
     def _run(self, alias: str, options: dict[str, Any]) -> RotationReport:
-        total = max(PluginInstance.objects.using(alias).count(), 1)
-        on_terminal = self.stdout.isatty()
-        tenths = 0
+        total = PluginInstance.objects.using(alias).count()
 
         def show(report: RotationReport) -> None:
-            """Draw one line again and again on a terminal; elsewhere write a line for each tenth of the rows."""
-            nonlocal tenths
-            text, before = f"{report.rows:,} of {total:,} rows ({report.rows / total:.0%})", tenths
-            tenths = report.rows * 10 // total
-            if on_terminal or tenths > before:
-                self.stdout.write(f"\r{text}" if on_terminal else text, ending="" if on_terminal else None)
-                self.stdout.flush()
+            self.show_progress(report.rows, max(total, report.rows), "rows")
 
-        on_batch = show if options["verbosity"] else None
+        shared = {"batch_size": options["batch_size"], "on_batch": show if options["verbosity"] else None}
         if options["verify"]:
-            report = verify_secrets(alias, batch_size=options["batch_size"], on_batch=on_batch)
-        else:
-            report = rotate_secrets(
-                alias, batch_size=options["batch_size"], dry_run=options["dry_run"], on_batch=on_batch
-            )
-        if on_batch and on_terminal:
-            self.stdout.write("")
-        return report
+            return verify_secrets(alias, **shared)
+        return rotate_secrets(alias, dry_run=options["dry_run"], **shared)
 
     def _show(self, report: RotationReport) -> None:
         self.stdout.write(f"Rows: {report.rows:,}. Secrets: {report.secrets.total():,}.")
         for key_id in dict.fromkeys([*report.key_ids, *report.outdated]):
             role = "first" if key_id == report.key_ids[0] else "old" if key_id in report.key_ids else "not configured"
             self.stdout.write(f"- key {key_id} ({role}): {report.secrets[key_id]:,}")
-        list_problems(self, report.problems)
+        self.list_problems(report.problems)
         if report.failed > len(report.problems):
-            self.stderr.write(f"- and {report.failed - len(report.problems):,} more")
+            self.list_problems([f"and {report.failed - len(report.problems):,} more"])
 
     def _end_rotation(self, report: RotationReport, *, dry_run: bool) -> None:
         done = "to write" if dry_run else "written"

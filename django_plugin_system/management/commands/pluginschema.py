@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, no_translations
+from django.core.management.base import CommandError, no_translations
 
 from django_plugin_system.contrib.drift.gate import GateReport, check_schemas, write_schemas
-from django_plugin_system.exceptions import InvalidSnapshot, SnapshotNotWritten
+from django_plugin_system.management.output import PluginCommand
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NO_PLACE = "set PLUGIN_SYSTEM['SCHEMA_DIRECTORY'] to keep its snapshot there"
 
 
-class Command(BaseCommand):
+class Command(PluginCommand):
     """Check, or write, and say what each change asks for."""
 
     help = (
@@ -41,10 +41,7 @@ class Command(BaseCommand):
 
         :raises CommandError: as the options say, and if a file cannot be read or written.
         """
-        try:
-            report = write_schemas() if options["write"] else check_schemas()
-        except (InvalidSnapshot, SnapshotNotWritten) as error:
-            raise CommandError(str(error)) from None
+        report = write_schemas() if options["write"] else check_schemas()
         self._show(report, writing=options["write"])
         if options["write"]:
             self._end_writing(report)
@@ -53,26 +50,26 @@ class Command(BaseCommand):
 
     def _show(self, report: GateReport, *, writing: bool) -> None:
         for verdict in report.different:
-            self.stdout.write(f"{verdict.item}: {verdict.outcome.value}")
+            self.tell(f"{verdict.item}: {verdict.outcome.value}")
             for change in verdict.changes:
-                self.stdout.write(f"  - {change}")
+                self.tell(f"  - {change}")
             if verdict.is_refused or not writing:
-                self.stdout.write(f"  {verdict.advice}")
+                self.tell(f"  {verdict.advice}")
         for reason in report.left_out:
-            self.stdout.write(f"Left out: {reason}; {NO_PLACE}.")
+            self.tell(f"Left out: {reason}; {NO_PLACE}.")
         for reason in report.unplaced:
-            self.stdout.write(f"No place for a snapshot: {reason}; {NO_PLACE}.")
+            self.tell(f"No place for a snapshot: {reason}; {NO_PLACE}.")
 
     def _end_check(self, report: GateReport) -> None:
         if failed := len(report.different) + len(report.unplaced):
             raise CommandError(f"Items that differ from their snapshot, or have none: {failed}; see above.")
-        self.stdout.write(self.style.SUCCESS(f"Every schema is as its snapshot says: {len(report.verdicts)}."))
+        self.tell(f"Every schema is as its snapshot says: {len(report.verdicts)}.", self.style.SUCCESS)
 
     def _end_writing(self, report: GateReport) -> None:
         if report.refused:
             raise CommandError(f"Nothing was written. Items to be changed first: {len(report.refused)}; see above.")
         for path in report.written:
-            self.stdout.write(f"{'Wrote' if path.exists() else 'Removed'} {path}")
+            self.tell(f"{'Wrote' if path.exists() else 'Removed'} {path}")
         if report.unplaced:
             raise CommandError(f"Items that have no place for a snapshot: {len(report.unplaced)}; see above.")
-        self.stdout.write(self.style.SUCCESS(f"Items with a snapshot: {sum(map(len, report.contents.values()))}."))
+        self.tell(f"Items with a snapshot: {sum(map(len, report.contents.values()))}.", self.style.SUCCESS)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from django_plugin_system.management.output import add_database_option, list_problems
+from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
-class Command(BaseCommand):
+class Command(PluginCommand):
     """Create, and on request update or prune, the rows of plugin types and items."""
 
     help = "Mirror the registered plugin types and items into the database."
@@ -52,6 +52,6 @@ class Command(BaseCommand):
             self.stdout.write(f"- Configs upgraded: {result.configs_upgraded}, failed: {result.configs_failed}")
         if not options["no_prune"]:
             self.stdout.write(f"- Pruned types: {result.pruned_types}, pruned items: {result.pruned_items}")
-        list_problems(self, result.config_problems)
+        self.list_problems(result.config_problems)
         if result.configs_failed:
             raise CommandError(f"Configs that stay in their old form: {result.configs_failed}; see above.")

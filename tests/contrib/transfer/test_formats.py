@@ -165,7 +165,7 @@ def test_a_document_comes_back() -> None:
     """Entries are the same after they were written and read, in either format."""
     values = {"status": "active", "priority": None, "description": "no"}
     names = {"type": "sms", "manager": "on", "item": "1e5", "module": "null", "name": "007"}
-    entry = Entry(**names, values=values, config={"$redacted": True, "a": [], "b": {}}, config_version=3)
+    entry = Entry(**names, **values, config={"$redacted": True, "a": [], "b": {}}, config_version=3)
     for kind in ("json", "yaml"):
         assert read_document(write_document([entry], kind), kind) == ([entry], [])
 
@@ -190,4 +190,4 @@ for command in (["pluginimport", {__file__!r}], ["pluginexport"]):
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
     message = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON"
-    assert ran.stdout.splitlines()[-3:] == ["}", f"The document cannot be read: {message}.", f"{message}."]
+    assert ran.stdout.splitlines()[-3:] == ["}", f"The document cannot be read: {message}.", message]

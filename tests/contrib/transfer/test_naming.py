@@ -23,7 +23,7 @@ VALID = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 
 def entry(name: str = "main", *, item: str = "twilio", manager: str = "apps.sms", kind: str = "sms") -> Entry:
     """Return an entry with these names."""
-    return Entry(type=kind, item=item, name=name, manager=manager, module="apps.sms")
+    return Entry.model_construct(type=kind, item=item, name=name, manager=manager, module="apps.sms")
 
 
 def names(*places: tuple[Entry, Path]) -> list[str]:
