@@ -37,6 +37,7 @@ class Problem(NamedTuple):
 
 
 _Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+_NOT_GIVEN: Any = None
 _SLUG = r"^[-0-9A-Za-z_]{1,100}$"
 
 
@@ -46,15 +47,15 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     type: _Name
-    manager: _Name = Field(default=None)
+    manager: _Name = _NOT_GIVEN
     item: _Name
-    module: _Name = Field(default=None)
+    module: _Name = _NOT_GIVEN
     name: Annotated[str, Field(pattern=_SLUG)]
     status: Literal["active", "reserve", "disable"] = "active"
     priority: Annotated[int, Field(ge=-(2**15), lt=2**15)] | None = None
     description: Annotated[str, Field(pattern=r"^[^\x00]*$")] = ""
-    config_version: Annotated[int, Field(ge=1, lt=2**31)] = Field(default=None)
-    config: dict[str, Any] = Field(default=None, repr=False)
+    config_version: Annotated[int, Field(ge=1, lt=2**31)] = _NOT_GIVEN
+    config: dict[str, Any] = Field(default=_NOT_GIVEN, repr=False)
 
     @property
     def values(self) -> dict[str, Any]:

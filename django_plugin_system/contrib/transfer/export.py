@@ -119,9 +119,10 @@ def _iter_rows(rows: QuerySet[PluginInstance], item: PluginItem) -> Iterator[Plu
 
 def make_entry(row: PluginInstance, snapshot: Snapshot) -> Entry:
     """Return the entry of ``row``, of which ``snapshot`` was taken."""
-    item, config = row.item, {"config_version": snapshot.version, "config": snapshot.config}
-    names = {"manager": item.plugin_type.manager, "item": item.name, "module": item.module, "name": row.name}
-    return Entry.model_construct(type=item.plugin_type.name, **names, **snapshot.columns, **config)
+    item = row.item
+    values: dict[str, Any] = {"config_version": snapshot.version, "config": snapshot.config, **snapshot.columns}
+    values |= {"manager": item.plugin_type.manager, "item": item.name, "module": item.module, "name": row.name}
+    return Entry.model_construct(type=item.plugin_type.name, **values)
 
 
 # References in the place of secrets

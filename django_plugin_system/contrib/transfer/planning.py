@@ -101,7 +101,7 @@ class Plan:
         before = None if row._state.adding else take_snapshot(row)  # noqa: SLF001 - Django documents _state
         for name, value in entry.values.items():
             setattr(row, name, value)
-        if before is None or (entry.config is not None and not _says_the_same(entry, before)):
+        if before is None or ("config" in entry.model_fields_set and not _says_the_same(entry, before)):
             if problems := _fit_config(row, entry, before):
                 texts = (f"{show_path(('config', *one.path))}: {one.message}" for one in problems)
                 self.problems += [Problem(str(entry), text) for text in texts]
@@ -316,7 +316,7 @@ def _flatten(snapshot: Snapshot) -> dict[Path, Any]:
         is_special = isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$")
         return isinstance(value, (dict, list)) and bool(value) and not is_special
 
-    columns = {(name,): value for name, value in snapshot.columns.items()}
+    columns: dict[Path, Any] = {(name,): value for name, value in snapshot.columns.items()}
     found = walk_json(snapshot.config, lambda _path, value: holds_values(value))
     return {**columns, **{("config", *path): value for path, value in found if not holds_values(value)}}
 

@@ -163,8 +163,8 @@ def test_what_is_no_document(data: Any, message: str) -> None:
 
 def test_a_document_comes_back() -> None:
     """Entries are the same after they were written and read, in either format."""
-    values = {"status": "active", "priority": None, "description": "no"}
-    names = {"type": "sms", "manager": "on", "item": "1e5", "module": "null", "name": "007"}
+    values: dict[str, Any] = {"status": "active", "priority": None, "description": "no"}
+    names: dict[str, Any] = {"type": "sms", "manager": "on", "item": "1e5", "module": "null", "name": "007"}
     entry = Entry(**names, **values, config={"$redacted": True, "a": [], "b": {}}, config_version=3)
     for kind in ("json", "yaml"):
         assert read_document(write_document([entry], kind), kind) == ([entry], [])
