@@ -13,8 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import connections, models, router
-from django.db.models.functions import Cast
+from django.db import connections, router
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.changes import changing
@@ -24,6 +23,7 @@ from django_plugin_system.config.tokens import MARKER, VERSION, get_token_key_id
 from django_plugin_system.exceptions import ConfigError, MalformedToken, Path, SecretError, make_printable, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import find_plain_secrets, make_place, may_hold_plain_secret
+from django_plugin_system.rows.fields import AsText
 from django_plugin_system.rows.reasons import describe_config_error
 from django_plugin_system.schema.tree import get_tree
 
@@ -73,7 +73,7 @@ class Finding:
 
 def _read_texts(using: str, *columns: str) -> Any:
     """Return the rows in the order of their ids, as tuples of an id, the text of a config, and more columns."""
-    text = Cast("config", models.TextField())
+    text = AsText("config")
     return PluginInstance.objects.using(using).order_by("pk").annotate(text=text).values_list("pk", "text", *columns)
 
 
@@ -274,8 +274,7 @@ def _write(findings: dict[Row, Finding], using: str, report: RotationReport) -> 
     if not findings:
         return
     connection, key = connections[using], PluginInstance._meta.pk  # noqa: SLF001 - Django documents _meta
-    config = "CAST(%s AS jsonb)" if connection.vendor == "postgresql" else "%s"
-    statement = f"UPDATE {TABLE} SET config = {config} WHERE id = %s"  # noqa: S608 - names only
+    statement = f"UPDATE {TABLE} SET config = %s WHERE id = %s"  # noqa: S608 - names only
     with changing(using):
         locked = _read_rows(using).filter(pk__in=[row.pk for row in findings]).select_for_update(no_key=True)
         rows = [Row._make(values) for values in locked]

@@ -11,14 +11,12 @@ A *bond* is what a secret belongs to beside its place: an endpoint that the sche
 the members of a union apart. It says how many levels up from the secret the object is, and which key in it; without a
 key (``null``) it means which keys the object has. The bonds stand in the token, as compact JSON (nothing where there
 are none), so that a key rotation needs no schema. The associated data repeat each with the value that is stored there,
-``[levels, key, [value]]``; numbers in it are normalised, as ``normalize`` says. Whoever changes that value, or the
-bonds in the token, has a token that does not open.
+``[levels, key, [value]]``. Whoever changes that value, or the bonds in the token, has a token that does not open.
 """
 
 from __future__ import annotations
 
 import base64
-import decimal
 import json
 import os
 import re
@@ -174,27 +172,7 @@ def _read(outer: Any, key: str | None) -> list[Any]:
         return []
     if key is None:
         return sorted(outer)
-    return [normalize(outer[key])] if key in outer else []
-
-
-def normalize(value: Any) -> Any:
-    """Return ``value`` with its numbers in one form: PostgreSQL gives ``1e+22`` back as digits.
-
-    A list gets ``"list"`` before its items; a number becomes ``["number", sign, digits, digits before the point]``.
-    """
-    if isinstance(value, dict):
-        return {key: normalize(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return ["list", *map(normalize, value)]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = decimal.Decimal(repr(value))
-        if not number.is_finite():  # some databases store it, if somebody writes it past this package
-            return ["number", str(number)]
-        sign, digits, exponent = number.as_tuple()
-        text = "".join(map(str, digits)).lstrip("0")
-        kept = text.rstrip("0")
-        return ["number", sign, kept, int(exponent) + len(text)] if kept else ["number", 0, "", 0]
-    return value
+    return [outer[key]] if key in outer else []
 
 
 def _associate(key_id: str, context: list[Any]) -> bytes:
@@ -202,4 +180,4 @@ def _associate(key_id: str, context: list[Any]) -> bytes:
 
 
 def _dump(value: Any, *, sort_keys: bool = False) -> bytes:
-    return json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps(value, sort_keys=sort_keys, separators=(",", ":")).encode()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import ValidationError
 from pydantic_core.core_schema import ErrorType
 
-from django_plugin_system.config.json_tree import INSIDE, replace_json, walk_json
 from django_plugin_system.config.leaks import WITHHELD, scrub
 from django_plugin_system.exceptions import FieldProblem
 from django_plugin_system.schema.errors import locate
@@ -28,12 +27,9 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from django_plugin_system.exceptions import Path
 
 _OWN = set(get_args(ErrorType)) - {"value_error", "assertion_error"}
 """The kinds of error whose text is pydantic's own."""
-_BIG = 63
-"""Bits from which on a whole number may be what PostgreSQL made of a float: it gives ``1e+300`` back as digits."""
 
 MOST_PROBLEMS = 100
 """Errors that are told, the first ones: more than that nobody reads at once."""
@@ -45,16 +41,6 @@ def validate(
     schema: type[BaseModel], data: Any, hidden: Collection[Any], *, by_alias: bool
 ) -> tuple[BaseModel | None, list[FieldProblem]]:
     """Return the model for ``data``; or None and what is wrong with it, which quotes none of the ``hidden`` values."""
-    model, problems = _run(schema, data, hidden, by_alias=by_alias)
-    is_big = any(_is_big_number(value) for _path, value in walk_json(data)) if problems else False
-    if is_big:  # before pydantic 2.12, a float is not read from so many digits
-        model, _still = _run(schema, replace_json(data, _write_as_float), hidden, by_alias=by_alias)
-    return model, [] if model is not None else problems
-
-
-def _run(
-    schema: type[BaseModel], data: Any, hidden: Collection[Any], *, by_alias: bool
-) -> tuple[BaseModel | None, list[FieldProblem]]:
     text = _as_json(data)
     try:
         if text is not None:
@@ -86,16 +72,6 @@ def _describe(
             said[message] = scrub(text, texts, authored=authored) if is_safe else WITHHELD
         found.append(FieldProblem(locate(item["loc"], schema, data), said[message]))
     return list(dict.fromkeys(found))  # the members of a union may say the same
-
-
-def _is_big_number(value: Any) -> bool:
-    return isinstance(value, int) and value.bit_length() >= _BIG
-
-
-def _write_as_float(_path: Path, value: Any) -> Any:
-    with suppress(OverflowError):
-        return float(value) if _is_big_number(value) else INSIDE
-    return value
 
 
 def _as_json(data: Any) -> bytes | None:

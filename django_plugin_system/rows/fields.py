@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case
+from django.db.models import Case, Func
+from django.db.models.expressions import Col
 from django.db.models.functions import Cast
 from django.utils.timezone import get_default_timezone, make_aware, make_naive
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.sql.compiler import SQLCompiler
 
     JSONField = models.JSONField[Any, Any]
     DateTimeField = models.DateTimeField[Any, Any]
@@ -50,18 +52,63 @@ class StoredConfig(dict[str, Any]):
 
 def to_text(config: Any) -> str:
     """Return a config as text that can be compared later, whatever happens to the object meanwhile."""
-    return json.dumps(config, sort_keys=True, default=str)
+    return json.dumps(config, default=str)
 
 
 def _is_stored(value: Any) -> bool:
     return isinstance(value, StoredConfig) and value.text == to_text(value)
 
 
+class _ConfigCol(Col):
+    """The column in a query: selected as the text that it is, looked into as JSON."""
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        """Return the column for look-ups."""
+        sql, params = self.as_sql(compiler, connection)
+        return f"({sql})::jsonb", params
+
+    def select_format(self, compiler: SQLCompiler, _sql: str, _params: Any) -> tuple[str, Any]:
+        """Return the column as it is selected."""
+        return self.as_sql(compiler, compiler.connection)
+
+    def get_group_by_cols(self) -> list[Any]:
+        """Return the column as it is selected."""
+        return [Col(self.alias, self.target, self.output_field)]
+
+
+class AsText(Func):
+    """The text that a column of configurations holds."""
+
+    output_field = models.TextField()
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any) -> tuple[str, Any]:
+        """Return the column as it is selected."""
+        [column] = self.get_source_expressions()
+        return Col.as_sql(column, compiler, connection)
+
+
 class ConfigField(JSONField):
     """A JSON column that refuses to write what is no ``StoredConfig``: the last guard behind every ORM path.
 
     Migrations see this very field, so the models that a data migration works with are guarded, too.
+
+    What is read is what was written. So PostgreSQL has it as text: jsonb orders keys, and writes numbers, in its own
+    way. That it is JSON which jsonb takes is checked there, so that look-ups can cast each row.
     """
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        """Return the type of the column."""
+        return "text" if connection.vendor == "postgresql" else super().db_type(connection)
+
+    def db_check(self, connection: BaseDatabaseWrapper) -> str | None:
+        """Return what a database checks of the column."""
+        if connection.vendor == "postgresql":
+            return f"({connection.ops.quote_name(self.column)})::jsonb IS NOT NULL"
+        return super().db_check(connection)
+
+    def get_col(self, alias: str, output_field: Any = None) -> Col:
+        """Return the column for a query."""
+        return _ConfigCol(alias, self, output_field or self)
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return a stored object as ``StoredConfig``; parts of it (key transforms) as they are.
@@ -86,7 +133,7 @@ class ConfigField(JSONField):
         """
         if not _is_stored(value) and not _is_bulk_update(value):
             raise ConfigWriteRefused("This query", [self.name])
-        return super().get_db_prep_save(value, connection)
+        return super().get_db_prep_save(value, connection) if _is_bulk_update(value) else json.dumps(value)
 
     def value_to_string(self, obj: models.Model) -> Any:
         """Return the stored config for serializers, as the plain dict that each of them knows.

@@ -101,15 +101,17 @@ def find_changed_fields(one: BaseModel, other: BaseModel) -> list[str]:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Say whether two validated values are equal in type and content; private attributes do not count."""
+    """Say whether two validated values are equal in type, content and order; private attributes do not count."""
     if type(one) is not type(other):
         return False
+    if isinstance(one, float):
+        return repr(one) == repr(other)  # tells 0.0 from -0.0
     if isinstance(one, BaseModel) and not is_root_model(one):
         return not find_changed_fields(one, other)
     ours, theirs = _get_parts(one), _get_parts(other)
     if ours is None or theirs is None:
         return bool(one == other)
-    return ours.keys() == theirs.keys() and all(is_same(ours[key], theirs[key]) for key in ours)
+    return [*ours] == [*theirs] and all(is_same(ours[key], theirs[key]) for key in ours)
 
 
 def _get_parts(value: Any) -> Mapping[Any, Any] | None:

@@ -45,7 +45,7 @@ def test_the_form_of_a_token() -> None:
 def test_the_documented_format_opens_without_this_package() -> None:
     """Nonce, AES-256-GCM and the associated data are as documented, so another program can read a token."""
     tree = {"a.b": [{"to": 5, "0": {}}]}
-    for bonds, bound_to in (((), "[]"), (((1, "to"), (3, None)), '[[1,"to",[["number",0,"5",1]]],[3,null,["a.b"]]]')):
+    for bonds, bound_to in (((), "[]"), (((1, "to"), (3, None)), '[[1,"to",[5]],[3,null,["a.b"]]]')):
         token = seal("text", ROW, ("a.b", "0", "0"), RING, tree, bonds)["$secret"]
         sealed = decode(token)
         place = f'["dps1","{RING.primary_id}","tests.row","1","2",3,["a.b",0,"0"],{bound_to}]'.encode()
