@@ -14,8 +14,8 @@ from __future__ import annotations
 import secrets
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from django.db import Error, connections, transaction
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.db import models
-
-T = TypeVar("T")
 
 TABLE = "django_plugin_system_change"
 FOLD_EVERY = 16
@@ -142,25 +140,30 @@ class Commit:
     using: str
     folds: bool = False
     is_done: bool = False
+    announced: dict[type[models.Model], set[UUID] | None] = field(default_factory=dict)
+    """The ids of changed rows by model, for one signal each; None where nobody counted them."""
 
     def is_awaited(self) -> bool:
         """Say whether it may still come."""
         return any(entry[1] is self for entry in connections[self.using].run_on_commit)
 
     def __call__(self) -> None:
-        """Note that it has come, and fold earlier changes if it is time."""
+        """Note that it has come, tell listeners, and fold earlier changes if it is time."""
         global commits  # noqa: PLW0603 - one number for the process
         commits += 1
         self.is_done = True
         uncommitted.discard((threading.get_ident(), self.using))
+        for sender, ids in self.announced.items():
+            changed = None if ids is None else frozenset(ids)
+            plugin_instance_changed.send_robust(sender=sender, using=self.using, ids=changed)
         if self.folds:
             fold_changes(self.using)
 
 
 def get_commit(using: str) -> Commit:
     """Return the commit of the innermost savepoint that is open on ``using``, or of the transaction."""
-    savepoints = set(connections[using].savepoint_ids)
-    for held_by, commit in _iter_waiting(using, Commit):
+    savepoints = set(connections[using].savepoint_ids)  # one that is rolled back takes its own changes along
+    for held_by, commit in _iter_waiting(using):
         if held_by == savepoints:
             return commit
     uncommitted.add((threading.get_ident(), using))
@@ -169,10 +172,10 @@ def get_commit(using: str) -> Commit:
     return commit
 
 
-def _iter_waiting(using: str, kind: type[T]) -> Iterator[tuple[set[str], T]]:
-    """Yield what of a kind waits for the commit of the open transaction, with the savepoints that hold it."""
+def _iter_waiting(using: str) -> Iterator[tuple[set[str], Commit]]:
+    """Yield the commits that the open transaction waits for, with the savepoints that hold them."""
     waiting: list[Any] = connections[using].run_on_commit
-    return ((savepoints, callback) for savepoints, callback, *_ in waiting if isinstance(callback, kind))
+    return ((savepoints, callback) for savepoints, callback, *_ in waiting if isinstance(callback, Commit))
 
 
 def fold_changes(using: str) -> None:
@@ -199,7 +202,7 @@ def has_uncommitted_changes(using: str) -> bool:
     here = (threading.get_ident(), using)
     if here not in uncommitted:
         return False
-    pending = any(_iter_waiting(using, Commit))
+    pending = any(_iter_waiting(using))
     if not pending:
         uncommitted.discard(here)
     return pending
@@ -209,32 +212,16 @@ TRACES = frozenset({"updated_at"})
 """Columns that do not say what an instance is."""
 
 
-class _Announcement:
-    """What a transaction does on its commit: one signal for all its changes."""
-
-    def __init__(self, sender: type[models.Model], using: str, ids: Iterable[UUID] | None) -> None:
-        self.sender = sender
-        self.using = using
-        self.ids = None if ids is None else {*ids}
-
-    def add(self, ids: Iterable[UUID] | None) -> None:
-        """Add further changes; None for those that nobody counted."""
-        self.ids = None if ids is None or self.ids is None else self.ids | {*ids}
-
-    def __call__(self) -> None:
-        ids = None if self.ids is None else frozenset(self.ids)
-        plugin_instance_changed.send_robust(sender=self.sender, using=self.using, ids=ids)
-
-
 def announce_instances(
     sender: type[models.Model], using: str, ids: Iterable[UUID] | None, columns: Iterable[str] | None = None
 ) -> None:
     """Send ``plugin_instance_changed`` after the commit, unless nobody listens or all ``columns`` are traces."""
     if not plugin_instance_changed.has_listeners(sender) or (columns is not None and TRACES.issuperset(columns)):
         return
-    savepoints = set(connections[using].savepoint_ids)  # one that is rolled back takes its own changes along
-    for held_by, announcement in _iter_waiting(using, _Announcement):
-        if held_by == savepoints:
-            announcement.add(ids)
-            return
-    transaction.on_commit(_Announcement(sender, using, ids), using=using, robust=True)
+    with transaction.atomic(using=using, savepoint=False):  # where there is none, it is committed at once
+        announced = get_commit(using).announced
+        known = announced.setdefault(sender, set())
+        if ids is None or known is None:
+            announced[sender] = None
+        else:
+            known.update(ids)

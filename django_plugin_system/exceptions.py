@@ -380,13 +380,10 @@ class EndpointChanged(TamperedToken):
 
     def __init__(self, path: Path, key_id: str, names: Sequence[str]) -> None:
         """Name the place and the fields that the secret is bound to."""
-        super().__init__(path, key_id)
         fields = ", ".join(names)
-        self.reason = (
-            f"the stored secret belongs to another value of {fields} than is stored now. Enter the secret again."
-        )
-        self.args = (f"{show_path(path)}: {self.reason}",)
-        self.names = tuple(names)
+        reason = f"the stored secret belongs to another value of {fields} than is stored now. Enter the secret again."
+        SecretError.__init__(self, path, reason)
+        self.key_id, self.names = key_id, tuple(names)
 
 
 class PluginUnavailable(PluginSystemError, RuntimeError):

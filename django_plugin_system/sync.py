@@ -65,19 +65,17 @@ class SyncResult(
 
 @dataclass
 class _Plan:
-    """What a sync would do."""
+    """What a sync would do: which rows it finds, and which it makes, changes and prunes."""
 
-    new_types: list[PluginType] = field(default_factory=list)
-    changed_types: list[PluginType] = field(default_factory=list)
-    new_items: list[PluginItem] = field(default_factory=list)
-    changed_items: list[PluginItem] = field(default_factory=list)
-    new_instances: list[PluginInstance] = field(default_factory=list)
-    lost_items: list[PluginItem] = field(default_factory=list)
-    lost_types: list[PluginType] = field(default_factory=list)
-    types_found: int = 0
-    items_found: int = 0
-    items: list[PluginItem] = field(default_factory=list)
-    """Those that code declares."""
+    types_found: list[PluginType] = field(default_factory=list)
+    types_created: list[PluginType] = field(default_factory=list)
+    types_updated: list[PluginType] = field(default_factory=list)
+    items_found: list[PluginItem] = field(default_factory=list)
+    items_created: list[PluginItem] = field(default_factory=list)
+    items_updated: list[PluginItem] = field(default_factory=list)
+    instances_created: list[PluginInstance] = field(default_factory=list)
+    pruned_items: list[PluginItem] = field(default_factory=list)
+    pruned_types: list[PluginType] = field(default_factory=list)
     taken: set[uuid.UUID] = field(default_factory=set)
     """The ids of types and items that are there."""
 
@@ -107,21 +105,11 @@ def sync_registered_plugins_to_db(
         with excluding_syncs(alias), changing(alias):
             plan = _make_plan(mode, alias, prune=prune)
             _apply(plan, alias)
-    upgraded, problems = _upgrade_configs(plan.items, alias, dry_run=dry_run) if mode == "update" else (0, [])
-    return SyncResult(
-        types_created=len(plan.new_types),
-        types_found=plan.types_found,
-        items_created=len(plan.new_items),
-        items_found=plan.items_found,
-        pruned_types=len(plan.lost_types),
-        pruned_items=len(plan.lost_items),
-        types_updated=len(plan.changed_types),
-        items_updated=len(plan.changed_items),
-        instances_created=len(plan.new_instances),
-        configs_upgraded=upgraded,
-        configs_failed=len(problems),
-        config_problems=tuple(problems),
-    )
+    declared = [*plan.items_found, *plan.items_created]
+    upgraded, problems = _upgrade_configs(declared, alias, dry_run=dry_run) if mode == "update" else (0, [])
+    counts = {name: len(rows) for name, rows in vars(plan).items() if isinstance(rows, list)}
+    further = {"configs_upgraded": upgraded, "configs_failed": len(problems)}
+    return SyncResult(**counts, **further, config_problems=tuple(problems))
 
 
 @contextmanager
@@ -159,12 +147,12 @@ def _plan_types(plan: _Plan, types: dict[TypeKey, PluginType], mode: Mode) -> No
         if row is None:
             pk = plan.make_id(*key)
             types[key] = PluginType(pk=pk, name=spec.name, manager=spec.manager, description=spec.description)
-            plan.new_types.append(types[key])
+            plan.types_created.append(types[key])
             continue
-        plan.types_found += 1
+        plan.types_found.append(row)
         if mode == "update" and row.description != spec.description:
             row.description = spec.description
-            plan.changed_types.append(row)
+            plan.types_updated.append(row)
 
 
 def _plan_item(plan: _Plan, row: PluginItem | None, spec: ItemSpec, plugin_type: PluginType, mode: Mode) -> None:
@@ -172,17 +160,16 @@ def _plan_item(plan: _Plan, row: PluginItem | None, spec: ItemSpec, plugin_type:
     if row is None:
         pk = plan.make_id(spec.name, spec.module, *plugin_type.key)
         row = PluginItem(pk=pk, plugin_type=plugin_type, module=spec.module, name=spec.name, **values)
-        plan.new_items.append(row)
+        plan.items_created.append(row)
     else:
-        plan.items_found += 1
+        plan.items_found.append(row)
         if mode == "update" and any(getattr(row, name) != value for name, value in values.items()):
             row.description, row.priority = spec.description, spec.priority
-            plan.changed_items.append(row)
-    plan.items.append(row)
+            plan.items_updated.append(row)
     if not getattr(row, "has_instance", False) and _needs_no_config(spec.config.schema):
         made = PluginInstance(item=row, name=DEFAULT_NAME, config=StoredConfig(), config_version=spec.config.version)
         made.pk = plan.make_id(spec.name, spec.module, *plugin_type.key, DEFAULT_NAME)
-        plan.new_instances.append(made)
+        plan.instances_created.append(made)
 
 
 def _needs_no_config(schema: type[BaseModel] | None) -> bool:
@@ -198,10 +185,10 @@ def _needs_no_config(schema: type[BaseModel] | None) -> bool:
 def _plan_pruning(plan: _Plan, types: Iterable[PluginType], items: Iterable[PluginItem], alias: str) -> None:
     installed = {config.name for config in apps.get_app_configs()} | set(settings.INSTALLED_APPS)
     lost = [row for row in items if row.module not in installed and not row.is_registered]
-    plan.lost_items = _keep_unused(PluginItem, lost, alias)
-    needed = {row.plugin_type_id for row in {*items} - {*plan.lost_items}}
+    plan.pruned_items = _keep_unused(PluginItem, lost, alias)
+    needed = {row.plugin_type_id for row in {*items} - {*plan.pruned_items}}
     gone = [row for row in types if row.manager not in installed and not row.is_registered and row.pk not in needed]
-    plan.lost_types = _keep_unused(PluginType, gone, alias, ignore=PluginItem)
+    plan.pruned_types = _keep_unused(PluginType, gone, alias, ignore=PluginItem)
 
 
 def _keep_unused(
@@ -236,19 +223,19 @@ def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | No
 
 
 def _apply(plan: _Plan, alias: str) -> None:
-    PluginType.objects.using(alias).bulk_create(plan.new_types)
-    PluginItem.objects.using(alias).bulk_create(plan.new_items)
-    if plan.new_instances:  # nobody typed their config; an operator may have added one of the same name meanwhile
+    PluginType.objects.using(alias).bulk_create(plan.types_created)
+    PluginItem.objects.using(alias).bulk_create(plan.items_created)
+    if plan.instances_created:  # nobody typed their config; an operator may have added one of the same name meanwhile
         plain: QuerySet[PluginInstance] = QuerySet(PluginInstance, using=alias)
-        moved = plain.in_bulk([row.pk for row in plan.new_instances])  # to another item, and so these ids are taken
-        for row in plan.new_instances:
+        moved = plain.in_bulk([row.pk for row in plan.instances_created])  # to another item, and so these ids are taken
+        for row in plan.instances_created:
             row.pk = uuid.uuid4() if row.pk in moved else row.pk
-        plain.bulk_create(plan.new_instances, ignore_conflicts=True)
-        announce_instances(PluginInstance, alias, [row.pk for row in plan.new_instances])
+        plain.bulk_create(plan.instances_created, ignore_conflicts=True)
+        announce_instances(PluginInstance, alias, [row.pk for row in plan.instances_created])
     add_health(PluginInstance, alias)
-    PluginType.objects.using(alias).bulk_update(plan.changed_types, ["description"], BATCH_SIZE)
-    PluginItem.objects.using(alias).bulk_update(plan.changed_items, ["description", "priority"], BATCH_SIZE)
-    for model, rows in ((PluginItem, plan.lost_items), (PluginType, plan.lost_types)):
+    PluginType.objects.using(alias).bulk_update(plan.types_updated, ["description"], BATCH_SIZE)
+    PluginItem.objects.using(alias).bulk_update(plan.items_updated, ["description", "priority"], BATCH_SIZE)
+    for model, rows in ((PluginItem, plan.pruned_items), (PluginType, plan.pruned_types)):
         if rows:
             model.objects.using(alias).filter(pk__in=[row.pk for row in rows]).delete()
 
