@@ -33,7 +33,6 @@ from django_plugin_system.admin.connection_test import (
     TEST_PERMISSION,
     TriedForm,
     answer_test,
-    has_check,
     is_test,
 )
 from django_plugin_system.admin.instance_list import InstanceList
@@ -46,6 +45,7 @@ from django_plugin_system.forms.typed_secrets import TypedSecrets
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.secret_dates import get_dates, note_typed
+from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -22,10 +22,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_plugin_system.admin.connection_test import has_check
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.querysets import UNTOUCHED
+from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -18,6 +18,7 @@ from django_plugin_system.admin import PluginInstanceAdmin, connection_test
 from django_plugin_system.config.keyring import get_derived_keys, show_key
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rotation import rotate_secrets
+from django_plugin_system.selection import trial
 from django_plugin_system.selection.health import record_test
 from tests.admin.checked import CheckedSms, raising
 from tests.admin.helpers import edit_config, get_raw_config, get_row, make_user_client, open_change, read_form, url
@@ -307,7 +308,7 @@ def test_too_many_tests_at_once(admin_client: Client, checked: Row, monkeypatch:
     """A test that finds no place says so; it is no result, so none is kept, and the history is silent."""
     places = threading.BoundedSemaphore(1)
     places.acquire()
-    monkeypatch.setattr(connection_test, "_places", places)
+    monkeypatch.setattr(trial, "_places", places)
     answer = ask(admin_client, url("change", checked.pk), open_change(admin_client, checked))
     assert not answer["passed"]
     assert "Try again later." in answer["message"]

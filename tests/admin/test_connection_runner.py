@@ -15,10 +15,10 @@ import pytest
 from django.db import connection
 from django.utils.html import escape
 
-from django_plugin_system.admin import connection_test
-from django_plugin_system.admin.connection_test import MOST_AT_ONCE, has_check, run_check
 from django_plugin_system.config.leaks import MAX_LENGTH, describe
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.selection import trial
+from django_plugin_system.selection.trial import MOST_AT_ONCE, has_check, run_check
 from tests.admin.checked import CheckedSms, declare_checked, raising
 from tests.admin.sample import CONFIG, SECRET, AbstractSms, make_instance
 from tests.admin.sample import ConsoleSms as WithoutCheck
@@ -32,7 +32,7 @@ if sys.version_info < (3, 11):  # pragma: no cover - which branch runs depends o
     from exceptiongroup import ExceptionGroup
 
 
-def run(behave: Callable[[Any], Any], row: PluginInstance) -> connection_test.CheckResult:
+def run(behave: Callable[[Any], Any], row: PluginInstance) -> trial.CheckResult:
     """Test a row whose ``check()`` behaves so, and see to it that no thread is left."""
     CheckedSms.behave = behave
     return run_check(row, row)
@@ -198,7 +198,7 @@ def test_a_check_that_is_async(checked: PluginInstance) -> None:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Make the time limit short; give an event that ends all that hang."""
-    monkeypatch.setattr(connection_test, "TIME_LIMIT", 0.05)
+    monkeypatch.setattr(trial, "TIME_LIMIT", 0.05)
     release = threading.Event()
     yield release
     release.set()
@@ -222,7 +222,7 @@ def test_an_async_check_that_hangs_is_ended(
     checked: PluginInstance, hurry: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A coroutine can be ended from outside, so its thread does not stay."""
-    monkeypatch.setattr(connection_test, "GRACE", 0.05)
+    monkeypatch.setattr(trial, "GRACE", 0.05)
 
     threads = []
 
