@@ -171,7 +171,7 @@ class PluginInstanceNotFound(PluginSystemError, LookupError):
 
     def __init__(self, type_name: str, instance_id: object) -> None:
         """Name the type and the ``instance_id``."""
-        super().__init__(f"Plugin type {type_name} has no instance with id {instance_id}.")
+        super().__init__(f"Plugin type {type_name} has no instance with id {make_printable(str(instance_id)[:100])}.")
         self.type_name = type_name
         self.instance_id = instance_id
 

@@ -58,14 +58,13 @@ def get_plugin(ref: object, manager: str | None = None, /, *, name: str | None =
     :raises NoPluginAvailable: (a LookupError) if no instance is usable, with the reason for each.
     """
     alias = using or get_alias()
-    key = (get_place(alias), ref, manager, name)
-    ready = recall(key)
+    ready = recall((get_place(alias), ref, manager, name))
     try:
         if ready is not None:
             return ready.build()
     except PluginBuildError:
         pass  # there may be another one
-    return choosing.get_best(make_request(ref, manager, name, alias), key)
+    return choosing.get_best(make_request(ref, manager, name, alias))
 
 
 @overload
@@ -108,6 +107,10 @@ def explain_selection(
     return choosing.explain(make_request(ref, manager, name, using))
 
 
+async def _ask_in_thread(get: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    return await sync_to_async(get)(*args, **options)
+
+
 @overload
 async def aget_plugin(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> T: ...
 @overload
@@ -123,8 +126,7 @@ async def aget_plugin(
         with suppress(PluginBuildError):
             if ready is not None:
                 return ready.build()
-    get: Callable[..., Any] = get_plugin
-    return await sync_to_async(get)(ref, manager, name=name, using=using)
+    return await _ask_in_thread(get_plugin, ref, manager, name=name, using=using)
 
 
 @overload
@@ -137,7 +139,8 @@ async def aget_plugins(
     ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
 ) -> list[Any]:
     """Return what ``get_plugins`` returns, from asynchronous code."""
-    return await sync_to_async(choosing.get_all)(make_request(ref, manager, name, using))
+    plugins: list[Any] = await _ask_in_thread(get_plugins, ref, manager, name=name, using=using)
+    return plugins
 
 
 @overload
@@ -146,9 +149,7 @@ async def aget_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, *, usi
 async def aget_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, *, using: str | None = None) -> Any: ...
 async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
     """Return what ``get_plugin_by_id`` returns, from asynchronous code."""
-    *manager, instance_id = args
-    request = make_request(ref, manager[0] if manager else None, None, using)
-    return await sync_to_async(choosing.get_by_id)(request, instance_id)
+    return await _ask_in_thread(get_plugin_by_id, ref, *args, using=using)
 
 
 def refresh_plugins(using: str | None = None) -> None:

@@ -25,7 +25,7 @@ from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginStatus, PluginType
 from django_plugin_system.registry import registry
 from django_plugin_system.rows.reasons import Reason, is_cooling_down
-from django_plugin_system.selection.candidates import make_request
+from django_plugin_system.selection.candidates import LEFT, make_request
 from django_plugin_system.selection.choosing import Selection, explain, find_build_failure
 from django_plugin_system.selection.health import end_cooldown
 
@@ -215,7 +215,7 @@ def find_first_rows(plugin_type: PluginType, name: str, count: int) -> list[Plug
     Within one item and status, an index has the rows that have a priority of their own in order, and so it has those
     that inherit the item's. The first rows of a tier are among the first of these groups.
     """
-    rows = PluginInstance.objects.select_related("item__plugin_type", "health")
+    rows = PluginInstance.objects.select_related("item__plugin_type", "health").annotate(left=LEFT)
     if name:
         return list(rows.filter(item__plugin_type=plugin_type).named(name).in_order()[:count])
     items, found = list(plugin_type.pluginitem_set.all()), list[PluginInstance]()

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asgiref.sync import sync_to_async
+from typing_extensions import TypedDict, Unpack
 
 from django_plugin_system.exceptions import (
     AllPluginsFailed,
@@ -173,30 +174,21 @@ def _leads_on(error: BaseException, retry_on: tuple[type[BaseException], ...]) -
     return isinstance(error, retry_on)
 
 
+class Options(TypedDict, total=False):
+    """What a caller of ``failover()`` may say, each by keyword."""
+
+    name: str | None
+    cooldown: float
+    retry_on: type[Exception] | ErrorTypes
+    idempotent: bool
+    using: str | None
+
+
 @overload
-def failover(
-    ref: TypeForm[T],
-    /,
-    *,
-    name: str | None = None,
-    cooldown: float = COOLDOWN,
-    retry_on: type[Exception] | ErrorTypes = Exception,
-    idempotent: bool = False,
-    using: str | None = None,
-) -> Failover[T]: ...
+def failover(ref: TypeForm[T], /, **options: Unpack[Options]) -> Failover[T]: ...
 @overload
-def failover(
-    ref: str,
-    manager: str,
-    /,
-    *,
-    name: str | None = None,
-    cooldown: float = COOLDOWN,
-    retry_on: type[Exception] | ErrorTypes = Exception,
-    idempotent: bool = False,
-    using: str | None = None,
-) -> Failover[Any]: ...
-def failover(  # noqa: PLR0913 - what a caller may say, each by keyword
+def failover(ref: str, manager: str, /, **options: Unpack[Options]) -> Failover[Any]: ...
+def failover(  # noqa: PLR0913 - see Options
     ref: object,
     manager: str | None = None,
     /,

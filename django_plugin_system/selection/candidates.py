@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, router
+from django.db.models import F
+from django.db.models.functions import Now
 
 from django_plugin_system.changes import get_place
 from django_plugin_system.config.copying import make_copier
 from django_plugin_system.config.references import Resolver
-from django_plugin_system.exceptions import ConfigError
+from django_plugin_system.exceptions import ConfigError, make_printable
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import find_override, overrides
 from django_plugin_system.plugin import make_builder
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from django_plugin_system.querysets import PluginInstanceQuerySet
 
 MAX_NAME_LENGTH = 100
+LEFT = F("health__unavailable_until") - Now()
+"""How long a cooldown lasts still."""
 logger = logging.getLogger("django_plugin_system")
 
 
@@ -67,46 +71,43 @@ class Request(NamedTuple):
     spec: TypeSpec
     name: str | None
     using: str
+    asked: tuple[Hashable, ...]
+    """The caller's arguments."""
     fake: Ready | None = None
     """What a test put in the place of the plugins asked for; its ``instance`` is a row that was never saved."""
 
     def __str__(self) -> str:
         if self.name is None:
             return str(self.spec)
-        shown = self.name if self.may_exist else self.name[:MAX_NAME_LENGTH].encode(errors="replace").decode()
-        return f"{self.spec} named {shown}"
+        return f"{self.spec} named {make_printable(str(self.name)[:MAX_NAME_LENGTH])}"
 
     @property
     def key(self) -> tuple[Hashable, ...]:
-        """What the answer is kept under: the tables that it is from, the type and the name."""
-        return (get_place(self.using), *self.spec.key, self.name)
+        """What the answer is kept under: the tables that it is from, and what was asked for, as it was put."""
+        return (get_place(self.using), *self.asked)
 
     @property
     def may_exist(self) -> bool:
         """Whether a database can hold the name: it is not too long, and text that can be stored."""
-        return self.name is None or is_storable(self.name)
+        try:
+            return self.name is None or (len(self.name) <= MAX_NAME_LENGTH and b"\0" not in self.name.encode())
+        except (AttributeError, TypeError, UnicodeEncodeError):  # no text at all, or half of a surrogate pair
+            return False
 
     def find_rows(self) -> PluginInstanceQuerySet:
-        """Return the instances asked for, in order."""
+        """Return the instances asked for, in order, each with what is ``left`` of its cooldown."""
         rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key)
-        rows = rows.select_related("item__plugin_type", "health")
         if not self.may_exist:
             return rows.none()
-        wanted: PluginInstanceQuerySet = rows if self.name is None else rows.named(self.name)
-        return wanted.in_order()
+        return _complete(rows if self.name is None else rows.named(self.name))
 
     def get_rows(self, ids: Iterable[UUID]) -> PluginInstanceQuerySet:
         """Return some of these instances, in order: by ids alone, as a database might else look through all of them."""
-        rows = PluginInstance.objects.using(self.using).filter(pk__in=list(ids))
-        return rows.select_related("item__plugin_type", "health").in_order()
+        return _complete(PluginInstance.objects.using(self.using).filter(pk__in=list(ids)))
 
 
-def is_storable(name: str) -> bool:
-    """Say whether ``name`` can be that of an instance in a database."""
-    try:
-        return len(name) <= MAX_NAME_LENGTH and b"\0" not in name.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
+def _complete(rows: PluginInstanceQuerySet) -> PluginInstanceQuerySet:
+    return rows.select_related("item__plugin_type", "health").annotate(left=LEFT).in_order()
 
 
 def make_request(ref: object, manager: str | None, name: str | None, using: str | None) -> Request:
@@ -114,11 +115,10 @@ def make_request(ref: object, manager: str | None, name: str | None, using: str 
 
     :raises PluginTypeNotFound, AmbiguousPluginType: if it is not clear which type is meant.
     """
-    spec = registry.get_type(ref, manager)
-    fake = None
+    spec, fake = registry.get_type(ref, manager), None
     if overrides and (override := find_override(spec.key, name)):
         fake = Ready(PluginInstance(name=f"override_plugin({override})"), override.build)
-    return Request(spec, name, using or get_alias(), fake)
+    return Request(spec, name, using or get_alias(), (ref, manager, name), fake)
 
 
 def get_alias() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from dataclasses import dataclass
 from itertools import islice
@@ -20,17 +21,11 @@ from django_plugin_system.exceptions import (
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.rows.reasons import find_reason, find_status_reason
 from django_plugin_system.selection import cache
-from django_plugin_system.selection.candidates import (
-    Candidate,
-    Ready,
-    Request,
-    prepare,
-    try_prepare,
-)
-from django_plugin_system.selection.search import Search, find_cooling, iter_cooling
+from django_plugin_system.selection.candidates import Candidate, Ready, Request, prepare, try_prepare
+from django_plugin_system.selection.search import Search, cools_down, iter_cooling, run_surely
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from uuid import UUID
 
 MOST_LISTED = 20
@@ -57,28 +52,36 @@ class Selection:
 # The best one
 
 
-def get_best(request: Request, key: Hashable) -> Any:
-    """Return a plugin built from the best usable instance of a type; ``key`` is what that is remembered under.
+def get_best(request: Request) -> Any:
+    """Return a plugin built from the best usable instance of a type, or from what the type itself chooses.
 
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
-    if request.fake:
-        return request.fake.build()
-    if request.spec.get_plugin is not None:
-        return _build_first(request, _iter_override(request))
-    ready = find_first_ready(request, key)
-    if ready is None:
+    own = _iter_fixed(request)
+    plugin = next(_build_each(_iter_usable(request, set()) if own is None else own), None)
+    if plugin is None:
         raise make_refusal(request)
-    try:
-        return ready.build()
-    except PluginBuildError:
-        return _build_first(request, iter_ready(Search(request)))
+    return plugin
 
 
-def find_first_ready(request: Request, key: Hashable) -> Ready | None:
-    """Return the best usable instance, as it is remembered if nothing has changed since."""
-    found: Ready | None = cache.remember(request.using, key, lambda: _look_for_first(request))
-    return found
+def _iter_fixed(request: Request) -> Iterator[Ready] | None:
+    """Yield what a test, or the type itself, puts in the place of a choice; None if nobody does."""
+    if request.fake:
+        return iter([request.fake])
+    if request.spec.get_plugin is None:
+        return None
+    rows = _find_own_choice(request)
+    return iter_ready(row for row in rows if not cools_down(row) and find_status_reason(row) is None)
+
+
+def _iter_usable(request: Request, tried: set[Any]) -> Iterator[Ready]:
+    """Yield what is usable, best first, each at the moment when it is asked for; what was ``tried`` not again."""
+    ready: Ready | None = cache.remember(request.using, request.key, lambda: _look_for_first(request))
+    while ready is not None:
+        if ready.instance.pk not in tried:
+            tried.add(ready.instance.pk)
+            yield ready
+        ready = run_surely(request.using, lambda: next(iter_ready(Search(request, tried)), None))
 
 
 def _look_for_first(request: Request) -> cache.Made:
@@ -95,45 +98,63 @@ def iter_ready(rows: Iterable[PluginInstance]) -> Iterator[Ready]:
     return filter(None, map(try_prepare, rows))
 
 
-def _build_first(request: Request, candidates: Iterable[Ready]) -> Any:
+def _build_each(candidates: Iterable[Ready]) -> Iterator[Any]:
+    """Yield a plugin for each of ``candidates`` that can be built."""
     for ready in candidates:
         try:
-            return ready.build()
+            yield ready.build()
         except PluginBuildError as error:  # noqa: PERF203 - each candidate may fail on its own
             logger.warning("Plugin instance %s (%s) is skipped: %s", ready.instance, ready.instance.pk, error)
-    raise make_refusal(request)
 
 
 def make_refusal(request: Request) -> NoPluginAvailable:
     """Return the error that says for each candidate why it is not used; of very many, it names some."""
     some = list(request.find_rows().order_by().values_list("pk", flat=True)[: MOST_LISTED + 1])
-    explained = explain(request, request.get_rows(some[:MOST_LISTED]))
-    return NoPluginAvailable(str(request), explained.candidates, more=len(some) > MOST_LISTED)
+    otherwise = (
+        "it became usable just now" if request.spec.get_plugin is None else "not what the type's get_plugin chose"
+    )
+    candidates = [
+        Candidate(candidate.instance, candidate.reason or otherwise)
+        for candidate in explain(request, request.get_rows(some[:MOST_LISTED])).candidates
+    ]
+    return NoPluginAvailable(str(request), candidates, more=len(some) > MOST_LISTED)
 
 
 # A type's own choice
 
 
-def _find_override_rows(request: Request) -> list[PluginInstance]:
+def _find_own_choice(request: Request) -> Iterable[PluginInstance]:
     """Return what the type's own ``get_plugin`` picks: one instance, or those of one item, best first.
 
     :raises InvalidPluginChoice: if it picks something else, or of another type.
     """
-    plugin_type = PluginType.objects.using(request.using).filter(name=request.spec.name, manager=request.spec.manager)
-    row = plugin_type.first()
-    picked = request.spec.get_plugin(row) if request.spec.get_plugin is not None and row is not None else None
+    choose: Callable[..., Any] | None = request.spec.get_plugin
+    row = PluginType.objects.using(request.using).filter(name=request.spec.name, manager=request.spec.manager).first()
+    if choose is None or row is None:
+        return ()
+    told = _find_told(choose, {"name": request.name})
+    picked = choose(row, **told)
     item = picked.item if isinstance(picked, PluginInstance) else picked
-    if item is not None and (not isinstance(item, PluginItem) or item.plugin_type_id != getattr(row, "pk", None)):
+    if item is not None and (not isinstance(item, PluginItem) or item.plugin_type_id != row.pk):
         raise InvalidPluginChoice(str(request.spec), picked)
     if isinstance(picked, PluginInstance):
-        return [picked] if request.name in (None, picked.name) else []
-    return [] if picked is None else list(request.find_rows().filter(item=picked))
+        is_meant = "name" in told or request.name in (None, picked.name)
+        return request.get_rows([picked.pk] if is_meant else [])
+    return () if picked is None else request.find_rows().filter(item=picked)
 
 
-def _iter_override(request: Request) -> Iterator[Ready]:
-    rows = _find_override_rows(request)
-    cooling = find_cooling(request.using, rows)
-    return iter_ready(row for row in rows if row.pk not in cooling and find_status_reason(row) is None)
+def _find_told(choose: Callable[..., Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """Return those of ``facts`` that the callable has parameters for, beside the type that comes first."""
+    try:
+        _first, *parameters = inspect.signature(choose).parameters.values()
+    except ValueError:  # a builtin without a signature, or nothing but *args
+        return {}
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {
+        parameter.name: facts[parameter.name]
+        for parameter in parameters
+        if parameter.kind in kinds and parameter.name in facts
+    }
 
 
 # All of them
@@ -141,22 +162,10 @@ def _iter_override(request: Request) -> Iterator[Ready]:
 
 def get_all(request: Request) -> list[Any]:
     """Return a plugin for each usable instance, best first; an empty list if there is none."""
-    if request.fake:
-        return [request.fake.build()]
-    plugins = []
-    for ready in get_all_ready(request):
-        try:
-            plugins.append(ready.build())
-        except PluginBuildError as error:  # noqa: PERF203 - each candidate may fail on its own
-            logger.warning("Plugin instance %s (%s) is skipped: %s", ready.instance, ready.instance.pk, error)
-    return plugins
-
-
-def get_all_ready(request: Request) -> list[Ready]:
-    """Return each usable instance, ready to be built, best first."""
-    key = (*request.key, "all")
-    ready: list[Ready] = cache.remember(request.using, key, lambda: _find_all_ready(request))
-    return ready
+    own = _iter_fixed(request)
+    if own is None:
+        own = cache.remember(request.using, (*request.key, "all"), lambda: _find_all_ready(request))
+    return list(_build_each(own))
 
 
 def _find_all_ready(request: Request) -> cache.Made:
@@ -173,22 +182,15 @@ def iter_failover(request: Request) -> Iterator[Ready]:
 
     If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
     """
-    if request.fake:
-        yield request.fake
-        return
     tried: set[Any] = set()
-    if request.spec.get_plugin is not None:
-        for chosen in _iter_override(request):
-            tried.add(chosen.instance.pk)
-            yield chosen
-    ready = find_first_ready(request, request.key)
-    if ready is None and not tried:
+    for chosen in _iter_fixed(request) or ():
+        tried.add(chosen.instance.pk)
+        yield chosen
+    if request.fake:
+        return
+    yield from _iter_usable(request, tried)
+    if not tried:
         yield from islice(iter_ready(iter_cooling(request)), 1)
-    while ready is not None:
-        if ready.instance.pk not in tried:
-            tried.add(ready.instance.pk)
-            yield ready
-        ready = next(iter_ready(Search(request, tried)), None)
 
 
 # One by its id
@@ -231,22 +233,17 @@ def explain(request: Request, rows: Iterable[PluginInstance] | None = None) -> S
     """
     if request.fake:
         return Selection(str(request), (Candidate(request.fake.instance),), request.fake.instance)
-    override = _find_override_rows(request) if request.spec.get_plugin is not None else None
-    found = list(request.find_rows() if rows is None else rows)
-    cooling = find_cooling(request.using, found)
-    candidates = [Candidate(row, find_reason(row, cools_down=row.pk in cooling)) for row in found]
-    preferred = candidates
-    if override is not None:
-        by_row = {candidate.instance: candidate for candidate in candidates}
-        preferred = [by_row[row] for row in override if row in by_row]
+    own = None if request.spec.get_plugin is None else list(_find_own_choice(request))
+    found = dict.fromkeys([*(request.find_rows() if rows is None else rows), *(own or ())])
+    candidates = {row: Candidate(row, find_reason(row, cools_down=cools_down(row))) for row in found}
     chosen = None
-    for candidate in preferred:
-        if candidate.usable and (failure := find_build_failure(candidate.instance)):
-            candidates[candidates.index(candidate)] = Candidate(candidate.instance, failure)
-        elif candidate.usable:
-            chosen = candidate.instance
+    for row in found if own is None else own:
+        if candidates[row].usable and (failure := find_build_failure(row)):
+            candidates[row] = Candidate(row, failure)
+        elif candidates[row].usable:
+            chosen = row
             break
-    return Selection(str(request), tuple(candidates), chosen)
+    return Selection(str(request), tuple(candidates.values()), chosen)
 
 
 def find_build_failure(row: PluginInstance) -> str | None:

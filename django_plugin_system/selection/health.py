@@ -16,7 +16,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, connections, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -172,7 +172,7 @@ def _write_or_wait(note: Note) -> None:
         return
     try:
         _write(note)
-    except DatabaseError as error:
+    except Error as error:
         reason = make_printable(str(error).partition("\n")[0])
         logger.warning("The health of plugin instance %s could not be noted yet: %s", note.pk, reason)
         if not connections[note.using].in_atomic_block:  # in a TestCase, which takes back everything, nothing waits
@@ -190,7 +190,7 @@ def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
 def _write(note: Note) -> None:
     """Write ``note`` unless there is nothing to change, or somebody is changing it right now.
 
-    :raises DatabaseError: if it cannot be written now.
+    :raises Error: if it cannot be written now.
     """
     connection = connections[note.using]
     health = PluginHealth._base_manager.using(note.using)  # noqa: SLF001 - Django documents it
@@ -262,7 +262,7 @@ def write_waiting(**_kwargs: Any) -> None:
         try:
             if monotonic() < note.end:
                 _write(note)
-        except DatabaseError:
+        except Error:
             stuck.add(note.using)
         else:
             _forget_waiting(key)

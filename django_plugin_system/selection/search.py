@@ -6,35 +6,39 @@ Which of them cool down is decided in the database, by its clock.
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain, product
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from django.db import connections
+from django.db import Error, connections
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
+from django_plugin_system.changes import get_place
+from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.selection.candidates import LEFT, logger
 from django_plugin_system.selection.health import get_waiting, show_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from uuid import UUID
 
     from django.db.models import Model, QuerySet
 
     from django_plugin_system.selection.candidates import Request
 
+T = TypeVar("T")
+
 COOLING = Q(health__unavailable_until__gt=Now())
-_LEFT = F("health__unavailable_until") - Now()
-"""How long a cooldown lasts still."""
 FEW = 100
 """So many usable instances are fetched by their ids rather than looked for from the best one on."""
 _HEADS = 3
 """So many are looked for one by one before they are read in pages."""
-_FIRST_PAGE, _PAGE, _PAGE_GROWTH = 1, 20, 20
-_ASKED_AT_ONCE = 1000
+_PAGE_GROWTH = 20
 
 
 # Queries that are compiled once
@@ -94,7 +98,7 @@ _COLUMNS = list(chain.from_iterable(_name_columns(path, model) for path, model i
 
 def _with_all_parts(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     """Return what ``_make_row`` takes: the columns, and how long each row is cooling down still."""
-    return rows.values_list(*_COLUMNS, _LEFT)
+    return rows.values_list(*_COLUMNS, LEFT)
 
 
 def _make_row(using: str, values: Sequence[Any]) -> tuple[PluginInstance, float]:
@@ -118,8 +122,13 @@ def _of_type(path: str) -> dict[str, str]:
     return {f"{path}name": _TYPE, f"{path}manager": _MANAGER}
 
 
-_ENABLED = PluginInstance.objects.enabled
-_NAMED = Statement(lambda: _with_all_parts(_ENABLED().filter(name=_NAME, **_of_type("item__plugin_type__")).in_order()))
+def _find_enabled(**conditions: str) -> QuerySet[Any, Any]:
+    rows = PluginInstance.objects.enabled().filter(**conditions, **_of_type("item__plugin_type__"))
+    return _with_all_parts(rows.in_order())
+
+
+_ALL = Statement(_find_enabled)
+_NAMED = Statement(lambda: _find_enabled(name=_NAME))
 
 _TIERS = ((PluginStatus.ACTIVE,), (PluginStatus.ACTIVE, PluginStatus.RESERVED))
 """The statuses that item and instance may have: nearly always there is something in the first tier."""
@@ -141,15 +150,12 @@ def _find_firsts(
     return first.union(*others, all=True)
 
 
-def _make_head(statuses: Sequence[PluginStatus]) -> Statement:
-    def build() -> QuerySet[Any, Any]:
-        firsts = _find_firsts(PluginItem.objects.filter(**_of_type("plugin_type__")), statuses)
-        return _with_all_parts(PluginInstance.objects.filter(pk__in=firsts).in_order()[:1])
-
-    return Statement(build)
+def _find_head_of(statuses: Sequence[PluginStatus]) -> QuerySet[Any, Any]:
+    firsts = _find_firsts(PluginItem.objects.filter(**_of_type("plugin_type__")), statuses)
+    return _with_all_parts(PluginInstance.objects.filter(pk__in=firsts).in_order()[:1])
 
 
-_HEAD_OF_TIER = [_make_head(statuses) for statuses in _TIERS]
+_HEAD_OF_TIER = [Statement(partial(_find_head_of, statuses)) for statuses in _TIERS]
 """The first row of a type, cooling down or not."""
 
 
@@ -181,10 +187,9 @@ _NEXT_ENDS = Statement(_find_next_ends)
 class Search:
     """A look for the usable instances of a request; ``end`` says until when its answer may hold."""
 
-    def __init__(self, request: Request, passed: Collection[UUID] = (), few: int = FEW) -> None:
+    def __init__(self, request: Request, passed: Collection[UUID] = ()) -> None:
         """Look for what is asked for, passing over some."""
         self.request = request
-        self._few = few
         self.waiting = get_waiting(request.using)
         self.end = min(self.waiting.values(), default=inf)
         """By this process's clock; infinite while nothing was passed over that is cooling down."""
@@ -194,22 +199,20 @@ class Search:
         """Yield the instances in order."""
         if not self.request.may_exist:
             return
-        for row in self._iter_all() if self.request.name is None else self._iter_named():
+        for row in self._iter_type() if self.request.name is None else self._iter_read(_NAMED):
             if row.pk not in self._passed:
                 self._passed.add(row.pk)
                 yield row
 
     def iter_all_at_once(self) -> Iterator[PluginInstance]:
         """Yield the instances in order, for who needs each of them: they are read with one query."""
-        rows: Iterable[Any] = self.request.find_rows().enabled().annotate(left=_LEFT)
-        for row in rows:
-            if row.left is not None and row.left > dt.timedelta():
-                self._note_end(row.left / dt.timedelta(seconds=1))
-            elif row.pk not in self._passed:
-                yield row
+        if not self.request.may_exist:
+            return iter(())
+        rows = self._iter_read(_ALL if self.request.name is None else _NAMED)
+        return (row for row in rows if row.pk not in self._passed)
 
-    def _iter_named(self) -> Iterator[PluginInstance]:
-        for values in _NAMED.read(self.request):
+    def _iter_read(self, statement: Statement) -> Iterator[PluginInstance]:
+        for values in statement.read(self.request):
             row, left = _make_row(self.request.using, values)
             if left > 0:
                 self._note_end(left)
@@ -219,7 +222,7 @@ class Search:
     def _note_end(self, left: float) -> None:
         self.end = min(self.end, monotonic() + left)
 
-    def _iter_all(self) -> Iterator[PluginInstance]:
+    def _iter_type(self) -> Iterator[PluginInstance]:
         """Yield the instances of a type: the first nearly always is the one."""
         heads = chain.from_iterable(statement.read(self.request) for statement in _HEAD_OF_TIER)
         values = next(heads, None)
@@ -242,7 +245,7 @@ class Search:
         free: list[UUID] = []
         for statement in _FREE:
             free += (pk for (pk,) in statement.read(self.request))
-        if len(free) <= self._few:
+        if len(free) <= FEW:
             yield from _iter_pages(self.request.get_rows(set(free) - self._passed).enabled())
             return
         for _head in range(_HEADS):
@@ -270,12 +273,10 @@ def _find_items(request: Request) -> QuerySet[PluginItem, Any]:
 
 
 def _iter_pages(rows: QuerySet[PluginInstance, Any]) -> Iterator[PluginInstance]:
-    start, size, next_size = 0, _FIRST_PAGE, _PAGE
+    start, size = 0, 1
     while page := list(rows[start : start + size]):
         yield from page
-        if len(page) < size:
-            return
-        start, size, next_size = start + size, next_size, next_size * _PAGE_GROWTH
+        start, size = start + size, size * _PAGE_GROWTH
 
 
 def iter_cooling(request: Request) -> Iterator[PluginInstance]:
@@ -289,22 +290,41 @@ def iter_cooling(request: Request) -> Iterator[PluginInstance]:
     found = _find_items(request).values_list(Subquery(first), flat=True)
     firsts: Any = request.get_rows(pk for pk in found if pk is not None).enabled()
     waiting = get_waiting(request.using)
-    ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts.annotate(left=_LEFT)}
+    ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts}
     ends |= {row: waiting[row.pk] - monotonic() for row in rows.filter(pk__in=waiting)} if waiting else {}
     yield from sorted(ends, key=ends.__getitem__)
     others = rows.filter(COOLING).exclude(pk__in=[row.pk for row in ends])
     yield from _iter_pages(others.order_by("health__unavailable_until"))
 
 
-def find_cooling(using: str, rows: Sequence[PluginInstance]) -> set[Any]:
-    """Return the ids of those of ``rows`` that are cooling down; the rows say so where only this process knows it."""
-    waiting = get_waiting(using)
-    found = set(waiting)
-    for row in rows:
-        if row.pk in waiting:
-            show_waiting(row, waiting[row.pk])
-    for start in range(0, len(rows), _ASKED_AT_ONCE):
-        ids = [row.pk for row in rows[start : start + _ASKED_AT_ONCE]]
-        health = PluginHealth.objects.using(using).filter(pk__in=ids, unavailable_until__gt=Now())
-        found.update(health.values_list("pk", flat=True))
-    return found
+def cools_down(row: PluginInstance) -> bool:
+    """Say whether a row that a request found is cooling down; it says so where only this process knows it."""
+    end = get_waiting(str(row._state.db)).get(row.pk)  # noqa: SLF001 - Django documents _state
+    if end is not None:
+        show_waiting(row, end)
+    left: dt.timedelta | None = row.left  # type: ignore[attr-defined] # annotated
+    return end is not None or (left is not None and left > dt.timedelta())
+
+
+def run_surely(using: str, look: Callable[[], T]) -> T | None:
+    """Return what ``look`` finds, if need be through a connection of its own; None where that fails as well.
+
+    The connection of this thread may be lost, or in a transaction that is broken: that is no reason to leave out who
+    could serve. Another schema's instances are none of these.
+    """
+    place = get_place(using)
+
+    def look_elsewhere() -> T | None:
+        try:
+            return look() if get_place(using) == place else None
+        except Error as error:
+            logger.warning("No other plugin instance could be looked for: %s", make_printable(str(error)))
+            return None
+        finally:
+            connections[using].close()
+
+    try:
+        return look()
+    except Error:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(look_elsewhere).result()

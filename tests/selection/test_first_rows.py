@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
 
 import pytest
 from django.db import connection, models
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from django_plugin_system import failover, get_plugin, refresh_plugins
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
+from django_plugin_system.selection import search
 from django_plugin_system.selection.candidates import Request, make_request
 from django_plugin_system.selection.search import COOLING, FEW, Search, iter_cooling
 from tests.support.plugins import AbstractSms, LenientSms, declare_item, declare_type
@@ -94,8 +96,9 @@ def check_order(request: Request) -> None:
     """Check that a search finds, in each of its ways, what the database finds when it sorts all rows."""
     expected = list(request.find_rows().enabled().exclude(COOLING))
     for few in (0, FEW):
-        assert list(Search(request, few=few)) == expected
-        assert list(Search(request, [row.pk for row in expected[:2]], few=few)) == expected[2:]
+        with mock.patch.object(search, "FEW", few):
+            assert list(Search(request)) == expected
+            assert list(Search(request, [row.pk for row in expected[:2]])) == expected[2:]
     assert list(Search(request).iter_all_at_once()) == expected
     cooling = request.find_rows().enabled().filter(COOLING)
     assert {*iter_cooling(request)} == {*cooling}

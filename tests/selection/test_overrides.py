@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from django_plugin_system import (
 )
 from django_plugin_system.exceptions import InvalidPluginChoice
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
+from django_plugin_system.registry import temporary_registry
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support.plugins import (
     AbstractSms,
@@ -156,12 +158,59 @@ def test_it_is_asked_at_every_call(chooser: Chooser) -> None:
         assert isinstance(get_plugin(AbstractSms), expected)
 
 
-def test_it_has_no_say_over_lists_and_ids(chooser: Chooser) -> None:
-    """get_plugins() and get_plugin_by_id() go by rows; the fragile one cannot be built."""
-    assert [type(plugin) for plugin in get_plugins(AbstractSms)] == [ConsoleSms, ProviderSms, ProviderSms]
+def test_it_has_its_say_over_lists_but_not_over_ids(chooser: Chooser) -> None:
+    """get_plugins() gives what it picks, all usable instances of an item; get_plugin_by_id() goes by the row."""
+    assert get_plugins(AbstractSms) == []
     row = PluginInstance.objects.get(name="second")
+    for choice, expected in ((get_item(), ["first", "second"]), (row, ["second"])):
+        chooser.choice = choice
+        plugins: list[Any] = get_plugins(AbstractSms)
+        assert [plugin.plugin_instance.name for plugin in plugins] == expected
+    chooser.asked.clear()
     assert isinstance(get_plugin_by_id(AbstractSms, row.pk), ProviderSms)
     assert chooser.asked == []
+
+
+def test_it_is_told_the_name_if_it_takes_one(chooser: Chooser) -> None:
+    """A callable with a parameter ``name`` gets it, and what it picks then counts, whatever that is called."""
+    told: list[str | None] = []
+
+    def choose(plugin_type: PluginType, *, name: str | None = None) -> PluginInstance:
+        told.append(name)
+        return plugin_type.pluginitem_set.get(name="provider").instances.get(name="second")
+
+    with temporary_registry():
+        declare_type(get_plugin=choose)
+        for ask in (get_plugin, lambda *args, **options: get_plugins(*args, **options)[0]):
+            plugin: Any = ask(AbstractSms, name="marketing")
+            assert plugin.plugin_instance.name == "second"
+        assert "second (provider) is used" in str(explain_selection(AbstractSms))
+        attempt = next(iter(failover(AbstractSms, name="mail")))
+        assert attempt.instance.name == "second"
+        assert explain_selection(AbstractSms, name="first").chosen == attempt.instance
+    assert told == ["marketing", "marketing", None, "mail", "first"]
+    del chooser
+
+
+@pytest.mark.parametrize("choose", [max, lambda *rows: min(rows), lambda name: name.pluginitem_set.get(name="console")])
+def test_it_need_not_take_a_name(chooser: Chooser, choose: Any) -> None:
+    """A builtin, one that takes anything, and one that calls the type so are given the type alone."""
+    with temporary_registry():
+        declare_type(get_plugin=choose)
+        with suppress(InvalidPluginChoice, TypeError):  # what comes of max() and min() is none
+            assert isinstance(get_plugin(AbstractSms), ConsoleSms)
+    del chooser
+
+
+def test_its_refusals_give_reasons(chooser: Chooser) -> None:
+    """Who could be used, but is not what it picked, is not called usable by the error."""
+    for choice in (None, PluginInstance.objects.get(name="second")):
+        chooser.choice = choice
+        with pytest.raises(NoPluginAvailable) as refused:
+            get_plugin(AbstractSms, name="first")
+        assert "first (provider): not what the type's get_plugin chose" in str(refused.value)
+        assert "usable" not in str(refused.value).replace("No usable instance of", "")
+        assert not any(candidate.usable for candidate in refused.value.candidates)
 
 
 def test_a_type_without_a_row_has_nothing_to_choose(chooser: Chooser) -> None:

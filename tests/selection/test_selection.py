@@ -276,17 +276,18 @@ def test_broken_rows_are_read_in_growing_pages(
         assert name_of(get_plugin(AbstractSms)) == "zz"
 
 
-IMPOSSIBLE = ["a\0", "\ud800", "x" * 200_000]
+IMPOSSIBLE = ["a\0", "\ud800", "x" * 200_000, "two\nlines\0", 5, b"main"]
 
 
-@pytest.mark.parametrize("name", IMPOSSIBLE, ids=["NUL", "half a character", "long"])
-def test_a_name_that_cannot_exist_is_not_found(provider: PluginItem, name: str) -> None:
+@pytest.mark.parametrize("name", IMPOSSIBLE, ids=["NUL", "half a character", "long", "lines", "number", "bytes"])
+def test_a_name_that_cannot_exist_is_not_found(provider: PluginItem, name: Any) -> None:
     """No database is asked for it, nothing is kept for it, and the error is short and can be written out."""
     add_instance(item=provider)
     for _again in range(2):
         with pytest.raises(NoPluginAvailable) as failed:
             get_plugin(AbstractSms, name=name)
         assert len(str(failed.value).encode()) < 300
+        assert "\n" not in str(failed.value)
         assert get_plugins(AbstractSms, name=name) == []
         assert explain_selection(AbstractSms, name=name).candidates == ()
         with pytest.raises(NoPluginAvailable):
@@ -306,6 +307,8 @@ def test_a_list_is_not_taken_for_an_instance(provider: PluginItem) -> None:
     """An id from an address may be any text: also a word that is part of how results are kept."""
     add_instance(item=provider)
     assert len(get_plugins(AbstractSms)) == 1
-    for text in ("all", "id", "", "0"):
-        with pytest.raises(PluginInstanceNotFound):
+    for text in ("all", "id", "", "0", "a\n\0", "\ud800", "x" * 200_000):
+        with pytest.raises(PluginInstanceNotFound) as failed:
             get_plugin_by_id(AbstractSms, text)
+        assert str(failed.value).isprintable()
+        assert len(str(failed.value)) < 200
