@@ -8,6 +8,7 @@ from django.db import models, router
 from django.db.models import Case, F, OuterRef, ProtectedError, Q, Subquery, Value, When, prefetch_related_objects
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
+from django.db.models.sql import Query
 
 from django_plugin_system.changes import announce_instances, changing, get_commit
 from django_plugin_system.exceptions import ConfigError, ConfigWriteRefused, StaleConfig
@@ -98,9 +99,25 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
             return super()._raw_delete(using)
 
 
+HEALTH = frozenset({"unavailable_until", "last_error", "last_tested_at", "last_test_error"})
+"""What an instance says about its health. Queries may name these columns of its row of health like its own."""
+
+
+class _InstanceQuery(Query):
+    """Finds columns of health where they are."""
+
+    def names_to_path(self, names: list[str], opts: Any, *args: Any, **kwargs: Any) -> Any:
+        is_health = names[0] in HEALTH and opts is self.get_meta()
+        return super().names_to_path(["health", *names] if is_health else names, opts, *args, **kwargs)
+
+
 @conceal_configs
 class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
     """Plugin instances: narrow them by type and name, put them in order of selection."""
+
+    def __init__(self, model: type[PluginInstance] | None = None, query: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Take what Django's querysets take."""
+        super().__init__(model, query or _InstanceQuery(model), *args, **kwargs)
 
     def _tell(self, rows: Iterable[PluginInstance] | None, columns: Iterable[str] | None = None) -> None:
         if not self._is_batch:
@@ -152,7 +169,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         return ordered
 
     def update(self, **kwargs: Any) -> int:
-        """Update the rows, but not what has to be validated and encrypted row by row.
+        """Update the rows and their health, but not what has to be validated and encrypted row by row.
 
         :raises ConfigWriteRefused: for ``config``, ``config_version``, ``item`` and ``id``.
         """
@@ -160,9 +177,19 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         if refused and not self._is_batch:
             method = "update"
             raise ConfigWriteRefused(method, refused)
-        return super().update(**kwargs)
+        health = {name: kwargs.pop(name) for name in HEALTH & kwargs.keys()}
+        with changing(self._get_write_alias()):
+            written = self._update_health(health) if health else 0
+            return super().update(**kwargs) if kwargs or not health else written
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def _update_health(self, values: dict[str, Any]) -> int:
+        if {"last_tested_at", "last_test_error"} & values.keys():  # a test is one of the configuration as it is now
+            ours = PluginInstanceQuerySet(self.model).filter(pk=OuterRef("pk"))
+            values["tested_revision"] = Subquery(ours.values("config_revision"))
+        rows = _get_health(self.model, self._get_write_alias()).filter(pk__in=self.order_by().values("pk"))
+        return rows.update(**values)
 
     def bulk_create(self, objs: Iterable[PluginInstance], *args: Any, **kwargs: Any) -> list[PluginInstance]:
         """Validate and encrypt each config, then insert.
