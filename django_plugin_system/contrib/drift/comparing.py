@@ -7,17 +7,16 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_plugin_system.contrib.drift.describing import get_stored_kind
 from django_plugin_system.contrib.drift.snapshots import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic import JsonValue
 
     from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape
 
-    Limits = Mapping[str, JsonValue]
+    Facts = Mapping[str, JsonValue]
 
 
 class Effect(IntEnum):
@@ -46,13 +45,14 @@ class Change(NamedTuple):
 
 _REMOVABLE_VALIDATORS = ("AfterValidator ", "field_validator(after) ", "model_validator(after) ", "Predicate ")
 """Validators that got a value which was of the right type already, so that it is taken without them, too."""
-_WIDER_EXTRA = (("forbid", "ignore"), ("forbid", "allow"), ("ignore", "allow"))
+_BOUNDS = ((("ge", "gt"), 1), (("le", "lt"), -1), (("min_length",), 1), (("max_length",), -1), (("max_digits",), -1))
+"""Limits, exclusive ones last, each with 1 if a higher one takes less."""
 _REMOVABLE_LIMITS = {
-    *("allow_inf_nan", "ascii_only", "bound_to", "decimal_places", "max_digits", "max_length", "min_length"),
-    *("multiple_of", "pattern", "strict", "uuid_version"),
+    *(name for names, _sign in _BOUNDS for name in names),
+    *("allow_inf_nan", "ascii_only", "bound_to", "decimal_places", "multiple_of", "pattern", "strict", "uuid_version"),
 }
 """Without one of these, more is taken than with it, and nothing is taken differently."""
-_BOUNDS = (("ge", "gt", 1), ("le", "lt", -1))
+_EXTRA = ("forbid", "ignore", "allow")
 _SUFFIXES = {"list": ("[]",), "set": ("[]",), "dict": ("{key}", "{}"), "secret": ("",)}
 
 
@@ -73,39 +73,40 @@ class _Comparison:
     in_doubt: bool = False
     """Whether this is inside a union whose members only pydantic's own choice tells apart."""
 
-    def compare(self, old: Shape, new: Shape, path: str) -> list[Change]:
-        """Return the differences between two types."""
-        changes = list(_compare_null(old, new, path))
-        one_union = (old.kind == "union") != (new.kind == "union")
+    def compare(self, old: Shape, new: Shape, path: str) -> Iterator[Change]:
+        """Yield the differences between two types."""
         # The limits of a type that joins others, or is left of them, are compared with that type.
-        before, after = (Shape(kind="") if one_union and shape.kind != "union" else shape for shape in (old, new))
-        changes += _compare_limits(before.limits, after.limits, path)
-        changes += _compare_functions(before.functions, after.functions, path)
-        return changes + self._compare_kinds(old, new, path)
-
-    def _compare_kinds(self, old: Shape, new: Shape, path: str) -> list[Change]:
+        is_joined = (old.kind == "union") != (new.kind == "union")
+        before, after = (Shape(kind="") if is_joined and shape.kind != "union" else shape for shape in (old, new))
+        yield from _compare_facts(path, before.limits, after.limits, _is_wider_limit)
+        yield from _compare_functions(path, before.functions, after.functions)
+        yield from _compare_values(path, ["null"] * old.nullable, ["null"] * new.nullable)
         if "union" in (old.kind, new.kind):
-            return self._compare_unions(old, new, path)
-        if (old.kind == "secret") != (new.kind == "secret"):
-            return self._compare_secrecy(old, new, path)
-        if old.kind != new.kind:
-            wider = old.kind == "enum" and new.kind == "string" and all(isinstance(value, str) for value in old.values)
-            return [Change(path, Effect.ADDITIVE if wider else Effect.MIGRATION, f"was {old.kind} and is {new.kind}")]
-        if old.kind == "model":
-            return list(self._compare_models(old.model, new.model, path))
-        if len(old.of) != len(new.of) or old.model != new.model:
-            return [Change(path, Effect.MIGRATION, f"is another {new.kind} than before")]
-        suffixes = _SUFFIXES.get(old.kind) or [f"[{number}]" for number in range(len(old.of))]
-        parts = zip(old.of, new.of, suffixes, strict=False)
-        inside = [change for before, after, end in parts for change in self.compare(before, after, path + end)]
-        return [*_compare_values(old.values, new.values, path), *inside]
+            yield from self._compare_unions(old, new, path)
+        elif (old.kind == "secret") != (new.kind == "secret"):
+            yield from self._compare_secrecy(old, new, path)
+        elif old.kind != new.kind:
+            is_wider = old.kind == "enum" and new.kind == "string" and old.stored_kind == "text"
+            effect = Effect.ADDITIVE if is_wider else Effect.MIGRATION
+            yield Change(path, effect, f"was {old.kind} and is {new.kind}")
+        elif old.kind == "model":
+            yield from self._compare_models(old.model, new.model, path)
+        elif len(old.of) != len(new.of) or old.model != new.model:
+            yield Change(path, Effect.MIGRATION, f"is another {new.kind} than before")
+        else:
+            yield from _compare_values(path, map(_to_text, old.values), map(_to_text, new.values))
+            suffixes = _SUFFIXES.get(old.kind) or [f"[{number}]" for number in range(len(old.of))]
+            for inner, its_new, suffix in zip(old.of, new.of, suffixes, strict=False):
+                yield from self.compare(inner, its_new, path + suffix)
 
-    def _compare_secrecy(self, old: Shape, new: Shape, path: str) -> list[Change]:
-        if new.kind == "secret":
-            text = "was plain and is a secret; plain text that is stored stays readable until it is encrypted"
-            return [Change(path, Effect.SECRECY, text), *self._compare_kinds(old, new.of[0], path)]
-        text = "was a secret and is plain; stored rows are refused until a step of migrate_config takes the value out"
-        return [Change(path, Effect.SECRECY, text), *self._compare_kinds(old.of[0], new, path)]
+    def _compare_secrecy(self, old: Shape, new: Shape, path: str) -> Iterator[Change]:
+        text = "was plain and is a secret; plain text that is stored stays readable until it is encrypted"
+        if old.kind == "secret":
+            text = (
+                "was a secret and is plain; stored rows are refused until a step of migrate_config takes the value out"
+            )
+        yield Change(path, Effect.SECRECY, text)
+        yield from self.compare(*(shape.of[0] if shape.kind == "secret" else shape for shape in (old, new)), path)
 
     def _compare_models(self, old: str, new: str, path: str) -> Iterator[Change]:
         if (old, new) in self.seen:
@@ -114,8 +115,8 @@ class _Comparison:
         before, after = self.old_models[old], self.new_models[new]
         if old != new:
             yield Change(path, Effect.LABEL, f"class {old} is called {new}")
-        yield from _compare_functions(before.functions, after.functions, path)
-        yield from _compare_settings(before.settings, after.settings, path)
+        yield from _compare_functions(path, before.functions, after.functions)
+        yield from _compare_facts(path, before.settings, after.settings, _is_wider_setting, "model_config ")
         start = f"{path}." if path else ""
         added = {name: found for name, found in after.fields.items() if name not in before.fields}
         for name, found in added.items():
@@ -125,38 +126,38 @@ class _Comparison:
                 yield from _compare_presence(found, after.fields[name], start + name)
                 yield from self.compare(found.type, after.fields[name].type, start + name)
             else:
-                what = "a secret that is stored" if found.type.kind == "secret" else "its value"
-                text = f"is gone; the next save would drop {what}{_guess_new_name(found.type, added)}"
+                text = f"is gone; what is stored is not read any more{_guess_new_name(found.type, added)}"
                 yield Change(start + name, Effect.MIGRATION, text)
 
-    def _compare_unions(self, old: Shape, new: Shape, path: str) -> list[Change]:
+    def _compare_unions(self, old: Shape, new: Shape, path: str) -> Iterator[Change]:
         olds, news = _key_members(old, self.old_models), _key_members(new, self.new_models)
         told_alike = old.limits.get("discriminator") == new.limits.get("discriminator")
         if olds is None or news is None or not told_alike or "union_mode" in new.limits:
-            return self._compare_unsure(_get_members(old), _get_members(new), path)
-        changes = []
+            yield from self._compare_unsure(old, new, path)
+            return
         partners = []
         for keys, member in olds:
             partner = next((other for taken, other in news if keys <= taken), None)
             if partner is None:
-                changes.append(Change(path, Effect.MIGRATION, f"no longer takes {member.model or member.kind}"))
+                yield Change(path, Effect.MIGRATION, f"no longer takes {member.model or member.kind}")
             else:
                 partners.append(id(partner))
-                changes += self.compare(member, partner, path)
-        texts = [f"takes {one.model or one.kind} now, too" for _keys, one in news if id(one) not in partners]
-        return changes + [Change(path, Effect.ADDITIVE, text) for text in texts]
+                yield from self.compare(member, partner, path)
+        for _keys, one in news:
+            if id(one) not in partners:
+                yield Change(path, Effect.ADDITIVE, f"takes {one.model or one.kind} now, too")
 
-    def _compare_unsure(self, olds: Sequence[Shape], news: Sequence[Shape], path: str) -> list[Change]:
+    def _compare_unsure(self, old: Shape, new: Shape, path: str) -> Iterator[Change]:
         """Compare unions whose members only pydantic's choice tells apart: any difference may change that choice."""
+        olds, news = _get_members(old), _get_members(new)
         if len(olds) != len(news):
-            return [Change(path, Effect.MIGRATION, "the members of the union are others than before")]
+            yield Change(path, Effect.MIGRATION, "the members of the union are others than before")
+            return
         inside = self if self.in_doubt else replace(self, seen=set(), in_doubt=True)
-        pairs = zip(olds, news, strict=True)
-        changes = [change for before, after in pairs for change in inside.compare(before, after, path)]
-        return [
-            change._replace(effect=Effect.MIGRATION) if change.effect is Effect.ADDITIVE else change
-            for change in changes
-        ]
+        for before, after in zip(olds, news, strict=True):
+            for change in inside.compare(before, after, path):
+                is_additive = change.effect is Effect.ADDITIVE
+                yield change._replace(effect=Effect.MIGRATION) if is_additive else change
 
 
 # The members of a union
@@ -181,8 +182,7 @@ def _find_keys(member: Shape, union: Shape, models: Mapping[str, ModelShape]) ->
         fields = models[member.model].fields if member.model in models else {}
         found = fields.get(str(union.limits["discriminator"]))
         return set() if found is None else {_to_text(value) for value in found.type.values}
-    kind = get_stored_kind(member)
-    return set() if kind is None else {kind}
+    return {*filter(None, [member.stored_kind])}
 
 
 # Fields
@@ -198,11 +198,7 @@ def _judge_added(found: FieldShape, *, open_before: bool) -> tuple[Effect, str]:
 
 
 def _guess_new_name(gone: Shape, added: Mapping[str, FieldShape]) -> str:
-    same = [
-        name
-        for name, one in added.items()
-        if (one.type.kind, one.type.of, one.type.values) == (gone.kind, gone.of, gone.values)
-    ]
+    same = [name for name, one in added.items() if (one.type.kind, one.type.of) == (gone.kind, gone.of)]
     return f" (renamed to {' or '.join(same)}? then a step has to move it)" if same else ""
 
 
@@ -217,78 +213,52 @@ def _compare_presence(old: FieldShape, new: FieldShape, path: str) -> Iterator[C
         yield Change(path, Effect.ADDITIVE, "has another default; it holds for rows that never stored the field")
     for name in ("title", "description", "aliases"):
         if getattr(old, name) != getattr(new, name):
-            yield Change(path, Effect.LABEL, f"has another {name}" if name != "aliases" else "has other aliases")
+            yield Change(path, Effect.LABEL, f"has another {name}".replace("another aliases", "other aliases"))
 
 
 # What stands around a type
 
 
-def _compare_null(old: Shape, new: Shape, path: str) -> Iterator[Change]:
-    if old.nullable and not new.nullable:
-        yield Change(path, Effect.MIGRATION, "can no longer be null")
-    elif new.nullable and not old.nullable:
-        yield Change(path, Effect.ADDITIVE, "can be null now")
+def _compare_values(path: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
+    before, after = {*old}, {*new}
+    yield from (Change(path, Effect.MIGRATION, f"no longer takes {text}") for text in sorted(before - after))
+    yield from (Change(path, Effect.ADDITIVE, f"takes {text} now, too") for text in sorted(after - before))
 
 
-def _compare_functions(old: Sequence[str], new: Sequence[str], path: str) -> Iterator[Change]:
-    for name in sorted({*new} - {*old}):
-        yield Change(path, Effect.MIGRATION, f"{name} is new")
-    for name in sorted({*old} - {*new}):
-        effect = Effect.ADDITIVE if name.startswith(_REMOVABLE_VALIDATORS) else Effect.MIGRATION
-        yield Change(path, effect, f"{name} is gone")
-
-
-def _compare_settings(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue], path: str) -> Iterator[Change]:
-    for name in sorted({*old, *new}):
-        before, after = old.get(name), new.get(name)
-        if name == "extra":
-            before, after = before or "ignore", after or "ignore"
-        if _to_text(before) != _to_text(after):
-            wider = name == "extra" and (before, after) in _WIDER_EXTRA
-            text = f"model_config {name} was {before} and is {after}"
-            yield Change(path, Effect.ADDITIVE if wider else Effect.MIGRATION, text)
-
-
-def _compare_values(old: Sequence[JsonValue], new: Sequence[JsonValue], path: str) -> Iterator[Change]:
-    before, after = ({_to_text(value) for value in values} for values in (old, new))
-    for text in sorted(before - after):
-        yield Change(path, Effect.MIGRATION, f"no longer takes {text}")
-    for text in sorted(after - before):
-        yield Change(path, Effect.ADDITIVE, f"takes {text} now, too")
-
-
-def _compare_limits(old: Limits, new: Limits, path: str) -> Iterator[Change]:
-    """Yield the differences between two sets of constraints: what gets wider is additive."""
-    for name in sorted({*old, *new}):
-        before, after = old.get(name), new.get(name)
-        if _to_text(before) == _to_text(after):
-            continue
-        bounds = next((bounds for bounds in _BOUNDS if name in bounds), None)
-        wider = _is_wider(name, before, after) if bounds is None else _is_wider_bound(old, new, *bounds)
-        text = f"{name} {after} is new" if before is None else f"{name} was {before} and is {after}"
-        text = f"{name} {before} is gone" if after is None else text
-        yield Change(path, Effect.ADDITIVE if wider else Effect.MIGRATION, text)
-
-
-def _is_wider(name: str, old: JsonValue, new: JsonValue) -> bool:
-    if new is None or name == "bound_to":  # a stored secret keeps its tie until it is typed again: any change is read
-        return name in _REMOVABLE_LIMITS
-    if isinstance(old, int) and isinstance(new, int) and name in {"max_digits", "max_length", "min_length"}:
-        return new <= old if name == "min_length" else new >= old
-    return False
-
-
-def _is_wider_bound(old: Limits, new: Limits, inclusive: str, exclusive: str, sign: int) -> bool:
-    """Say whether a lower bound is as low as before, or gone; with ``sign`` -1, whether an upper one is as high."""
-    before, after = (
-        [
-            (value * sign, name == exclusive)
-            for name in (inclusive, exclusive)
-            if isinstance(value := limits.get(name), (int, float))
-        ]
-        for limits in (old, new)
+def _compare_functions(path: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
+    before, after = dict.fromkeys(old, ""), dict.fromkeys(new, "")
+    return _compare_facts(
+        path, before, after, lambda name, _old, new: name not in new and name.startswith(_REMOVABLE_VALIDATORS)
     )
-    return not ({inclusive, exclusive} & new.keys()) or bool(before and after and max(after) <= max(before))
+
+
+def _compare_facts(
+    path: str, old: Facts, new: Facts, is_wider: Callable[[str, Facts, Facts], bool], label: str = ""
+) -> Iterator[Change]:
+    """Yield the differences between two sets of constraints; ``is_wider`` says whether one lets everything through."""
+    for name in sorted({*old, *new}):
+        before, after = (f"{label}{name} {facts[name]}".rstrip() if name in facts else "" for facts in (old, new))
+        if (name in old) != (name in new) or _to_text(old[name]) != _to_text(new[name]):
+            text = f"{before or after} is {'new' if not before else 'gone'}"
+            text = f"{label}{name} was {old[name]} and is {new[name]}" if before and after else text
+            yield Change(path, Effect.ADDITIVE if is_wider(name, old, new) else Effect.MIGRATION, text)
+
+
+def _is_wider_limit(name: str, old: Facts, new: Facts) -> bool:
+    for names, sign in _BOUNDS:
+        if name in names and not new.keys().isdisjoint(names):
+            before, after = (
+                [(value * sign, one != names[0]) for one in names if isinstance(value := facts.get(one), (int, float))]
+                for facts in (old, new)
+            )
+            return bool(before and after) and max(after) <= max(before)
+    # A stored secret stays bound as it was until it is typed again.
+    return name in _REMOVABLE_LIMITS and (name not in new or name == "bound_to")
+
+
+def _is_wider_setting(name: str, old: Facts, new: Facts) -> bool:
+    before, after = (_EXTRA.index(str(facts.get("extra", "ignore"))) for facts in (old, new))
+    return name == "extra" and after > before
 
 
 def _to_text(value: JsonValue) -> str:

@@ -42,13 +42,6 @@ _KINDS: dict[Any, str] = {
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _DEEPEST = 50
 _LIBRARIES = (*sys.stdlib_module_names, "pydantic", "pydantic_core", "typing_extensions")
-_STORED_AS = {
-    **{kind: kind for kind in ("null", "boolean")},
-    **dict.fromkeys(("string", "bytes"), "text"),
-    **dict.fromkeys(("integer", "number"), "number"),
-    **dict.fromkeys(("list", "set", "tuple"), "array"),
-    **dict.fromkeys(("dict", "model"), "object"),
-}
 
 
 def describe_item(spec: ItemSpec, schema: type[BaseModel]) -> ItemShape:
@@ -71,15 +64,6 @@ def describe_schema(schema: type[BaseModel]) -> tuple[Shape, dict[str, ModelShap
     describer = _Describer()
     root = describer.describe(get_tree(schema))
     return root, dict(describer.models)
-
-
-def get_stored_kind(shape: Shape) -> str | None:
-    """Return what JSON stores a value as: ``text``, ``number``, ``object`` ...; None where that is not sure."""
-    if shape.kind == "secret":
-        return get_stored_kind(shape.of[0])
-    if shape.kind == "enum":
-        return "text" if all(isinstance(value, str) for value in shape.values) else None
-    return _STORED_AS.get(shape.kind)
 
 
 @dataclasses.dataclass
@@ -180,7 +164,7 @@ def _unite(shapes: Sequence[Shape]) -> Shape:
     nullable = any(shape.nullable for shape in shapes)
     if len(members) == 1:
         return members[0].model_copy(update={"nullable": nullable})
-    kinds = [get_stored_kind(member) for member in members]
+    kinds = [member.stored_kind for member in members]
     if None not in kinds and len(set(kinds)) == len(kinds):  # JSON alone tells which of them a value belongs to
         members.sort(key=lambda member: member.model_dump_json())
     return Shape(kind="union", of=tuple(members), nullable=nullable)
@@ -308,5 +292,5 @@ def list_settings(cls: type) -> dict[str, JsonValue]:
     return {
         name: get_name(value) if callable(value) else to_json(value)
         for name, value in config.items()
-        if name not in _SETTINGS_THAT_DO_NOT_COUNT
+        if name not in _SETTINGS_THAT_DO_NOT_COUNT and (name, value) != ("extra", "ignore")
     }

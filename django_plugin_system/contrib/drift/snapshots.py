@@ -26,6 +26,15 @@ FORMAT: Final = 1
 """Raised when older releases could not read the file."""
 
 
+_STORED_AS = {
+    **dict.fromkeys(("string", "bytes"), "text"),
+    **dict.fromkeys(("integer", "number"), "number"),
+    **dict.fromkeys(("list", "set", "tuple"), "array"),
+    **dict.fromkeys(("dict", "model"), "object"),
+    **{kind: kind for kind in ("null", "boolean")},
+}
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -46,6 +55,15 @@ class Shape(_Part):
     """What stands in the brackets of the type: items, key and value, members, or what is secret."""
     model: str = ""
     """Of a ``model``: its key in ``ItemShape.models``."""
+
+    @property
+    def stored_kind(self) -> str | None:
+        """What JSON stores a value as: ``text``, ``number``, ``object`` ...; None where that is not sure."""
+        if self.kind == "secret":
+            return self.of[0].stored_kind
+        if self.kind == "enum":
+            return "text" if all(isinstance(value, str) for value in self.values) else None
+        return _STORED_AS.get(self.kind)
 
 
 class FieldShape(_Part):

@@ -276,8 +276,8 @@ def test_changes_name_their_place() -> None:
     new = make(login=make(name=str, password=SecretStr), tags=list[Literal["b"]], ports=dict[str, int | None])
     assert list(map(str, compare(old, new))) == [
         "login.name: is a new field without a default",
-        "login.user: is gone; the next save would drop its value (renamed to name? then a step has to move it)",
-        "ports{}: can be null now",
+        "login.user: is gone; what is stored is not read any more (renamed to name? then a step has to move it)",
+        "ports{}: takes null now, too",
         'tags[]: takes "b" now, too',
         'tags[]: no longer takes "a"',
     ]
