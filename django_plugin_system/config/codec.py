@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from django_plugin_system.config import tokens
 from django_plugin_system.config.bound import UNBOUND, Belonging, find_belongings
-from django_plugin_system.config.encoding import Encoded, encode_model
+from django_plugin_system.config.encoding import Encoded, encode_model, encode_plain
 from django_plugin_system.config.json_tree import INSIDE, TOO_DEEP, find_deep, look_up, replace_json, walk_json
 from django_plugin_system.config.opened import Opened, Secrets, identify, open_config
 from django_plugin_system.config.references import (
@@ -41,8 +41,8 @@ from django_plugin_system.exceptions import (
     UnstorableConfig,
 )
 from django_plugin_system.schema.errors import find_unknown_keys, locate, make_loc
-from django_plugin_system.schema.secrets import is_mask, iter_default_texts, iter_texts
-from django_plugin_system.schema.tree import SECRET_TYPES, get_tree
+from django_plugin_system.schema.secrets import is_mask, iter_default_secrets, iter_default_texts, iter_texts
+from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import MISSING, find_changed_fields, iter_secrets
 
 if TYPE_CHECKING:
@@ -75,8 +75,6 @@ class Parsed:
     """What somebody gave, with the stored secrets that opened where they stand in it."""
     markers: Mapping[Path, Sealed] = field(default_factory=dict, repr=False)
     """All stored secrets that were given."""
-    resolved: Any = field(default=None, repr=False)
-    """What was given, with secrets and references replaced by what they are."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ class Codec:
         problems = find_unknown_keys(model, resolved.data)
         if problems := [*_cut(problems, references), *_find_exposed(model, secrets)]:
             raise InvalidConfig(self.subject, problems)
-        return Parsed(model, references, resolver, opened.data, secrets, opened, markers, resolved.data)
+        return Parsed(model, references, resolver, opened.data, secrets, opened, markers)
 
     def _open_given(self, data: dict[str, Any], previous: Opened | None) -> tuple[Opened, Secrets, dict[Path, Sealed]]:
         """Return what was given with its stored secrets in the clear, those secrets, and what was in their tokens."""
@@ -247,13 +245,13 @@ class Codec:
         def find_known(identity: Any, endpoints: Bonds) -> set[str]:
             return {_show_endpoints(tree, path, endpoints) for tree, path in places.get(identity, ())}
 
-        typed = self._find_typed(parsed) if places else set()
+        is_kept = self._find_kept(parsed) if places else bool
         for path, belonging in belongings.items():
             here, endpoints = _find_reference(parsed.references, path, belonging.endpoints)
             value = parsed.references[here] if here in parsed.references else encoded.secrets[path]
-            known = find_known(identify(value), endpoints) if endpoints and value not in ("", b"") else ()
-            is_typed = any(path[:end] in typed for end in range(1, len(path) + 1))
-            if known and not is_typed and _show_endpoints(encoded.tree, here, endpoints) not in known:
+            is_bound = endpoints and value not in ("", b"") and is_kept(identify(value))
+            known = find_known(identify(value), endpoints) if is_bound else ()
+            if known and _show_endpoints(encoded.tree, here, endpoints) not in known:
                 yield _describe_redirected(here, [name for _up, name in endpoints])
         for path, sealed in parsed.markers.items():  # its row may have got a class that knows of no endpoints
             loose = tuple(bond for bond in sealed.bonds if bond not in belongings.get(path, UNBOUND).bonds)
@@ -268,10 +266,16 @@ class Codec:
                 return self.store(self.restore(previous))
         return previous
 
-    def _find_typed(self, parsed: Parsed) -> set[Path]:
-        """Return where plain values were given, by stored path: a person typed them, or a program wrote them out."""
-        plain = _iter_plain(parsed.given.stored, ()) if parsed.given is not None else ()
-        return {self._locate(path, parsed.resolved) for path in plain}
+    def _find_kept(self, parsed: Parsed) -> Callable[[Any], object]:
+        """Return what says whether a secret, or the reference to it, was given other than as a plain value.
+
+        It goes by the value, not by its place: a validator may have put it elsewhere, and a field may be given twice.
+        """
+        if parsed.given is None:
+            return lambda _identity: True
+        given = list(_iter_given([parsed.given.stored, *iter_default_secrets(self.schema)]))
+        kept = [*parsed.secrets.values(), *parsed.references.values(), *(value for value, is_kept in given if is_kept)]
+        return ({*map(identify, kept)} - {identify(value) for value, is_kept in given if not is_kept}).__contains__
 
     # Restoring
 
@@ -352,14 +356,18 @@ def _describe_redirected(path: Path, names: Iterable[str | None]) -> FieldProble
     return FieldProblem(path, f"belongs to {fields}, which was changed: enter this secret again")
 
 
-def _iter_plain(data: Any, path: Path) -> Iterator[Path]:
-    if tokens.is_marker(data) or claims_reference(data) or isinstance(data, (*SECRET_TYPES, BaseModel, Kept)):
-        return
-    if isinstance(data, (Mapping, list, tuple)):
-        for key, item in data.items() if isinstance(data, Mapping) else enumerate(data):
-            yield from _iter_plain(item, (*path, str(key)))
+def _iter_given(data: Any) -> Iterator[tuple[Any, bool]]:
+    """Yield each plain value, and each secret that is inside an object, which does not count as plain."""
+    if isinstance(data, Kept):
+        yield data.value, True
+    elif isinstance(data, (str, bytes, int, float)):
+        yield data, False
+    elif isinstance(data, (Mapping, list, tuple)):
+        if not tokens.is_marker(data) and not claims_reference(data):
+            for item in data.values() if isinstance(data, Mapping) else data:
+                yield from _iter_given(item)
     else:
-        yield path
+        yield from ((encode_plain(secret.get_secret_value(), path), True) for path, secret in iter_secrets(data))
 
 
 def _fill_in(encoded: Encoded) -> Any:

@@ -84,12 +84,14 @@ class _Encoder:
         return _encode_leaf(value, dump, path)
 
     def _take_secret(self, plain: Any, path: Path) -> Any:
-        self.encoded.secrets[path] = plain if isinstance(plain, bytes) else _encode_plain(plain, path)
+        self.encoded.secrets[path] = encode_plain(plain, path)
         return {}
 
 
-def _encode_plain(plain: Any, path: Path) -> Any:
-    """Return a secret as JSON. What is refused of it is refused as a whole, since its keys are secret, too."""
+def encode_plain(plain: Any, path: Path) -> Any:
+    """Return a secret as JSON, or bytes. What is refused of it is refused as a whole, as its keys are secret, too."""
+    if isinstance(plain, bytes):
+        return plain
     try:
         encoded = _SecretEncoder({}).encode(plain, MISSING, path)
         json.dumps(encoded, allow_nan=False)

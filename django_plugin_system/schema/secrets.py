@@ -102,10 +102,15 @@ def iter_default_texts(schema: Any) -> Iterator[str]:
         yield from iter_texts(default)
 
 
+def iter_default_secrets(schema: Any) -> Iterator[Any]:
+    """Yield every secret that ``schema``, or a model inside it, has as a default."""
+    for part, default in _iter_defaults(schema):
+        yield from (value for _path, value in find_secrets(part.node, default))
+
+
 def collect_default_texts(schema: Any) -> set[str]:
     """Return the text of every secret that ``schema``, or a model inside it, has as a default."""
-    found = (value for part, default in _iter_defaults(schema) for _path, value in find_secrets(part.node, default))
-    return {text for value in found for text in iter_texts(value)}
+    return {text for value in iter_default_secrets(schema) for text in iter_texts(value)}
 
 
 def makes_unknown_secrets(schema: Any) -> bool:

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, 
 
 import pydantic.dataclasses
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, RootModel, Secret, SecretBytes, SecretStr, create_model
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    create_model,
+    field_validator,
+)
 from typing_extensions import TypedDict
 
 from django_plugin_system import BoundTo
@@ -362,9 +374,9 @@ def test_schemas_know_whether_they_bind() -> None:
 # Entering anew, as far as the codec alone can tell: the whole is in tests/rows
 
 
-def change(data: Any, previous: dict[str, Any] | None) -> list[tuple[str, ...]]:
+def change(data: Any, previous: dict[str, Any] | None, codec: Any = None) -> list[tuple[str, ...]]:
     """Return the paths of the secrets that have to be entered again if ``data`` takes the place of ``previous``."""
-    codec = make_codec(Many if isinstance(data, Many) or "servers" in data or "endPoint" in data else Api)
+    codec = codec or make_codec(Many if isinstance(data, Many) or "servers" in data or "endPoint" in data else Api)
     try:
         codec.store(Parsed(data) if isinstance(data, BaseModel) else codec.parse(data, previous), previous)
     except InvalidConfig as error:
@@ -396,6 +408,52 @@ def test_a_typed_endpoint_is_compared_as_it_is_stored() -> None:
         ("tokens", "1"),
         ("by_name", "a"),
     ]
+
+
+class Sorted(BaseModel):
+    """A list whose items do not stay where they were given."""
+
+    servers: list[Api] = []
+
+    @field_validator("servers", mode="after")
+    @classmethod
+    def sort(cls, servers: list[Api]) -> list[Api]:
+        """Put them into the order of their notes."""
+        return sorted(servers, key=lambda server: server.note)
+
+
+@pytest.mark.parametrize(
+    ("field", "more", "is_kept"),
+    [
+        (Field(validation_alias=AliasChoices("token", "access")), {"access": "x"}, True),
+        (Field(validation_alias=AliasChoices("access", AliasPath("auth", 0), "token")), {"auth": ["x"]}, False),
+        (Field(validation_alias=AliasPath("auth", "token")), {"auth": {"token": "x"}}, False),
+        (Field(alias="Token"), {"Token": "x"}, False),
+    ],
+)
+def test_a_secret_that_is_given_twice_is_kept_if_the_kept_one_counts(
+    field: Any, more: dict[str, Any], *, is_kept: bool
+) -> None:
+    """By name and alias, or by two aliases: what is typed beside a kept secret frees it for no other endpoint."""
+    schema = create_model("Config", __config__=ConfigDict(populate_by_name=True), endpoint=str, token=(Token, field))
+    codec = make_codec(schema)
+    previous = codec.store(codec.parse({"endpoint": "one", "token": SECRET}))
+    given = {**previous, "endpoint": "two", **more}
+    if is_kept:
+        assert change(given, previous, codec) == [("token",)]
+    else:
+        again: Any = codec.restore(codec.store(codec.parse(given, previous), previous)).model
+        assert again.token.get_secret_value() == "x"
+
+
+def test_a_validator_that_moves_a_kept_secret_redirects_nothing() -> None:
+    """Typing one item's secret frees no other item's, wherever it ends up."""
+    codec = make_codec(Sorted)
+    first = {"endpoint": "one", "token": SECRET, "note": "a"}
+    previous = codec.store(codec.parse({"servers": [first, {"endpoint": "two", "token": "other", "note": "b"}]}))
+    one, two = previous["servers"]
+    moved = [{**one, "endpoint": "evil", "note": "z"}, {**two, "token": "typed"}]
+    assert change({"servers": moved}, previous, codec) == [("servers", "1", "token")]
 
 
 def test_items_may_be_reordered_but_not_mixed() -> None:
