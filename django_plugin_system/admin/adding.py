@@ -61,6 +61,7 @@ def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "media": model_admin.media,
         "title": _("Choose what to configure"),
         "items": find_items(search),
+        "shows_counts": model_admin.has_view_permission(request),
         "search": search,
         "kept": kept,
         "kept_query": urlencode(kept),

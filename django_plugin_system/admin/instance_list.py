@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
@@ -19,20 +18,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.admin.adding import duplicate_with_secrets
-from django_plugin_system.admin.shared import (
-    STATUS_AND_PRIORITY,
-    NamedInputs,
-    PluginAdmin,
-    show_last_error,
-    show_last_test,
-    show_priority,
-    show_state,
-)
+from django_plugin_system.admin.columns import describe_state, show_rank
+from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, PluginAdmin, VisibleRows
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.contrib.admin.views.main import ChangeList
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
@@ -42,13 +35,12 @@ else:
     BasePaginator = Paginator  # not subscriptable at run time
 
 MOST_LOOKED_AT = 1000
-"""Rows of which a page looks at each: to find the place of those that it shows, or whether they can be read."""
+"""Rows of which a page looks at each, whether they can be read."""
 
 MOST_LISTED = 10_000
 """Rows that the pages of the list lead to."""
 
 _OFF = Q(status=PluginStatus.DISABLED) | Q(item__in=PluginItem.objects.filter(status=PluginStatus.DISABLED))
-_FIRST = Q(status=PluginStatus.ACTIVE, item__in=PluginItem.objects.filter(status=PluginStatus.ACTIVE))
 
 
 def _find_by_health(**conditions: Any) -> Q:
@@ -60,7 +52,6 @@ _TESTED = _find_by_health(tested_revision__isnull=False) & Q(
     Exists(PluginHealth.objects.filter(instance=OuterRef("pk"), tested_revision=OuterRef("config_revision")))
 )
 _FAILED = _find_by_health(last_test_error__gt="")
-_NOTED = _find_by_health(last_error__gt="")
 
 
 class OptionFilter(admin.SimpleListFilter):
@@ -77,18 +68,6 @@ class OptionFilter(admin.SimpleListFilter):
         """Keep what meets the chosen condition."""
         del request
         return queryset.filter(self.options[value][1]) if (value := self.value()) in self.options else queryset
-
-
-class TierFilter(OptionFilter):
-    """The tier that counts: the worse of the instance's status and its item's."""
-
-    title = _("effective tier")
-    parameter_name = "tier"
-    options: ClassVar = {
-        PluginStatus.ACTIVE.value: (PluginStatus.ACTIVE.label, _FIRST),
-        PluginStatus.RESERVED.value: (PluginStatus.RESERVED.label, ~_FIRST & ~_OFF),
-        PluginStatus.DISABLED.value: (PluginStatus.DISABLED.label, _OFF),
-    }
 
 
 class StateFilter(OptionFilter):
@@ -126,14 +105,6 @@ def _find_troubled() -> Q:
     return troubled
 
 
-class LastErrorFilter(OptionFilter):
-    """Whether a failover has noted an error that no success has cleared since."""
-
-    title = _("last error")
-    parameter_name = "error"
-    options: ClassVar = {"yes": (_("With an error"), _NOTED), "no": (_("Without"), ~_NOTED)}
-
-
 class LastTestFilter(OptionFilter):
     """What came of the last test of what is stored."""
 
@@ -156,8 +127,8 @@ class BoundedPaginator(BasePaginator):
         return rows.order_by()[:MOST_LISTED].count()
 
 
-class InstanceChangeList(ChangeList):
-    """Finds few rows among many fast; gives each that is shown its place in the order of selection."""
+class InstanceChangeList(VisibleRows):
+    """Finds few rows among many fast; gives each that is shown its place in the chain of its name."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         """Search and filter without sorting first: who sorts by an index looks up row by row what nearly none has."""
@@ -171,30 +142,29 @@ class InstanceChangeList(ChangeList):
         if self.result_count == MOST_LISTED:
             text = gettext("The first %(count)d are listed. Search, or filter, to find others.")
             messages.info(request, text % {"count": MOST_LISTED})
-        places = find_places({row.item.plugin_type_id for row in self.result_list})
+        places = find_places(self.result_list)
         for row in self.result_list:
-            row.place = places.get(row.pk, "")
+            row.place = places[row.pk]
 
 
-def find_places(type_ids: Iterable[Any]) -> dict[object, int]:
-    """Return each instance's place, from 1, in the order of selection of its type, by id; none of too many."""
-    rows = PluginInstance.objects.filter(item__in=PluginItem.objects.filter(plugin_type__in=type_ids))
-    if rows[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
-        return {}
-    places: dict[object, int] = {}
-    counts: dict[object, int] = {}
-    for pk, type_id in rows.in_order().values_list("pk", "item__plugin_type_id"):
-        places[pk] = counts[type_id] = counts.get(type_id, 0) + 1
-    return places
+def find_places(shown: Iterable[PluginInstance]) -> dict[object, tuple[int, int]]:
+    """Return the place of each instance, from 1, in the order of its type and name, and how many have that name."""
+    names, types = {row.name for row in shown}, {row.item.plugin_type_id for row in shown}
+    items = PluginItem.objects.filter(plugin_type__in=types)
+    chains: dict[object, list[object]] = {}
+    rows = PluginInstance.objects.filter(name__in=names, item__in=items.values("pk")).in_order()
+    for pk, name, type_id in rows.values_list("pk", "name", "item__plugin_type_id"):
+        chains.setdefault((type_id, name), []).append(pk)
+    return {pk: (number, len(chain)) for chain in chains.values() for number, pk in enumerate(chain, start=1)}
 
 
 class InstanceList(PluginAdmin):
     """The columns, filters and actions of the list."""
 
-    list_display = ("instance", "state_and_error", "position", "status", "priority", "last_test")
+    list_display = ("instance", "state", "position", "status", "priority")
     actions = (*STATUS_AND_PRIORITY, duplicate_with_secrets)
     list_editable = ("status", "priority")
-    list_filter = (StateFilter, TierFilter, LastErrorFilter, LastTestFilter, "status", "item__plugin_type", "item")
+    list_filter = (StateFilter, LastTestFilter, "status", "item__plugin_type", "item")
     paginator = BoundedPaginator
     search_fields = ("name", "description")
     ordering = ("name", "item_id")
@@ -220,10 +190,6 @@ class InstanceList(PluginAdmin):
         del request, kwargs
         return InstanceChangeList
 
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the form of one row of the list."""
-        return super().get_changelist_form(request, **{"form": NamedInputs, **kwargs})
-
     def lookup_allowed(self, lookup: str, value: str, *request: Any) -> bool:
         """Refuse to filter by what is stored in a configuration: it may be a secret that is not encrypted yet."""
         return lookup.partition("__")[0] != "config" and super().lookup_allowed(lookup, value, *request)
@@ -236,16 +202,12 @@ class InstanceList(PluginAdmin):
         return format_html(text, row, row.name, item.plugin_type.name, item.name)
 
     @admin.display(description=_("state"))
-    def state_and_error(self, row: PluginInstance) -> SafeString:
-        """Return whether the row can be used, why not, and the error of the last failover."""
-        return format_html("{}{}", show_state(row), show_last_error(row))
+    def state(self, row: PluginInstance) -> SafeString:
+        """Return whether the row can be used, why not, and what is known of how it fared."""
+        return describe_state(row, row.reason_unusable()).show()
 
     @admin.display(description=_("order"))
     def position(self, row: Any) -> SafeString:
-        """Return the row's place in the order of selection of its type, with what puts it there."""
-        return format_html('{} <span class="dps-quiet">{}</span>', row.place, show_priority(row))
-
-    @admin.display(description=_("last test"))
-    def last_test(self, row: PluginInstance) -> str | SafeString:
-        """Return when the row was tested and what came of it."""
-        return show_last_test(row)
+        """Return the row's place in the chain of its name, with what puts it there."""
+        place = _("%(number)d of %(count)d") % dict(zip(("number", "count"), row.place, strict=True))
+        return format_html('{} <span class="dps-quiet">{}</span>', place, show_rank(row))

@@ -28,6 +28,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from django_plugin_system.admin.adding import COPIED, find_item, find_source, show_choice
+from django_plugin_system.admin.columns import State, describe_state, format_time, make_time, show_rank
 from django_plugin_system.admin.connection_test import (
     BUTTON,
     TEST_PERMISSION,
@@ -36,8 +37,9 @@ from django_plugin_system.admin.connection_test import (
     is_test,
 )
 from django_plugin_system.admin.instance_list import InstanceList
-from django_plugin_system.admin.shared import Links, show_priority, show_state, show_time
+from django_plugin_system.admin.shared import Links
 from django_plugin_system.changes import changing
+from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
@@ -142,6 +144,16 @@ class InstancePage:
         opened = open_current(self.row)
         return make(opened.stored, opened.secrets)
 
+    @cached_property
+    def state(self) -> State:
+        """How a stored row fares; read when the page is drawn, as a test may have come before."""
+        return describe_state(self.row, self.row.reason_unusable(), length=MAX_LENGTH)
+
+    @property
+    def rank(self) -> str:
+        """The tier and priority that count."""
+        return show_rank(self.row)
+
     def make_form_class(self, *bases: type) -> type[PluginInstanceForm]:
         """Return the form of the row, with the configuration if it can be edited."""
         attributes: dict[str, Any] = {"page": self}
@@ -157,12 +169,12 @@ class InstancePage:
     def list_secret_notes(self) -> list[SecretNote]:
         """Return a note for each secret whose date is known; placeholders are for those who may edit."""
         if self.schema is None or not self.dates:
-            return [SecretNote(" > ".join(path), show_time(date), "") for path, date in self.dates.items()]
+            return [SecretNote(" > ".join(path), format_time(date), "") for path, date in self.dates.items()]
         stored = self.binding.get_stored_secrets()
         notes = []
         for path, date in self.dates.items():
             title, placeholder = stored.get(path, (" > ".join(path), ""))
-            notes.append(SecretNote(title, show_time(date), placeholder if self.is_allowed else ""))
+            notes.append(SecretNote(title, format_time(date), placeholder if self.is_allowed else ""))
         return notes
 
 
@@ -244,8 +256,7 @@ class PluginInstanceForm(ModelForm):
 
 
 _BASICS = ("name", "status", "priority", "description")
-_HEALTH = ("state", "effective", "last_error", "unavailable_until", "last_test", "last_test_error")
-_TIMES = ("created_at", "updated_at")
+_TIMES = (make_time("created_at", gettext_lazy("created at")), make_time("updated_at", gettext_lazy("updated at")))
 
 
 @admin.register(PluginInstance)
@@ -254,31 +265,6 @@ class PluginInstanceAdmin(InstanceList):
 
     form = PluginInstanceForm
     exclude = ("config",)  # the form's field of this name is no column: it goes through set_config
-
-    @admin.display(description=gettext_lazy("state"))
-    def state(self, row: PluginInstance) -> SafeString:
-        """Return whether the row can be used, and why not."""
-        return show_state(row)
-
-    @admin.display(description=gettext_lazy("last error"))
-    def last_error(self, row: PluginInstance) -> str:
-        """Return the error of the last failover."""
-        return row.last_error
-
-    @admin.display(description=gettext_lazy("unavailable until"))
-    def unavailable_until(self, row: PluginInstance) -> str | None:
-        """Return until when the instance is cooling down."""
-        return show_time(row.unavailable_until) if row.unavailable_until else None
-
-    @admin.display(description=gettext_lazy("error of the last test"))
-    def last_test_error(self, row: PluginInstance) -> str:
-        """Return what came of the last test."""
-        return row.last_test_error
-
-    @admin.display(description=gettext_lazy("effective tier and priority"))
-    def effective(self, row: PluginInstance) -> str:
-        """Return the tier and priority that count."""
-        return show_priority(row)
 
     @admin.display(description=gettext_lazy("configuration"))
     def stored_config(self, row: PluginInstance) -> SafeString:
@@ -308,17 +294,17 @@ class PluginInstanceAdmin(InstanceList):
         return page
 
     def get_fieldsets(self, request: HttpRequest, obj: PluginInstance | None = None) -> Any:
-        """Show the columns, the configuration, and for a stored row its state."""
+        """Show the columns, the configuration, and since when a stored row is there."""
         page = self.get_page(request, obj)
         config = ("config" if page is not None and page.is_editable else "stored_config",)
         hidden = ("version",) if page is not None and page.is_allowed else ()
         fieldsets = ((None, {"fields": (*_BASICS, *hidden)}), (_("Configuration"), {"fields": config}))
-        return fieldsets if obj is None else (*fieldsets, (_("State"), {"fields": (*_HEALTH, *_TIMES)}))
+        return fieldsets if obj is None else (*fieldsets, (_("Dates"), {"fields": _TIMES}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: PluginInstance | None = None) -> Any:
         """List what is shown only."""
         del request, obj
-        return ("stored_config", *_HEALTH, *_TIMES)
+        return ("stored_config", *_TIMES)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Return a form class made for this very row; for a test one that is never saved."""
@@ -328,18 +314,15 @@ class PluginInstanceAdmin(InstanceList):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Name the item; say why the instance cannot be used, and since when its secrets are; offer a test, a copy."""
+        """Say how the instance fares, and since when its secrets are stored; offer a test, a copy."""
         row: PluginInstance | None = kwargs.get("obj")
         page = cast("InstancePage", self.get_page(request, row))
         item = page.row.item
-        context |= {"item": item, "item_link": Links(self.admin_site, request).show(item)}
+        context |= {"page": page, "item": item, "item_link": Links(self.admin_site, request).show(item)}
         if has_check(item.plugin_class) and self.has_test_permission(request, row):
             context["test_button"] = BUTTON
             context["media"] += Media(js=["django_plugin_system/connection-test.js"])
         if row is not None:
-            if request.method == "GET" and (reason := row.reason_unusable()):
-                text = _("This instance is not used now: %(reason)s")
-                messages.warning(request, text % {"reason": reason.localize()})
             if item.is_registered and self.has_add_permission(request):
                 address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
                 context["copy_url"] = f"{address}?item={item.pk}&copy={row.pk}"

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, FromCode, Links, NamedInputs
+from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, FromCode, Links
 from django_plugin_system.models import PluginInstance, PluginItem
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class PluginItemAdmin(FromCode):
     """Items come from code: their status, priority and description can be changed, and none can be added."""
 
     item_path = "pk"
-    list_display = ("name", "type_and_module", "status", "priority", "instance_count", "class_loads")
+    list_display = ("name", "type_and_module", "status", "priority", "class_loads")
     actions = STATUS_AND_PRIORITY
     list_editable = ("status", "priority")
     list_filter = ("status", "plugin_type", "module")
@@ -33,10 +33,6 @@ class PluginItemAdmin(FromCode):
     ordering = ("plugin_type__name", "plugin_type__manager", "status", "priority", "name", "module")
     fields = ("plugin_type", "module", "name", "status", "priority", "description", "class_loads")
     readonly_fields = ("plugin_type", "module", "name", "class_loads")
-
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the form of one row of the list."""
-        return super().get_changelist_form(request, **{"form": NamedInputs, **kwargs})
 
     @admin.display(description=_("type and module"), ordering="plugin_type__name")
     def type_and_module(self, row: PluginItem) -> SafeString:
@@ -50,11 +46,11 @@ class PluginItemAdmin(FromCode):
         return row.is_registered
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Link the first instances by name, and the page that adds one, as far as the user may open them."""
+        """Link the first instances by name, and the page that adds one: what the user may see and open of them."""
         row: PluginItem = kwargs["obj"]
         links = Links(self.admin_site, request)
         shown = row.instances.select_related("item").order_by("name")[:MOST_LINKS]
-        context["instance_links"] = [links.show(instance) for instance in shown]
+        context["instance_links"] = [links.show(instance) for instance in links.find_visible(shown)]
         if links.may("add", PluginInstance):
             address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
             context["add_url"] = f"{address}?item={row.pk}"

@@ -1,10 +1,10 @@
-"""What the pages of all three models share: links, columns, bulk actions on status and priority, bounded deletion."""
+"""What the pages of all three models share: links, changes by the right on each row, bounded lists and deletion."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
@@ -15,20 +15,16 @@ from django.db import models, router
 from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.http import HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
-from django_plugin_system.querysets import UNTOUCHED
-from django_plugin_system.selection.trial import has_check
+from django_plugin_system.querysets import MOST_NAMED, UNTOUCHED
 
 if TYPE_CHECKING:
-    import datetime as dt
+    from collections.abc import Iterable
 
     from django.contrib.admin import AdminSite
     from django.db.models import Model
@@ -37,9 +33,11 @@ if TYPE_CHECKING:
 
     ModelAdmin = admin.ModelAdmin[Any]
     ModelForm = forms.ModelForm[Any]
+    BaseModelFormSet = forms.BaseModelFormSet[Any, Any]
 else:
     ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
     ModelForm = forms.ModelForm  # not subscriptable at run time
+    BaseModelFormSet = forms.BaseModelFormSet  # not subscriptable at run time
 
 LOWEST, HIGHEST = -32768, 32767
 """What the priority column holds."""
@@ -47,86 +45,115 @@ LOWEST, HIGHEST = -32768, 32767
 MOST_AT_ONCE = 500
 """Rows that an action takes: each is written, and noted in its history, while the operator waits."""
 
-Rows = QuerySet[PluginItem] | QuerySet[PluginInstance]
 
-
-# Links and columns
+# What the user may see and change
 
 
 @dataclass(frozen=True)
 class Links:
-    """Links within one admin site, for the user of ``request``: only to what that user may open there."""
+    """What the user of ``request`` may do on one admin site, and links to what that user may open there."""
 
     site: AdminSite
     request: HttpRequest
 
-    def may(self, action: str, model: type[Model]) -> bool:
-        """Say whether the site has pages of ``model``, and the user may ``action``: ``view`` or ``add``."""
+    def may(self, action: str, model: type[Model], row: Model | None = None) -> bool:
+        """Say whether the site has pages of ``model``, and the user may ``action`` there, or with that very row."""
         found = self.site._registry.get(model)  # noqa: SLF001 - get_model_admin came with Django 5.0
-        return found is not None and bool(getattr(found, f"has_{action}_permission")(self.request))
+        return found is not None and bool(getattr(found, f"has_{action}_permission")(self.request, *[row] * bool(row)))
+
+    def find_visible(self, rows: Iterable[Model]) -> list[Model]:
+        """Return those of ``rows`` that the user may see."""
+        return [row for row in rows if self.may("view", type(row), row)]
 
     def show(self, row: Model) -> SafeString | str:
         """Return a link to the page of ``row``; its name alone if there is no such page."""
-        if not self.may("view", type(row)):
+        if not self.may("view", type(row), row):
             return str(row)
         meta = row._meta  # noqa: SLF001 - public in all but name
         name = f"admin:{meta.app_label}_{meta.model_name}_change"
         return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.site.name), row)
 
 
-def show_state(row: PluginInstance) -> SafeString:
-    """Return whether ``row`` can be used now, and why not."""
-    reason = row.reason_unusable()
-    if reason is None:
-        return format_html('<span class="dps-state dps-usable">{}</span>', _("Usable"))
-    wanted = PluginStatus.DISABLED in (row.status, row.item.status)
-    kind, title = ("dps-off", _("Off")) if wanted else ("dps-attention", _("Needs attention"))
-    text = reason.localize()
-    return format_html('<span class="dps-state {}">{}</span> <span class="dps-reason">{}</span>', kind, title, text)
+def lock_rows(model: type[Any], ids: Iterable[Any]) -> QuerySet[Any]:
+    """Return the rows with these ids as they are now, locked in one order: inside of ``changing()`` only."""
+    rows: QuerySet[Any] = model.objects.using(router.db_for_write(model)).filter(pk__in=list(ids))
+    return rows.select_related().order_by("pk").select_for_update(of=("self",), no_key=True)
 
 
-def show_rank(row: PluginInstance) -> str:
-    """Return the tier and priority that count."""
-    return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority}"
+_TITLES = {"status": gettext_noop("Status"), "priority": gettext_noop("Priority")}
+"""As the history stores them."""
 
 
-def show_priority(row: PluginInstance) -> str:
-    """Return the tier and priority that count, and where the priority comes from."""
-    origin = _("the item's") if row.priority is None else _("its own")
-    return f"{show_rank(row)} ({origin})"
+def write_column(model_admin: ModelAdmin, request: HttpRequest, row: Any, column: str, value: Any) -> None:
+    """Write one column of a row that ``lock_rows`` gave, and note it in the row's history."""
+    setattr(row, column, value)
+    row.save(update_fields={column, "updated_at"} & {field.name for field in row._meta.concrete_fields})  # noqa: SLF001 - Django documents _meta
+    model_admin.log_change(request, row, [{"changed": {"fields": [_TITLES[column]]}}])
 
 
-def show_time(moment: dt.datetime) -> str:
-    """Return a time in the zone and the format of the reader."""
-    if timezone.is_aware(moment):
-        with suppress(OverflowError):  # the first and the last day of the calendar
-            moment = timezone.localtime(moment)
-    return date_format(moment, "SHORT_DATETIME_FORMAT")
+# Lists
 
 
-def show_last_error(row: PluginInstance, length: int = 80) -> SafeString | str:
-    """Return the error of the last failover, cut to ``length`` characters; whole where the pointer rests on it."""
-    if not row.last_error:
-        return ""
-    text = _("Last error: %(error)s") % {"error": Truncator(row.last_error).chars(length)}
-    return format_html('<div class="dps-reason" title="{}">{}</div>', row.last_error, text)
+class ListedForm(ModelForm):
+    """The inputs of one row of a list: for who may change that very row, and compared with what the page showed."""
+
+    may_change: ClassVar[Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Name each input by its column and the row, as it has no label; show the priority that an empty one inherits.
+
+        The page posts beside each input what it showed, so that an input that nobody touched changes nothing.
+        """
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:  # noqa: SLF001 - a formset also makes an empty form
+            return
+        is_fixed = not self.may_change(self.instance)
+        for name, field in self._iter_inputs():
+            field.disabled = is_fixed
+            field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
+            field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
+        if isinstance(self.instance, PluginInstance):
+            self.fields["priority"].widget.attrs["placeholder"] = self.instance.item.priority
+
+    def _iter_inputs(self) -> Iterable[tuple[str, Any]]:
+        return ((name, self.fields[name]) for name in ("status", "priority"))
+
+    def clean(self) -> dict[str, Any]:
+        """Leave alone what was not edited, whatever it is by now; never write over what the user has not seen."""
+        for name, field in self._iter_inputs():
+            now = self.initial[name]
+            if name not in self.changed_data:
+                self.cleaned_data[name] = now
+            elif field.show_hidden_initial and field.has_changed(now, self.data[self.add_initial_prefix(name)]):
+                shown = dict(getattr(field, "choices", ())).get(now, now)
+                text = _("Someone else changed this meanwhile. It is now: %(now)s. Open the list again to change that.")
+                self.add_error(name, text % {"now": _("empty") if shown is None else shown})
+        return self.cleaned_data
 
 
-def show_last_test(row: PluginInstance) -> SafeString | str:
-    """Return what came of the last test, and when; the error stands where the pointer rests on it."""
-    if row.last_tested_at is None:
-        return _("Not tested") if has_check(row.item.plugin_class) else ""
-    kind, title = ("dps-attention", _("Failed")) if row.last_test_error else ("dps-usable", _("Passed"))
-    return format_html(
-        '<span class="dps-state {}" title="{}">{}</span> <span class="dps-quiet">{}</span>',
-        kind,
-        row.last_test_error,
-        title,
-        show_time(row.last_tested_at),
-    )
+class LockingFormSet(BaseModelFormSet):
+    """The rows of a posted list as they are now: nobody else changes them until they are saved."""
+
+    def get_queryset(self) -> Any:
+        """Return the rows, locked if something was posted."""
+        rows: Any = super().get_queryset()
+        if not self.is_bound or rows.query.select_for_update:
+            return rows
+        rows = rows.using(router.db_for_write(rows.model)).order_by("pk")
+        self._queryset = rows.select_for_update(of=("self",), no_key=True)
+        return self._queryset
 
 
-# What the three models have in common
+class VisibleRows(ChangeList):
+    """A list that leaves out the rows of the page that a project's own rule hides from the user."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the rows of the page; read them again if some of them are hidden."""
+        super().get_results(request)
+        rows = list(self.result_list)
+        visible = [row.pk for row in rows if self.model_admin.has_view_or_change_permission(request, row)]
+        if len(visible) < len(rows):
+            self.result_list = self.get_queryset(request).filter(pk__in=visible)
 
 
 class PluginAdmin(ModelAdmin):
@@ -141,6 +168,28 @@ class PluginAdmin(ModelAdmin):
 
     formfield_overrides: ClassVar[Any] = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the class of the list."""
+        del request, kwargs
+        return VisibleRows
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the forms of a list's rows."""
+        own = type(
+            "ListedForm", (ListedForm,), {"may_change": staticmethod(partial(self.has_change_permission, request))}
+        )
+        form = self.get_changelist_form(request, form=own)
+        return forms.modelformset_factory(
+            self.model, form, formset=LockingFormSet, extra=0, fields=self.list_editable, **kwargs
+        )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list; save what was edited in it in one transaction, with the rows locked from the first look on."""
+        if "_save" not in request.POST or not self.has_change_permission(request):
+            return super().changelist_view(request, extra_context)
+        with changing(router.db_for_write(self.model)):
+            return super().changelist_view(request, extra_context)
+
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
@@ -151,6 +200,9 @@ class PluginAdmin(ModelAdmin):
             self.message_user(request, text % {"count": MOST_AT_ONCE}, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args, **kwargs)
+
+
+# What code declares
 
 
 def find_instances(**conditions: Any) -> QuerySet[PluginInstance]:
@@ -164,7 +216,18 @@ def count_instances(item_path: str) -> Subquery:
     return Subquery(find_instances(**{item_path: OuterRef(OuterRef("pk"))}).values(total=total))
 
 
-class CountingChangeList(ChangeList):
+def make_count(name: str, title: Any) -> Any:
+    """Return a column of a list: a number that the query has counted."""
+
+    @admin.display(description=title, ordering=name)
+    def count(row: Any) -> int:
+        return int(getattr(row, name))
+
+    count.__name__ = name
+    return count
+
+
+class CountingChangeList(VisibleRows):
     """A list of what code declares, with the number of instances that hang on each row."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
@@ -179,6 +242,10 @@ class FromCode(PluginAdmin):
 
     item_path: str
     """How an item names the row that it is, or belongs to."""
+    counted: ClassVar[dict[type[Model], tuple[Any, ...]]] = {
+        PluginInstance: (make_count("instance_count", gettext_lazy("instances")),)
+    }
+    """Columns of the list, after the others, for who may see the rows that they count."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: code declares what there is."""
@@ -190,100 +257,85 @@ class FromCode(PluginAdmin):
         del request, kwargs
         return CountingChangeList
 
-    @admin.display(description=gettext_lazy("instances"), ordering="instance_count")
-    def instance_count(self, row: Any) -> int:
-        """Return the number of instances."""
-        return int(row.instance_count)
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Count only what the user may see."""
+        links = Links(self.admin_site, request)
+        counts = [columns for model, columns in self.counted.items() if links.may("view", model)]
+        return (*self.list_display, *(column for columns in counts for column in columns))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Say how many instances stand in the way, beside the first of them, which ``protect_configured`` names."""
+        """Name the first instances that stand in the way, as far as the user may see them, and say how many do."""
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
-        if protected:
-            instances = find_instances(**{f"{self.item_path}__in": [row.pk for row in objs]})
-            total = instances.count() - instances.filter(UNTOUCHED).count()
-            text = ngettext("%(count)d instance in all", "%(count)d instances in all", total)
-            protected.append(text % {"count": total})
+        rows = find_instances(**{f"{self.item_path}__in": [row.pk for row in objs]}).exclude(UNTOUCHED)
+        if protected and (total := rows.count()):
+            links = Links(self.admin_site, request)
+            protected = [links.show(row) for row in links.find_visible(rows.select_related("item")[:MOST_NAMED])]
+            text = ngettext("%(count)d instance in all", "%(count)d instances in all", total) % {"count": total}
+            protected.append(text if protected else _("instances that you may not see"))
         return deleted, counts, missing, protected
 
 
 # Status and priority
 
-
-class NamedInputs(ModelForm):
-    """The inputs of one row of a list. They have no label there, so they say themselves what they are."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Name each input by its column and the row; show the priority that an empty one inherits."""
-        super().__init__(*args, **kwargs)
-        for name in ("status", "priority"):
-            field = self.fields[name]
-            field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
-        if (
-            isinstance(self.instance, PluginInstance) and self.instance.item_id is not None
-        ):  # a formset also makes an empty form
-            self.fields["priority"].widget.attrs["placeholder"] = self.instance.item.priority
+Change = Callable[[Any], Any]
+"""Returns, for a row, what a column becomes."""
 
 
-def _mark(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows, status: PluginStatus) -> None:
-    rows: list[Any] = list(queryset)
-    changed = [row for row in rows if row.status != status]
+def change_rows(
+    model_admin: ModelAdmin, request: HttpRequest, queryset: QuerySet[Any], column: str, find: Change
+) -> None:
+    """Write what ``find`` returns for each row that the user may change, all or nothing, and say what was done."""
+    changed, refused = [], []
     with changing(router.db_for_write(queryset.model)):
-        queryset.model.objects.filter(pk__in=[row.pk for row in changed]).update(status=status)
-        for row in changed:
-            model_admin.log_change(request, row, [{"changed": {"fields": ["Status"]}}])
-    text = ngettext("%(count)d marked as %(status)s.", "%(count)d marked as %(status)s.", len(changed)) % {
-        "count": len(changed),
-        "status": status.label.lower(),
-    }
-    if len(changed) < len(rows):
-        others = _("The others were so already.")
-        text = f"{text} {others}"
-    model_admin.message_user(request, text, messages.SUCCESS)
+        for row in lock_rows(queryset.model, queryset.values_list("pk", flat=True)):
+            value = find(row)
+            if not model_admin.has_change_permission(request, row):
+                refused.append(str(row))
+            elif value != getattr(row, column):
+                write_column(model_admin, request, row, column, value)
+                changed.append(f"{row}: {value.label if isinstance(value, PluginStatus) else value}")
+    if refused:
+        text = _("You may not change: %(rows)s.") % {"rows": ", ".join(refused[:10])}
+        model_admin.message_user(request, text, messages.ERROR)
+    text = ngettext("%(count)d changed. %(rows)s", "%(count)d changed. %(rows)s", len(changed))
+    level = messages.SUCCESS if changed else messages.INFO
+    model_admin.message_user(request, text % {"count": len(changed), "rows": ", ".join(changed[:10])}, level)
 
 
-@admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as active"))
-def mark_active(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
-    """Make the rows first choice."""
-    _mark(model_admin, request, queryset, PluginStatus.ACTIVE)
+def _make_action(name: str, title: Any, column: str, find: Change) -> Any:
+    @admin.action(permissions=["change"], description=title)
+    def action(model_admin: ModelAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        change_rows(model_admin, request, queryset, column, find)
+
+    action.__name__ = name
+    return action
 
 
-@admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as reserved"))
-def mark_reserved(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
-    """Use the rows only when no active one can be used."""
-    _mark(model_admin, request, queryset, PluginStatus.RESERVED)
+def _shift(step: int) -> Change:
+    """Return the priority that counts, moved by ``step``, within what the column holds."""
+    return lambda row: min(max(getattr(row, "effective_priority", row.priority) + step, LOWEST), HIGHEST)
 
 
-@admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as disabled"))
-def mark_disabled(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
-    """Take the rows out."""
-    _mark(model_admin, request, queryset, PluginStatus.DISABLED)
-
-
-def _shift(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows, step: int) -> None:
-    with changing(router.db_for_write(queryset.model)):
-        # locked, so that of two shifts at once none is lost
-        rows: list[Any] = list(queryset.order_by("pk").select_for_update(of=("self",), no_key=True))
-        for row in rows:
-            inherited = row.priority if isinstance(row, PluginItem) else row.effective_priority
-            row.priority = min(max(inherited + step, LOWEST), HIGHEST)
-            row.save(update_fields=["priority"])
-            model_admin.log_change(request, row, [{"changed": {"fields": ["Priority"]}}])
-    listed = ", ".join(f"{row} {row.priority}" for row in islice(rows, 10))
-    text = ngettext("Priority of %(count)d changed: %(rows)s.", "Priorities of %(count)d changed: %(rows)s.", len(rows))
-    model_admin.message_user(request, text % {"count": len(rows), "rows": listed}, messages.SUCCESS)
-
-
-@admin.action(permissions=["change"], description=gettext_lazy("Raise priority (number minus 1)"))
-def raise_priority(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
-    """Prefer the rows more: lower numbers come first."""
-    _shift(model_admin, request, queryset, -1)
-
-
-@admin.action(permissions=["change"], description=gettext_lazy("Lower priority (number plus 1)"))
-def lower_priority(model_admin: ModelAdmin, request: HttpRequest, queryset: Rows) -> None:
-    """Prefer the rows less."""
-    _shift(model_admin, request, queryset, 1)
-
-
-STATUS_AND_PRIORITY = (mark_active, mark_reserved, mark_disabled, raise_priority, lower_priority)
-"""The bulk actions of items and instances. Each says what it did."""
+STATUS_AND_PRIORITY = (
+    _make_action(
+        "mark_active",
+        gettext_lazy("Mark selected %(verbose_name_plural)s as active"),
+        "status",
+        lambda _row: PluginStatus.ACTIVE,
+    ),
+    _make_action(
+        "mark_reserved",
+        gettext_lazy("Mark selected %(verbose_name_plural)s as reserved"),
+        "status",
+        lambda _row: PluginStatus.RESERVED,
+    ),
+    _make_action(
+        "mark_disabled",
+        gettext_lazy("Mark selected %(verbose_name_plural)s as disabled"),
+        "status",
+        lambda _row: PluginStatus.DISABLED,
+    ),
+    _make_action("raise_priority", gettext_lazy("Raise priority (number minus 1)"), "priority", _shift(-1)),
+    _make_action("lower_priority", gettext_lazy("Lower priority (number plus 1)"), "priority", _shift(1)),
+)
+"""The bulk actions of items and instances."""

@@ -248,7 +248,8 @@ def test_the_result_is_kept(admin_client: Client, checked: Row) -> None:
     CheckedSms.behave = staticmethod(lambda _plugin: None)
     page = post(admin_client, checked, open_change(admin_client, checked)).content.decode()
     assert get_row(checked).last_test_error == ""
-    assert 'title="">Passed</span>' in page
+    assert '"dps-state dps-usable">Usable</span>' in page
+    assert "Tested <time datetime=" in page
     messages = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
     assert messages == ["Tested: failed.", "Tested: passed."]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ def german(settings: Any) -> Iterator[None]:
 
 
 PAGES = [
-    ("plugininstance", "changelist", ["Verwendbar", "Deaktiviert", "wirksame Stufe", "deaktiviert"]),
+    ("plugininstance", "changelist", ["Verwendbar", "Deaktiviert", "letzter Test", "deaktiviert"]),
     ("plugininstance", "add", ["Wählen Sie aus, was konfiguriert werden soll", "Suchen"]),
     ("pluginitem", "changelist", ["Typ und Modul", "Klasse lädt", "Priorität"]),
     ("plugintype", "changelist", ["m Code", "Verwalter"]),
@@ -72,14 +73,14 @@ def test_form(admin_client: Client, items: Items) -> None:
     assert "Jemand anderes hat diese Instanz geändert" in admin_client.post(address, form).content.decode()
 
 
-def test_order_and_its_reasons(admin_client: Client, items: Items) -> None:
-    """The order of selection is German with its reasons; what code is told stays English."""
+def test_reasons(admin_client: Client, items: Items) -> None:
+    """Reasons are German on a page; what code is told stays English."""
     until = timezone.now() + timedelta(hours=1)
-    make_instance(items["twilio"], "cooling", unavailable_until=until)
+    make_instance(items["twilio"], "cooling", unavailable_until=until, last_error="Timeout")
     make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
-    page = admin_client.get(url("change", items["twilio"].plugin_type_id, model="plugintype")).content.decode()
-    assert "Reihenfolge der Auswahl" in page
-    assert f"ausgesetzt bis {until:%Y-%m-%d}" in page
+    page = admin_client.get(url("changelist")).content.decode()
+    assert "Ausgesetzt</span>" in page
+    assert re.search(r"Wieder verwendet <time [^>]*>in 59\xa0Minuten</time>\.", page)
     assert ">deaktiviert<" in page
     reasons = [candidate.reason for candidate in explain_selection("sms", "apps.sms").candidates]
     assert reasons == [f"cooling down until {until:%Y-%m-%d %H:%M:%S %Z}", "disabled"]
@@ -90,11 +91,8 @@ def test_order_and_its_reasons(admin_client: Client, items: Items) -> None:
 def test_history(admin_client: Client, items: Items) -> None:
     """History is stored in English and shown in the reader's language, as Django does."""
     row = make_instance(items["twilio"], priority=1)
-    target = url("order", items["twilio"].plugin_type_id, model="plugintype")
-    form = {f"{row.pk}-mark": "active 1", f"{row.pk}-status": "active", f"{row.pk}-priority": "2"}
-    assert "1 Instanz geändert" in admin_client.post(target, form, follow=True).content.decode()
     data = {"action": "raise_priority", "_selected_action": [str(row.pk)]}
-    admin_client.post(url("changelist"), data)
-    assert get_row(row).priority == 1
-    assert [entry.change_message for entry in LogEntry.objects.all()] == ['[{"changed": {"fields": ["Priority"]}}]'] * 2
+    assert "1 geändert" in admin_client.post(url("changelist"), data, follow=True).content.decode()
+    assert get_row(row).priority == 0
+    assert [entry.change_message for entry in LogEntry.objects.all()] == ['[{"changed": {"fields": ["Priority"]}}]']
     assert "Priorität geändert." in admin_client.get(url("history", row.pk)).content.decode()

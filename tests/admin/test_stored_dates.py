@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from django_plugin_system.admin.shared import show_time
+from django_plugin_system.admin.columns import format_time
 from django_plugin_system.models import PluginInstance, PluginItem
 from tests.admin.helpers import edit_config, get_row, make_user_client, read_form, url
 from tests.admin.sample import CONFIG, SECRET, make_instance
@@ -145,4 +145,4 @@ def test_nobody_guesses_a_secret_by_its_date(admin_client: Client, items: dict[s
 
 def test_a_time_without_a_zone() -> None:
     """In a project without time zones a time is shown as it is stored."""
-    assert show_time(dt.datetime(2026, 1, 2, 15, 4)) == "01/02/2026 3:04 p.m."  # noqa: DTZ001 - that is the point
+    assert format_time(dt.datetime(2026, 1, 2, 15, 4)) == "01/02/2026 3:04 p.m."  # noqa: DTZ001 - that is the point

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from django_plugin_system.models import PluginInstance, PluginStatus
+from django_plugin_system.models import PluginStatus
 from tests.admin.sample import SECRET, SID, make_instance
 from tests.admin.test_choose import register_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Page
-    from pytest_django.live_server_helper import LiveServer
+    from playwright.sync_api import Page
 
     from django_plugin_system.models import PluginItem
 
@@ -100,75 +98,13 @@ def test_no_serious_finding(admin_page: Page, pages: list[str], strict_policy: l
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_refused_forms(
-    admin_page: Page, pages: list[str], items: dict[str, PluginItem], strict_policy: list[str], theme: Any
-) -> None:
-    """The same holds for a form and an order that were refused."""
+def test_refused_forms(admin_page: Page, pages: list[str], strict_policy: list[str], theme: Any) -> None:
+    """The same holds for a form that was refused."""
     admin_page.emulate_media(color_scheme=theme)
     admin_page.goto(pages[2])
     admin_page.get_by_role("button", name="Save", exact=True).click()
     admin_page.locator(".rjf-error-text").first.wait_for()
     assert find_serious(admin_page, strict_policy) == []
-    admin_page.goto(f"{BASE}/plugintype/{items['twilio'].plugin_type_id}/change/")
-    admin_page.get_by_label("Priority: transactional (twilio)").fill("99999")
-    admin_page.get_by_role("button", name="Save the order").click()
-    expect(admin_page.locator(".errornote")).to_contain_text("Nothing was saved")
-    assert find_serious(admin_page, strict_policy) == []
-
-
-def test_order_from_the_keyboard(admin_page: Page, pages: list[str], screenshot: Shoot) -> None:
-    """The order of selection is changed, refused, corrected and saved with keys alone."""
-    page = admin_page
-    page.goto(pages[6])
-    screenshot("order", full_page=True)
-    page.get_by_label("Priority: transactional (twilio)").focus()
-    page.keyboard.type("99999")
-    page.keyboard.press("Enter")
-    expect(page.locator(".errorlist")).to_contain_text("32767")
-    screenshot("order-refused", full_page=True)
-    page.get_by_label("Priority: transactional (twilio)").fill("9")
-    page.get_by_label("Status: transactional (twilio)").focus()
-    page.keyboard.type("Res")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator(".messagelist .success")).to_contain_text("1 instance changed: transactional (twilio).")
-    row = PluginInstance.objects.get(name="transactional")
-    assert (row.status, row.priority) == (PluginStatus.RESERVED, 9)
-    page.get_by_label("Use again now: cooling (twilio)").focus()
-    page.keyboard.press("Space")
-    page.keyboard.press("Enter")
-    expect(page.locator(".dps-order .dps-usable").first).to_have_text("Used")
-    expect(page.locator(".dps-order tbody tr").first).to_contain_text("cooling")
-
-
-def test_order_on_a_telephone(admin_page: Page, pages: list[str], screenshot: Shoot) -> None:
-    """On a narrow screen the table scrolls by itself, and every input can be reached."""
-    admin_page.set_viewport_size({"width": 390, "height": 844})
-    admin_page.goto(pages[6])
-    last = admin_page.get_by_label("Priority: off (twilio)")
-    last.scroll_into_view_if_needed()
-    expect(last).to_be_in_viewport()
-    screenshot("order-narrow", full_page=True)
-
-
-@pytest.mark.usefixtures("items")
-def test_order_without_javascript(browser: Browser, live_server: LiveServer, pages: list[str]) -> None:
-    """Without JavaScript the order can be looked at for one name, and changed."""
-    User.objects.create_superuser("admin", password="admin-password")
-    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    page = context.new_page()
-    page.goto(pages[6])
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill("admin-password")
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_label("Name", exact=True).fill("off")
-    page.get_by_role("button", name="Show").click()
-    expect(page.locator(".dps-order tbody tr")).to_have_count(1)
-    page.get_by_label("Status: off (twilio)").select_option(label="Active")
-    page.get_by_role("button", name="Save the order").click()
-    expect(page.locator(".dps-order tbody tr")).to_contain_text("Used")
-    expect(page.get_by_label("Name", exact=True)).to_have_value("off")
-    context.close()
 
 
 def test_choosing_among_200_items(admin_page: Page, strict_policy: list[str], screenshot: Shoot) -> None:

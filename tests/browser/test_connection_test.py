@@ -78,8 +78,8 @@ def test_a_failure_is_shown_as_text(admin_page: Page, checked: PluginInstance) -
     expect(status).to_contain_text("The test failed: ConnectionError: <img src=x onerror=alert(1)> refused")
     expect(status.locator("img")).to_have_count(0)
     page.reload()
-    expect(page.locator(".field-last_test")).to_contain_text("Failed")
-    expect(page.locator(".field-last_test_error")).to_contain_text("refused by sms.example:443")
+    expect(page.locator(".dps-failing")).to_have_text("Test failed")
+    expect(page.locator(".dps-panel")).to_contain_text("refused by sms.example:443")
 
 
 def test_invalid_values_are_named(admin_page: Page, checked: PluginInstance) -> None:
