@@ -24,18 +24,17 @@ from django_plugin_system.forms.controls import (
     iter_controls,
     show_json,
 )
-from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_placeholder
+from django_plugin_system.forms.markers import MASK_PROBLEM, TypedSecrets, is_placeholder
+from django_plugin_system.forms.placeholders import Placeholders
 from django_plugin_system.forms.read_only import find_changed, has_read_only
-from django_plugin_system.forms.scalars import JsonTextControl, TextControl, hide_texts, holds_mask
+from django_plugin_system.forms.scalars import JsonTextControl, TextControl, holds_mask
 from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
-
-    from django_plugin_system.forms.typed_secrets import TypedSecrets
 
 BLOT = "••••••••"
 """What people who may only look see in the place of a secret."""
@@ -145,10 +144,7 @@ class ConfigBinding:
             return Submission(None, changed=False, form=form)
         if not isinstance(form, dict):
             return _refuse(_("A configuration is a JSON object, in braces."), form)
-        return self._read_changed(self._typed.open(form) if self._typed else form)
-
-    def _read_changed(self, form: dict[str, Any]) -> Submission:
-        reading = Reading(self.plain)
+        reading = Reading(self.plain, typed=self._typed)
         plain = self.control.read(form, reading) if self.generated else _read_text(self.control, form, reading)
         misplaced: list[FieldProblem] = []
         config = self._placeholders.reveal(plain, misplaced)
@@ -184,13 +180,11 @@ class ConfigBinding:
         form = _parse_or_none(text)
         if not isinstance(form, dict):
             return self._redisplay_odd(form, text)
-        form = self._typed.open(form) if self._typed else form
         known = {part for _path, part in walk_json(self.plain) if type(part) in (str, int, float)}
+        reading = Reading(known=known, typed=self._typed)
         if self.generated:  # what was left out stays, so it must not come back empty
-            shown = self.control.redisplay({**self._form, **form}, known)
-        else:
-            shown = _redisplay_text(self.control, form, known) if holds_secret(self.control) else form
-        return show_json(self._typed.seal(shown, form) if self._typed else shown)
+            return show_json(self.control.redisplay({**self._form, **form}, reading))
+        return show_json(_redisplay_text(self.control, form, reading) if holds_secret(self.control) else form)
 
     def _redisplay_odd(self, form: Any, text: str | None) -> str:
         """Return what may be shown of what is no configuration: nothing, where a secret can be in it."""
@@ -312,13 +306,15 @@ def _read_text(control: Control | None, plain: Any, reading: Reading) -> Any:
 
     What was empty before may be so again.
     """
-    is_new = control is not None and control.may_hold_secret() and not is_same(plain, reading.old)
-    if is_new and holds_mask(plain):
-        reading.refuse(MASK_PROBLEM)
+    if control is None or control.may_hold_secret():
+        plain = reading.open(plain)
+        if control and holds_mask(plain) and not is_same(plain, reading.old):
+            reading.refuse(MASK_PROBLEM)
+        return plain
     before = dict(iter_json(reading.old))
 
     def read_part(key: str, part: Any) -> Any:
-        child = control and control.find(key, part)
+        child = control.find(key, part)
         old = before.get(key)
         is_unfilled = part == "" and old != "" and isinstance(plain, dict) and child and _must_be_filled(child)
         return MISSING if is_unfilled else _read_text(child, part, reading.enter(key, old=old))
@@ -331,12 +327,10 @@ def _must_be_filled(control: Control) -> bool:
     return control.is_secret or (isinstance(control, TextControl) and control.label.required)
 
 
-def _redisplay_text(control: Control | None, plain: Any, known: Container[Any]) -> Any:
+def _redisplay_text(control: Control | None, plain: Any, reading: Reading) -> Any:
     """Return typed JSON as it may be shown again: nothing that was typed where a secret or nothing belongs."""
-    if is_reference(plain):
-        return plain
     if control is None or control.may_hold_secret():
-        return hide_texts(plain, known)
-    if isinstance(control, JsonTextControl):
+        return reading.hide(reading.open(plain))
+    if is_reference(plain) or isinstance(control, JsonTextControl):
         return plain
-    return map_json(plain, lambda key, part: _redisplay_text(control.find(key, part), part, known))
+    return map_json(plain, lambda key, part: _redisplay_text(control.find(key, part), part, reading.enter(key)))

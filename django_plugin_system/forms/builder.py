@@ -15,13 +15,20 @@ from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from django_plugin_system.forms.containers import GroupControl, ListControl, PairsControl, TupleControl
+from django_plugin_system.forms.containers import (
+    NOTHING,
+    GroupControl,
+    ListControl,
+    PairsControl,
+    RecursiveControl,
+    TupleControl,
+    VariantsControl,
+)
 from django_plugin_system.forms.controls import MISSING, Control, Label, Text
 from django_plugin_system.forms.scalars import (
     MAX_EXACT,
     BooleanControl,
     ChoiceControl,
-    ConstantControl,
     JsonTextControl,
     NumberControl,
     NumberTextControl,
@@ -30,7 +37,6 @@ from django_plugin_system.forms.scalars import (
     join_texts,
     make_json_text,
 )
-from django_plugin_system.forms.variants import NothingControl, RecursiveControl, VariantsControl
 from django_plugin_system.schema.tree import BoundTo, Kind, Node, Part, Step
 
 if TYPE_CHECKING:
@@ -100,7 +106,7 @@ class Builder:
         elif node.kind is Kind.DICT:
             value = node.get_inner(Step.VALUE)
             control = self.build(value) if value else JsonTextControl()
-            found = None if isinstance(control, JsonTextControl) else PairsControl(label, value=control)
+            found = None if isinstance(control, JsonTextControl) else PairsControl(label, item=control)
         elif node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
             found = TupleControl(label, children=dict(map(self._build_position, node.parts)))
         self._open.remove(identity)
@@ -120,7 +126,7 @@ class Builder:
         extras = None
         if model.model_config.get("extra") == "allow":
             value = self.build(node.extra) if node.extra else JsonTextControl()
-            extras = PairsControl(Label(gettext_lazy("Further values")), value=value)
+            extras = PairsControl(Label(gettext_lazy("Further values")), item=value)
         label = replace(label, title=label.title or own_title)
         group = GroupControl(label, children=children, extras=extras, own_title=own_title)
         if id(node.parts) in self._recursive:
@@ -148,7 +154,7 @@ class Builder:
 def _make_optional(control: Control) -> Control:
     """Put "not set" before a control that has no empty value of its own."""
     inner = replace(control, label=Label(_get_option_title(control), control.label.help_text))
-    return VariantsControl(control.label, nullable=True, options=(NothingControl(), inner))
+    return VariantsControl(control.label, nullable=True, options=(NOTHING, inner))
 
 
 def _get_option_title(control: Control) -> Text:
@@ -166,7 +172,7 @@ def _add_nothing(options: list[Control]) -> tuple[Control, ...]:
     """Make one option stand for None: the text, or else a new first one."""
     if any(option.kind == "string" for option in options):
         return tuple(replace(option, nullable=True) if option.kind == "string" else option for option in options)
-    return (NothingControl(), *options)
+    return (NOTHING, *options)
 
 
 def _get_name(model: type[BaseModel]) -> str:
@@ -217,8 +223,6 @@ def _build_choice(members: tuple[Any, ...], label: Label, *, nullable: bool) -> 
     """Return the control of a Literal's values or an Enum's members; hidden if there is but one."""
     plain = [(_get_choice_title(member), to_jsonable_python(member)) for member in members if member is not None]
     nullable = nullable or len(plain) < len(members)
-    if len(plain) == 1 and not nullable:
-        return ConstantControl(label, value=plain[0][1])
     return ChoiceControl(label, nullable, tuple((title, json.dumps(value)) for title, value in plain))
 
 

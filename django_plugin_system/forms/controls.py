@@ -10,15 +10,16 @@ Three shapes of one value:
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 from django.utils.functional import Promise
 
-from django_plugin_system.config.json_tree import parse_json
+from django_plugin_system.config.json_tree import map_json, parse_json
 from django_plugin_system.config.references import claims_reference, read_reference
 from django_plugin_system.exceptions import FieldProblem, Path
+from django_plugin_system.forms.markers import RETYPE, TypedSecrets, find_marker_problem, is_placeholder
 
 Schema = dict[str, Any]
 """A schema as django-jsonform reads it."""
@@ -66,21 +67,45 @@ class Label:
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a posted value is being read: the plain value that stood there, its form path, the problems so far."""
+    """Where a posted value is being read, or made ready to be shown again."""
 
     old: Any = MISSING
+    """The plain value that stood there."""
     at: Path = ()
+    """Its form path."""
     problems: list[FieldProblem] = field(default_factory=list)
     """With form paths; one list for the whole form."""
+    known: Collection[Any] = ()
+    """The placeholders of stored secrets, and the values that are no secrets."""
+    typed: TypedSecrets | None = None
+    """Hands out what was typed as a secret, and takes it back; without it, it is asked for again."""
 
     def enter(self, *keys: str, old: Any = MISSING) -> Reading:
         """Return the place of a part of the value, which was ``old``."""
-        return Reading(old, (*self.at, *keys), self.problems)
+        return replace(self, old=old, at=(*self.at, *keys))
 
     def refuse(self, message: Text) -> Any:
         """Note that the value cannot be taken; there is none then."""
         self.problems.append(FieldProblem(self.at, str(message)))
         return MISSING
+
+    def open(self, form: Any) -> Any:
+        """Return a posted value with each secret in it that was typed before."""
+        if isinstance(form, str):
+            return self.typed.open(form, self.at) if self.typed else form
+        return map_json(form, lambda key, part: self.enter(key).open(part))
+
+    def hide(self, value: Any) -> Any:
+        """Return JSON that may hold secrets as it may be shown again: no text or number that is not known."""
+        if isinstance(value, (dict, list)):
+            return value if is_reference(value) else map_json(value, lambda key, part: self.enter(key).hide(part))
+        is_harmless = value is None or isinstance(value, bool) or value in self.known
+        return value if is_harmless else self.conceal(value)
+
+    def conceal(self, typed: Any) -> str:
+        """Return what is shown in the place of what was typed as a secret."""
+        is_new = self.typed and not is_placeholder(typed) and not find_marker_problem(typed)
+        return self.typed.seal(typed, self.at) if self.typed and is_new else RETYPE
 
 
 @dataclass(frozen=True)
@@ -158,11 +183,10 @@ class Control:
     def decode(self, form: Any, reading: Reading) -> Any:
         """Return the plain value for a posted one, or MISSING to leave the key out. Never raises.
 
-        What was sent for the value that stood here leaves that exactly as it was, and so does any for a read-only one.
+        What was sent for the value that stood here leaves that exactly as it was.
         """
-        if self.label.read_only or (reading.old is not MISSING and is_same(self.try_encode(reading.old), form)):
-            return reading.old
-        return self.read(form, reading)
+        is_kept = reading.old is not MISSING and is_same(self.try_encode(reading.old), form)
+        return reading.old if is_kept else self.read(form, reading)
 
     def read(self, form: Any, _reading: Reading) -> Any:
         """Return the plain value for a posted one that is new. What pydantic would refuse is passed on to it."""
@@ -173,17 +197,10 @@ class Control:
         """The plain value of a control that was left empty."""
         return None if self.nullable else MISSING
 
-    def redisplay(self, form: Any, _known: Container[Any]) -> Any:
-        """Return ``form``, a posted value, as it may be shown again: in the right shape, without a typed secret.
-
-        ``known`` are the placeholders of stored secrets, and the values that are no secrets.
-        """
+    def redisplay(self, form: Any, _reading: Reading) -> Any:
+        """Return ``form``, a posted value, as it may be shown again: in the right shape, without a typed secret."""
         is_shown = isinstance(form, self.shown) and isinstance(form, bool) == (self.kind == "boolean")
         return form if is_shown else self.blank
-
-    def get_read_only(self, form: Any) -> Any:
-        """Return what is read-only in ``form``, by which an edited entry is known again; ``()`` if nothing is."""
-        return freeze(form) if self.label.read_only else ()
 
     # What is inside
 

@@ -1,4 +1,4 @@
-"""What stands for a stored secret in the browser, and what comes back for it.
+"""Stored secrets in a form: what goes to the browser in the place of each, and what comes back for it.
 
 A placeholder's id is an HMAC of the row and of where the secret is stored in it. It says nothing about the secret, also
 not whether two are equal, and opens nothing in another field or row. Positions in a list and free keys of a dict may
@@ -9,64 +9,24 @@ of the row than it was made from.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from django_plugin_system.config.codec import Kept
 from django_plugin_system.config.json_tree import map_json
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.controls import MISSING, Control, is_reference
+from django_plugin_system.forms.markers import PLACEHOLDER, find_marker_problem, is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-PLACEHOLDER = "[stored secret {}]"
-"""What stands for a stored secret on its way to the browser and back; the id is opaque."""
-
-RETYPE = "[type this secret again]"
-"""What stands for a secret that was typed into a form that was refused; the server never accepts it."""
-
-TYPED = "[typed, not saved yet: {}]"
-"""What stands for such a secret where it can be handed back; see ``typed_secrets``."""
-
-MASK_PROBLEM = gettext_lazy("This is a mask, not a secret. Type the secret itself.")
-
 ANY_KEY = "\x00any key"
 """Stands in a place for a key that operators choose, so that an entry can be renamed; no stored key holds a NUL."""
-
-_ID = re.compile(r"\[stored secret ([0-9a-f]{16})\]\Z")
-_OPENING = PLACEHOLDER.partition("{}")[0]
-_TYPED_OPENING = TYPED.partition("{}")[0]
-_MASK = re.compile(r"[\s*\u2022\u25cf\u2219\u00b7\u2024\u2027\uff0a\u30fb]+\Z")
-
-
-def is_placeholder(text: Any) -> bool:
-    """Say whether ``text`` is a placeholder and nothing else."""
-    return isinstance(text, str) and _ID.match(text) is not None
-
-
-def find_marker_problem(text: Any) -> str | None:
-    """Say why ``text`` cannot be taken as it is, wherever it was typed: it holds a marker of ours and is not one."""
-    if not isinstance(text, str) or is_placeholder(text):
-        return None
-    if RETYPE in text:
-        return _("The form was refused, so what you typed here was not kept. Type the secret again.")
-    if _TYPED_OPENING in text:
-        return _("What was typed before is too old, or not from here. Type the secret again.")
-    if _OPENING in text:
-        return _("Text was added to the stored secret. Empty the field, then type the whole new secret.")
-    return None
-
-
-def is_mask(text: str) -> bool:
-    """Say whether ``text`` consists of the dots or stars that other programs show in the place of a secret."""
-    return bool(_MASK.match(text))
 
 
 @dataclass(frozen=True)
@@ -99,8 +59,8 @@ class Placeholders:
 
     secrets: dict[str, StoredSecret] = field(default_factory=dict, repr=False)
 
-    lookalikes: list[tuple[Path, str]] = field(default_factory=list, repr=False)
-    """Stored texts that are no secrets and only read like a marker of the form, each with its place."""
+    lookalikes: set[tuple[Path, str]] = field(default_factory=set, repr=False)
+    """Stored texts that are no secrets and only read like a marker of the form, each with its path."""
 
     def hide(self, control: Control | None, stored: Any) -> Any:
         """Return stored JSON with each secret replaced by its placeholder.
@@ -117,7 +77,7 @@ class Placeholders:
             opened = self.opened.get(path, MISSING if is_marker(stored) else stored)
             return self._keep(StoredSecret(path, place, titles, stored, opened))
         if is_placeholder(stored) or find_marker_problem(stored):
-            self.lookalikes.append((place, stored))
+            self.lookalikes.add((path, stored))
         free_keys = control is not None and control.has_free_keys
 
         def hide_part(key: str, part: Any) -> Any:
@@ -143,22 +103,15 @@ class Placeholders:
         A secret that did not move stands in the result as it is stored, so that it need not be readable. One that did
         is handed on as one that was kept, not typed.
         """
-        if isinstance(plain, dict):
-            return map_json(plain, lambda key, part: self.reveal(part, problems, (*path, key), (*place, key)))
-        if isinstance(plain, list):
-            return map_json(plain, lambda key, part: self.reveal(part, problems, (*path, key), place))
-        if is_placeholder(plain) or find_marker_problem(plain):
-            return self._reveal_text(plain, problems, path, place)
-        return plain
-
-    def _reveal_text(self, plain: str, problems: list[FieldProblem], path: Path, place: Path) -> Any:
-        secret = self.secrets.get(plain)
+        if isinstance(plain, (dict, list)):
+            enter = (lambda key: (*place, key)) if isinstance(plain, dict) else (lambda _key: place)
+            return map_json(plain, lambda key, part: self.reveal(part, problems, (*path, key), enter(key)))
+        secret = self.secrets.get(plain) if isinstance(plain, str) else None
         problem = _find_problem(secret, path, place) if is_placeholder(plain) else find_marker_problem(plain)
-        if problem and not secret and any(text == plain and _is_at(at, place) for at, text in self.lookalikes):
-            return plain
+        if problem and (secret or (path, plain) not in self.lookalikes):
+            problems.append(FieldProblem(path, problem))
         if problem or secret is None:
-            problems.append(FieldProblem(path, str(problem)))
-            return None
+            return plain
         if secret.path == path and is_marker(secret.stored):
             return secret.stored
         return Kept(secret.opened, was_encrypted=is_marker(secret.stored))
@@ -167,12 +120,9 @@ class Placeholders:
 def _find_problem(secret: StoredSecret | None, path: Path, place: Path) -> str | None:
     if secret is None:
         return _("The secret that was stored here is gone. Type it again.")
-    if not _is_at(secret.place, place):
+    at = tuple(ANY_KEY if kept == ANY_KEY else key for kept, key in zip(secret.place, place, strict=False))
+    if len(place) != len(secret.place) or at != secret.place:
         return _("This secret was stored in another field. Type it again.")
     if secret.opened is MISSING and path != secret.path:
         return _("This secret cannot be read, so it cannot be moved. Type it again.")
     return None
-
-
-def _is_at(kept: Path, place: Path) -> bool:
-    return len(kept) == len(place) and all(one in (ANY_KEY, other) for one, other in zip(kept, place, strict=True))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 
-from django_plugin_system.config.json_tree import map_json, parse_json, walk_json
+from django_plugin_system.config.json_tree import parse_json, walk_json
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.forms.controls import (
     MISSING,
@@ -26,10 +26,7 @@ from django_plugin_system.forms.controls import (
     show_json,
     show_reference,
 )
-from django_plugin_system.forms.placeholders import MASK_PROBLEM, RETYPE, find_marker_problem, is_mask, is_placeholder
-
-if TYPE_CHECKING:
-    from collections.abc import Container
+from django_plugin_system.forms.markers import MASK_PROBLEM, find_marker_problem, is_mask, is_placeholder
 
 MAX_EXACT = 2**53 - 1
 """The largest whole number that a browser does not round."""
@@ -162,87 +159,69 @@ class BooleanControl(Control):
 
 @dataclass(frozen=True)
 class ChoiceControl(Control):
-    """A choice of constants. The form value is the constant's JSON text, so that ``1``, ``"1"`` and null stay apart."""
+    """A choice of constants; hidden if there is but one.
+
+    The form value is the constant's JSON text, so that ``1``, ``"1"`` and null stay apart.
+    """
 
     choices: tuple[tuple[Text, str], ...] = ()
     """Title and JSON text of each choice."""
 
     def describe(self, seen: Seen) -> Schema:
         """List the choices, with one for None where the value is optional."""
+        if self.is_constant:
+            return {"const": self.blank, "type": "string", "widget": "hidden", "title": str(self.label.title)}
         choices = [{"title": str(title), "value": text} for title, text in self._get_all()]
         return {**super().describe(seen), "choices": choices}
 
     def _get_all(self) -> tuple[tuple[Text, str], ...]:
         return ((_("Not set"), "null"), *self.choices) if self.nullable else self.choices
 
-    def _is_choice(self, form: Any) -> bool:
-        return any(form == text for _title, text in self._get_all())
+    @property
+    def is_constant(self) -> bool:
+        """Whether there is only one value."""
+        return len(self._get_all()) == 1
 
     @property
     def blank(self) -> str:
-        """That nothing is set, or nothing at all."""
-        return "null" if self.nullable else ""
+        """The constant; else that nothing is set, or nothing at all."""
+        return self._get_all()[0][1] if self.nullable or self.is_constant else ""
+
+    def find_text(self, form: Any) -> str | None:
+        """Return the JSON text of the choice that was sent; a person without JavaScript may have typed the value."""
+        texts = (form, json.dumps(form))
+        return next((text for text in texts if any(text == choice for _title, choice in self._get_all())), None)
 
     def encode(self, plain: Any) -> str:
         """Show the choice with this value."""
         text = json.dumps(plain)
-        if not self._is_choice(text):
+        if self.find_text(text) is None:
             raise UnfitError
         return text
 
     def adapt(self, plain: Any) -> Control:
         """Add a stored value that is no choice any more, so that the browser does not drop it."""
         text = json.dumps(plain)
-        if self._is_choice(text) or not isinstance(plain, (str, int, float)):
+        if self.find_text(text) or not isinstance(plain, (str, int, float)):
             return super().adapt(plain)
         title = _("%(value)s (not a choice any more)") % {"value": plain}
         return replace(self, choices=(*self.choices, (title, text)))
 
     def read(self, form: Any, reading: Reading) -> Any:
-        """Read the JSON text of a choice."""
+        """Read the JSON text of a choice; nothing is the only one there is."""
         if form in ("", None):
-            return self.empty
-        text = self._find_text(form)
+            return json.loads(self.blank) if self.is_constant else self.empty
+        text = self.find_text(form)
         return reading.refuse(_("Choose one of the values offered.")) if text is None else json.loads(text)
 
-    def _find_text(self, form: Any) -> str | None:
-        """Return the JSON text of the choice that was sent; a person without JavaScript may have typed the value."""
-        texts = (form, json.dumps(form))
-        return next((text for text in texts if isinstance(text, str) and self._is_choice(text)), None)
-
-    def redisplay(self, form: Any, _known: Container[Any]) -> str:
+    def redisplay(self, form: Any, _reading: Reading) -> str:
         """Show the choice again if it is one."""
-        return self._find_text(form) or self.blank
+        return self.find_text(form) or self.blank
 
 
-@dataclass(frozen=True)
-class ConstantControl(Control):
-    """The one value a field can have; drawn as a hidden input."""
-
-    shown: ClassVar[tuple[type, ...]] = ()
-
-    value: Any = None
-
-    def describe(self, _seen: Seen) -> Schema:
-        """Let the browser fill the constant in."""
-        return {"const": self.value, "widget": "hidden", "title": str(self.label.title)}
-
-    @property
-    def blank(self) -> Any:
-        """The constant."""
-        return self.value
-
-    def encode(self, plain: Any) -> Any:
-        """Show nothing but the constant."""
-        if type(plain) is not type(self.value) or plain != self.value:
-            raise UnfitError
-        return plain
-
-    def read(self, form: Any, reading: Reading) -> Any:
-        """Read the constant, also where nothing was posted; a person without JavaScript may have typed another."""
-        if form not in (None, "") and str(form) != str(self.value):
-            return reading.refuse(_("The form sent a value of no type that is possible here."))
-        return self.value
+def is_constant(control: Control | None) -> bool:
+    """Say whether there is but one value that ``control`` can have."""
+    return isinstance(control, ChoiceControl) and control.is_constant
 
 
 @dataclass(frozen=True)
@@ -277,6 +256,7 @@ class SecretControl(Control):
         """Pass on placeholders (keep) and text (replace); read an empty text as clear."""
         if form in ("", None):
             return self.empty
+        form = reading.open(form)
         if not isinstance(form, str):
             return reading.refuse(_("A secret must be typed as text."))
         if kept := form if is_placeholder(form) else read_typed(form):
@@ -288,12 +268,12 @@ class SecretControl(Control):
         except ValueError:
             return reading.refuse(_("This secret is not a plain text: type it as JSON."))
 
-    def redisplay(self, form: Any, known: Container[Any]) -> str:
-        """Show a placeholder or a reference again; ask for anything else to be typed again."""
-        if form in ("", None):
-            return ""
-        is_kept = is_placeholder(form) and form in known
-        return str(form) if is_kept or is_reference(read_typed(form)) else RETYPE
+    def redisplay(self, form: Any, reading: Reading) -> Any:
+        """Show a placeholder or a reference again; anything else encrypted, or ask for it to be typed again."""
+        given = reading.open(form)
+        if given in ("", None) or is_reference(read_typed(given)) or (is_placeholder(given) and given in reading.known):
+            return given or ""
+        return reading.conceal(given)
 
 
 @dataclass(frozen=True)
@@ -324,17 +304,18 @@ class JsonTextControl(Control):
             plain = parse_json(form) if isinstance(form, str) else form
         except ValueError as error:
             return reading.refuse(_("This is not valid JSON: %(reason)s.") % {"reason": error})
-        if self.secret_inside and holds_mask(plain):
-            return reading.refuse(MASK_PROBLEM)
-        return plain
+        if not self.secret_inside:
+            return plain
+        plain = reading.open(plain)
+        return reading.refuse(MASK_PROBLEM) if holds_mask(plain) else plain
 
-    def redisplay(self, form: Any, known: Container[Any]) -> str:
-        """Show the text again; where it may hold a secret, without anything that is not a known placeholder."""
+    def redisplay(self, form: Any, reading: Reading) -> str:
+        """Show the text again; where it may hold a secret, without anything that is not known."""
         text = form if isinstance(form, str) else show_json(form)
         if not self.secret_inside:
             return text
         try:
-            return show_json(hide_texts(parse_json(text), known))
+            return show_json(reading.hide(reading.open(parse_json(text))))
         except ValueError:
             return ""
 
@@ -347,13 +328,6 @@ def make_json_text(label: Label, nullable: bool, secret_inside: bool) -> JsonTex
 def join_texts(text: Text, hint: str) -> str:
     """Return a help text with a hint behind it."""
     return f"{text} {hint}" if text else hint
-
-
-def hide_texts(value: Any, known: Container[Any]) -> Any:
-    """Return JSON with every text and number that is not in ``known`` replaced by a request to type it again."""
-    if isinstance(value, (dict, list)):
-        return value if is_reference(value) else map_json(value, lambda _key, part: hide_texts(part, known))
-    return value if value is None or isinstance(value, bool) or value in known else RETYPE
 
 
 def holds_mask(value: Any) -> bool:

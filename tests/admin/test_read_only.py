@@ -171,9 +171,9 @@ def test_entries_of_a_form_keep_what_is_theirs(admin_client: Client, locked: Plu
     form = open_change(admin_client, locked)
     config = json.loads(form["config"])
     _first, second = config["servers"]
-    added = {"url": EVIL, "note": "new", "token": "new"}
+    added = {"url": "https://default", "note": "new", "token": "new"}
     entries = [{"key": "new", "value": added}, {"key": "y", "value": {**config["named"][0]["value"], "note": "n"}}]
-    sent = edit_config(form, endpoint=EVIL, servers=[{**second, "note": "n"}, added], named=entries)
+    sent = edit_config(form, servers=[{**second, "note": "n"}, added], named=entries)
     assert admin_client.post(url("change", locked.pk), sent).status_code == 302
     kept = get_row(locked).load_config()
     assert kept.endpoint == "https://stored"
@@ -182,3 +182,14 @@ def test_entries_of_a_form_keep_what_is_theirs(admin_client: Client, locked: Plu
         ("https://default", "new"),
     ]
     assert {key: one.url for key, one in kept.named.items()} == {"new": "https://default", "y": "https://x"}
+
+
+def test_a_forged_form_changes_nothing_read_only(admin_client: Client, locked: PluginInstance) -> None:
+    """The form that the browser draws does not let one edit such a field; a program that posts one is refused."""
+    form = open_change(admin_client, locked)
+    config = json.loads(form["config"])
+    servers = [config["servers"][0], {**config["servers"][1], "url": EVIL}]
+    for values in ({"endpoint": EVIL}, {"servers": servers}, {"key": "typed"}):
+        response = admin_client.post(url("change", locked.pk), edit_config(form, **values))
+        assert "read-only" in str(response.context["adminform"].form.errors["config"])
+    assert get_row(locked).config == locked.config

@@ -90,13 +90,8 @@ def test_required_fields_are_marked() -> None:
 
 
 def test_read_only_field() -> None:
-    """What is posted for a read-only field is ignored: a stored value stays, a new one is the default."""
-    info = Field(default="d", json_schema_extra={"readOnly": True})
-    schema = make_schema(str, info)
-    assert describe(str, info)["readonly"] is True
-    binding = bind(schema, {"value": "stored"})
-    assert binding.control.read({"value": "forged"}, Reading(binding.plain)) == {"value": "stored"}
-    assert edit(bind(schema), value="forged").config == {}
+    """The renderer is told that a field is only shown."""
+    assert describe(str, Field(default="d", json_schema_extra={"readOnly": True}))["readonly"] is True
 
 
 def test_defaults() -> None:
@@ -402,19 +397,3 @@ def test_controls_must_say_how_they_carry_values() -> None:
     control = Control()
     with pytest.raises(NotImplementedError):
         control.encode(1)
-
-
-def test_entries_with_read_only_fields_are_told_by_them() -> None:
-    """Also in a model inside itself: an entry that was edited and moved keeps its own value, a new one has none."""
-
-    class Tree(BaseModel):
-        fixed: str = Field(default="d", json_schema_extra={"readOnly": True})
-        note: str = ""
-        inner: list[Tree] = []
-
-    binding = bind(make_schema(Tree), {"value": {"inner": [{"fixed": "a"}, {"fixed": "b"}]}})
-    form = get_form(binding)["value"]
-    _first, second = form["inner"]
-    posted = edit(binding, value={**form, "inner": [{**second, "note": "n"}, {**second, "fixed": "forged"}]})
-    assert posted.config is not None
-    assert [entry.get("fixed") for entry in posted.config["value"]["inner"]] == ["b", None]

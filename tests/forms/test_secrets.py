@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretSt
 
 from django_plugin_system.config.codec import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
-from django_plugin_system.forms.placeholders import RETYPE
+from django_plugin_system.forms.markers import RETYPE
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.form_models import Account, Typed
 from tests.shapes.table import MARKER
