@@ -43,7 +43,7 @@ from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
-from django_plugin_system.forms.markers import TypedSecrets
+from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.secret_dates import get_dates, note_typed

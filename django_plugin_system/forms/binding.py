@@ -10,31 +10,30 @@ from django.utils.translation import gettext as _
 from django_plugin_system.config.json_tree import is_deep, iter_json, map_json, parse_json, walk_json
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
 from django_plugin_system.forms.builder import Builder
-from django_plugin_system.forms.containers import GroupControl, PairsControl, TupleControl
+from django_plugin_system.forms.containers import GroupControl
 from django_plugin_system.forms.controls import (
-    JOIN,
-    MISSING,
     Control,
+    Label,
     Reading,
     Schema,
     UnfitError,
-    holds_secret,
     is_reference,
     is_same,
-    iter_controls,
     show_json,
 )
-from django_plugin_system.forms.markers import MASK_PROBLEM, TypedSecrets, is_placeholder
-from django_plugin_system.forms.placeholders import Placeholders
+from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, map_present
 from django_plugin_system.forms.read_only import find_changed, has_read_only
-from django_plugin_system.forms.scalars import JsonTextControl, TextControl, holds_mask
+from django_plugin_system.forms.scalars import JsonTextControl, TextControl, holds_mask, may_be_secret
 from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
+from django_plugin_system.schema.values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
+
+    from django_plugin_system.forms.placeholders import TypedSecrets
 
 BLOT = "••••••••"
 """What people who may only look see in the place of a secret."""
@@ -101,7 +100,7 @@ class ConfigBinding:
         except UnfitError:
             self.control, self.generated = control, False
         if not self.generated:
-            self._form = {**_outline(self.control), **self.plain} if self.is_new else self.plain
+            self._form = {**(_outline(self.control) or {}), **self.plain} if self.is_new else self.plain
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.plain)} fields>"
@@ -116,10 +115,6 @@ class ConfigBinding:
         schema.pop("title", None)
         definitions = {name: model.describe(None) for name, model in self._models.items()}
         return {**schema, "$defs": definitions} if definitions else schema
-
-    def get_secret_paths(self) -> list[str]:
-        """Return the form paths at which secrets are typed, joined; ``*`` stands for any position."""
-        return sorted({JOIN.join(path) for path, control in iter_controls(self.control) if control.is_secret})
 
     def get_stored_secrets(self) -> dict[Path, tuple[str, str]]:
         """Return the title and the placeholder of each stored secret, by the path it is stored at."""
@@ -149,13 +144,10 @@ class ConfigBinding:
         misplaced: list[FieldProblem] = []
         config = self._placeholders.reveal(plain, misplaced)
         problems = (*reading.problems, *self.to_form_paths(misplaced, form))
-        titles = tuple(self._iter_changed_titles(plain))
+        old, keys = self.plain, {**self.plain, **plain}
+        changed = [key for key in keys if not is_same(old.get(key, MISSING), plain.get(key, MISSING))]
+        titles = tuple(self.get_title((key,)) for key in changed)
         return Submission(None if problems else config, problems, changed_fields=titles, form=form)
-
-    def _iter_changed_titles(self, plain: Any) -> Iterable[str]:
-        for key in {**self.plain, **plain}:
-            if not is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
-                yield from _find_titles(self.control, (key,)) or [key]
 
     def check_read_only(self, config: Mapping[str, Any], row: Any) -> None:
         """Check that ``config``, which was set in ``row``, changes nothing that the form only shows.
@@ -184,11 +176,11 @@ class ConfigBinding:
         reading = Reading(known=known, typed=self._typed)
         if self.generated:  # what was left out stays, so it must not come back empty
             return show_json(self.control.redisplay({**self._form, **form}, reading))
-        return show_json(_redisplay_text(self.control, form, reading) if holds_secret(self.control) else form)
+        return show_json(_redisplay_text(self.control, form, reading) if self.control.label.holds_secret else form)
 
     def _redisplay_odd(self, form: Any, text: str | None) -> str:
         """Return what may be shown of what is no configuration: nothing, where a secret can be in it."""
-        if self.generated or not text or holds_secret(self.control):
+        if self.generated or not text or self.control.label.holds_secret:
             return self.get_text()
         return text if form is None else show_json(form)
 
@@ -202,20 +194,12 @@ def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
     try:
         return builder.build(get_tree(schema)), builder.models
     except Exception:  # noqa: BLE001 - the types, defaults and hooks of a foreign model; JSON text serves for any
-        return JsonTextControl(secret_inside=True), {}
+        return JsonTextControl(Label(holds_secret=True)), {}
 
 
 def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """Return a stored configuration without its secrets: what a copy of the row may start with."""
-
-    def drop(plain: Any) -> Any:
-        if isinstance(plain, dict):
-            return {key: drop(value) for key, value in plain.items() if not is_placeholder(value)}
-        if isinstance(plain, list):
-            return [drop(value) for value in plain if not is_placeholder(value)]
-        return plain
-
-    dropped: dict[str, Any] = drop(_hide(stored, schema))
+    dropped: dict[str, Any] = _hide(stored, schema, MISSING)
     return dropped
 
 
@@ -224,17 +208,14 @@ def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> 
 
     ``schema`` finds secrets that are not encrypted yet.
     """
-
-    def blot(plain: Any) -> Any:
-        return BLOT if is_placeholder(plain) else map_json(plain, lambda _key, part: blot(part))
-
-    return TOO_DEEP if is_deep(dict(stored)) else show_json(blot(_hide(stored, schema)))
+    return TOO_DEEP if is_deep(dict(stored)) else show_json(_hide(stored, schema, BLOT))
 
 
-def _hide(stored: Mapping[str, Any], schema: type[BaseModel] | None) -> Any:
+def _hide(stored: Mapping[str, Any], schema: type[BaseModel] | None, instead: Any) -> Any:
     if schema is None:
-        return Placeholders().hide(None, dict(stored))
-    return Placeholders(declared=_find_declared(schema, stored)).hide(_build(schema)[0], dict(stored))
+        return Placeholders(instead=instead).hide(None, dict(stored))
+    declared = _find_declared(schema, stored)
+    return Placeholders(declared=declared, instead=instead).hide(_build(schema)[0], dict(stored))
 
 
 def _find_declared(schema: type[BaseModel], stored: Mapping[str, Any]) -> set[Path]:
@@ -289,15 +270,12 @@ def _matches(key: str, part: str) -> bool:
 
 def _outline(control: Control) -> Any:
     """Return what the text of a new configuration starts with: every field with its default, or empty."""
-    fields = {name: _outline_field(child) for name, child in getattr(control, "children", {}).items()}
-    return list(fields.values()) if isinstance(control, TupleControl) else fields
-
-
-def _outline_field(control: Control) -> Any:
-    if control.label.default is not MISSING and not holds_secret(control):
+    if control.label.default is not MISSING and not control.label.holds_secret:
         return control.label.default
-    if isinstance(control, (GroupControl, PairsControl)):
-        return _outline(control)
+    if isinstance(control, GroupControl):
+        return control.unfold({name: _outline(child) for name, child in control.children.items()})
+    if control.has_free_keys:
+        return {}
     return None if control.nullable else _EMPTY.get(control.kind)
 
 
@@ -306,30 +284,28 @@ def _read_text(control: Control | None, plain: Any, reading: Reading) -> Any:
 
     What was empty before may be so again.
     """
-    if control is None or control.may_hold_secret():
+    if control is None or may_be_secret(control):
         plain = reading.open(plain)
-        if control and holds_mask(plain) and not is_same(plain, reading.old):
-            reading.refuse(MASK_PROBLEM)
-        return plain
+        is_mask = control and holds_mask(plain) and not is_same(plain, reading.old)
+        return reading.refuse(MASK_PROBLEM) if is_mask else plain
     before = dict(iter_json(reading.old))
 
     def read_part(key: str, part: Any) -> Any:
         child = control.find(key, part)
         old = before.get(key)
-        is_unfilled = part == "" and old != "" and isinstance(plain, dict) and child and _must_be_filled(child)
+        is_unfilled = part == "" and old != "" and isinstance(plain, dict) and _must_be_filled(child)
         return MISSING if is_unfilled else _read_text(child, part, reading.enter(key, old=old))
 
-    read = map_json(plain, read_part)
-    return {key: part for key, part in read.items() if part is not MISSING} if isinstance(read, dict) else read
+    return map_present(plain, read_part)
 
 
-def _must_be_filled(control: Control) -> bool:
-    return control.is_secret or (isinstance(control, TextControl) and control.label.required)
+def _must_be_filled(control: Control | None) -> bool:
+    return control is not None and (control.is_secret or (isinstance(control, TextControl) and control.label.required))
 
 
 def _redisplay_text(control: Control | None, plain: Any, reading: Reading) -> Any:
     """Return typed JSON as it may be shown again: nothing that was typed where a secret or nothing belongs."""
-    if control is None or control.may_hold_secret():
+    if control is None or may_be_secret(control):
         return reading.hide(reading.open(plain))
     if is_reference(plain) or isinstance(control, JsonTextControl):
         return plain

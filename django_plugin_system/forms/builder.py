@@ -5,39 +5,41 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typing_extensions
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from django_plugin_system.forms.containers import (
+    EXTRAS,
     NOTHING,
+    VARIANT,
     GroupControl,
     ListControl,
     PairsControl,
-    RecursiveControl,
     TupleControl,
     VariantsControl,
 )
-from django_plugin_system.forms.controls import MISSING, Control, Label, Text
+from django_plugin_system.forms.controls import Control, Label, Text
 from django_plugin_system.forms.scalars import (
-    MAX_EXACT,
-    BooleanControl,
     ChoiceControl,
     JsonTextControl,
-    NumberControl,
     NumberTextControl,
     SecretControl,
     TextControl,
+    build_choice,
+    build_value,
+    get_json_schema,
+    humanize,
     join_texts,
     make_json_text,
 )
-from django_plugin_system.schema.tree import BoundTo, Kind, Node, Part, Step
+from django_plugin_system.schema.tree import BoundTo, Kind, Node, Part, Step, iter_nodes
+from django_plugin_system.schema.values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +51,6 @@ _TITLES = {
     "boolean": gettext_lazy("Yes or no"),
     "array": gettext_lazy("List"),
 }
-_YES_NO = ((gettext_lazy("Yes"), "true"), (gettext_lazy("No"), "false"))
 
 
 @dataclass
@@ -59,8 +60,8 @@ class Builder:
     models: dict[str, GroupControl] = field(default_factory=dict)
     """The control of every model that stands inside itself, by its name in the form's definitions."""
 
-    _open: set[int] = field(default_factory=set)
-    """What is being built, by the identity of its parts: nodes of the same type share them."""
+    _open: dict[int, dict[str, Control]] = field(default_factory=dict)
+    """The children of what is being built, by the identity of its parts: nodes of the same type share them."""
     _recursive: set[int] = field(default_factory=set)
     """What stands inside itself."""
 
@@ -79,15 +80,15 @@ class Builder:
             structured = get_json_schema(node.annotation).get("type") != "string"
             return SecretControl(_add_bound_hint(label, metadata), nullable, structured=structured)
         if node.kind is Kind.CHOICE:
-            return _build_choice(node.choices, label, nullable=nullable)
+            return build_choice(node.choices, label, nullable=nullable)
         if node.kind is Kind.VALUE:
-            return _build_value(node.annotation, label, metadata, nullable=nullable, in_union=in_union)
+            return build_value(node.annotation, label, metadata, nullable=nullable, in_union=in_union)
         if node.kind is Kind.UNION:
             found = self._build_union(node, label, metadata, nullable=nullable)
         else:
             found = self._build_container(node, label, metadata)
             found = _make_optional(found) if found is not None and nullable else found
-        return found or make_json_text(label, nullable, node.holds_secret or node.kind is Kind.UNKNOWN)
+        return found or make_json_text(label, nullable=nullable)
 
     def _build_container(self, node: Node, label: Label, metadata: tuple[Any, ...]) -> Control | None:
         """Return the control of a model, list, dict or tuple; None where only JSON text can show it."""
@@ -95,8 +96,8 @@ class Builder:
         identity = id(node.parts)
         if identity in self._open:
             self._recursive.add(identity)
-            return self._refer(node.annotation, label) if is_model else None
-        self._open.add(identity)
+            return self._make_group(node, label, definition=_get_name(node.annotation)) if is_model else None
+        self._open[identity] = {}
         found: Control | None = None
         if is_model:
             found = self._build_model(node, label)
@@ -109,28 +110,29 @@ class Builder:
             found = None if isinstance(control, JsonTextControl) else PairsControl(label, item=control)
         elif node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
             found = TupleControl(label, children=dict(map(self._build_position, node.parts)))
-        self._open.remove(identity)
+        del self._open[identity]
         return found if is_model or identity not in self._recursive else None
-
-    def _refer(self, model: type[BaseModel], label: Label) -> Control:
-        return RecursiveControl(label, name=_get_name(model), own_title=get_model_title(model), models=self.models)
 
     def _build_position(self, part: Part) -> tuple[str, Control]:
         control = self.build(part.node)
         title = control.label.title or _("Item %(number)d") % {"number": int(part.name) + 1}
         return f"item_{part.name}", replace(control, label=replace(control.label, title=title))
 
+    def _make_group(self, node: Node, label: Label, definition: str = "") -> GroupControl:
+        own_title = get_model_title(node.annotation)
+        label = replace(label, title=label.title or own_title)
+        return GroupControl(label, children=self._open[id(node.parts)], own_title=own_title, definition=definition)
+
     def _build_model(self, node: Node, label: Label) -> Control:
-        model, own_title = node.annotation, get_model_title(node.annotation)
-        children = {name: self.build(part.node, make_label(part)) for name, part in node.fields.items()}
-        extras = None
+        group, model = self._make_group(node, label), node.annotation
+        children = self._open[id(node.parts)]
+        children |= {name: self.build(part.node, make_label(part)) for name, part in node.fields.items()}
         if model.model_config.get("extra") == "allow":
             value = self.build(node.extra) if node.extra else JsonTextControl()
-            extras = PairsControl(Label(gettext_lazy("Further values")), item=value)
-        label = replace(label, title=label.title or own_title)
-        group = GroupControl(label, children=children, extras=extras, own_title=own_title)
+            children[EXTRAS] = PairsControl(Label(gettext_lazy("Further values")), item=value)
         if id(node.parts) in self._recursive:
-            self.models[_get_name(model)] = replace(group, label=Label(own_title))
+            own = Label(group.own_title, holds_secret=label.holds_secret)
+            self.models[_get_name(model)] = replace(group, label=own)
         return group
 
     def _build_union(self, node: Node, label: Label, metadata: tuple[Any, ...], *, nullable: bool) -> Control | None:
@@ -141,8 +143,13 @@ class Builder:
             inner = _complete(Label(help_text=label.help_text), member)
             control = self._build(member, inner, nullable=False, around=metadata, in_union=True)
             option = replace(control, label=replace(control.label, title=_get_option_title(control)))
-            options.append(replace(option, variant=str(index)) if isinstance(option, GroupControl) else option)
-        options.sort(key=lambda option: option.is_recursive)  # a new form starts with the first, and must end there
+            if isinstance(option, GroupControl) and not option.definition:
+                mark = ChoiceControl(choices=(("", str(index)),))
+                option = replace(option, children={VARIANT: mark, **option.children})
+            options.append(option)
+        options.sort(
+            key=lambda option: getattr(option, "definition", "")
+        )  # a new form starts with the first: it must end
         if not _is_unambiguous(options):
             return None
         return VariantsControl(label, nullable, _add_nothing(options) if nullable else tuple(options))
@@ -153,12 +160,13 @@ class Builder:
 
 def _make_optional(control: Control) -> Control:
     """Put "not set" before a control that has no empty value of its own."""
-    inner = replace(control, label=Label(_get_option_title(control), control.label.help_text))
+    label = replace(control.label, title=_get_option_title(control), default=MISSING)
+    inner = replace(control, label=label)
     return VariantsControl(control.label, nullable=True, options=(NOTHING, inner))
 
 
 def _get_option_title(control: Control) -> Text:
-    own_title = control.own_title if isinstance(control, (GroupControl, RecursiveControl)) else ""
+    own_title = control.own_title if isinstance(control, GroupControl) else ""
     return own_title or _TITLES.get(control.kind, gettext_lazy("Values"))
 
 
@@ -184,62 +192,7 @@ def _get_limit(metadata: tuple[Any, ...]) -> int | None:
     return next((limit for limit in limits if isinstance(limit, int)), None)
 
 
-# Single values, by the JSON that pydantic writes for them
-
-
-def get_json_schema(annotation: Any, metadata: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """Return the JSON schema of what pydantic writes for a type; empty if it cannot say."""
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(annotation, *metadata)] if metadata else annotation)
-        return adapter.json_schema(mode="serialization")
-    except Exception:  # noqa: BLE001 - any type of an author's, with any hook
-        return {}
-
-
-def _build_value(
-    annotation: Any, label: Label, metadata: tuple[Any, ...], *, nullable: bool, in_union: bool
-) -> Control:
-    """Return the control of a single value. ``in_union`` asks for one that the browser can tell from a text."""
-    schema = get_json_schema(annotation, metadata)
-    kind = "" if "enum" in schema or "const" in schema else schema.get("type")
-    if kind == "string":
-        may_be_empty = any(base in (str, bytes) for base in getattr(annotation, "__mro__", ()))
-        return TextControl(label, nullable, may_be_empty)
-    if kind == "boolean":
-        return ChoiceControl(label, nullable, _YES_NO) if nullable else BooleanControl(label)
-    if kind not in {"integer", "number"}:
-        return JsonTextControl(label, nullable)
-    whole = kind == "integer"
-    minimum = schema.get("minimum", schema.get("exclusiveMinimum"))
-    maximum = schema.get("maximum", schema.get("exclusiveMaximum"))
-    bounded = all(bound is not None and abs(bound) <= MAX_EXACT for bound in (minimum, maximum))
-    if whole and not bounded and not in_union:
-        return NumberTextControl(label, nullable)
-    bounds = {"minimum": schema.get("minimum"), "maximum": schema.get("maximum")}
-    return NumberControl(label, nullable, whole=whole and not in_union, **bounds)
-
-
-def _build_choice(members: tuple[Any, ...], label: Label, *, nullable: bool) -> Control:
-    """Return the control of a Literal's values or an Enum's members; hidden if there is but one."""
-    plain = [(_get_choice_title(member), to_jsonable_python(member)) for member in members if member is not None]
-    nullable = nullable or len(plain) < len(members)
-    return ChoiceControl(label, nullable, tuple((title, json.dumps(value)) for title, value in plain))
-
-
-def _get_choice_title(member: Any) -> str:
-    if not isinstance(member, Enum):
-        return str(member)
-    title = getattr(member, "label", None) or member.value
-    return str(title) if isinstance(title, str) else humanize(member.name.lower())
-
-
 # How a field presents itself
-
-
-def humanize(name: str) -> str:
-    """Return a field's name as a title: ``account_sid`` as ``Account sid``."""
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
 
 
 def get_model_title(model: type[BaseModel]) -> str:
@@ -283,10 +236,9 @@ def is_read_only(part: Part) -> bool:
 def _complete(label: Label, node: Node) -> Label:
     """Return ``label`` with what each ``Field(...)`` around the type adds to it."""
     for info in node.infos:
-        label = replace(
-            label, title=label.title or info.title or "", help_text=label.help_text or info.description or ""
-        )
-    return label
+        title, help_text = label.title or info.title or "", label.help_text or info.description or ""
+        label = replace(label, title=title, help_text=help_text)
+    return replace(label, holds_secret=any(part.is_secret or part.kind is Kind.UNKNOWN for part in iter_nodes(node)))
 
 
 def _add_bound_hint(label: Label, metadata: Iterable[Any]) -> Label:

@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy
 
 from django_plugin_system.config.json_tree import iter_json
 from django_plugin_system.forms.controls import (
-    MISSING,
     Control,
     Label,
     Reading,
@@ -22,6 +21,7 @@ from django_plugin_system.forms.controls import (
     is_reference,
 )
 from django_plugin_system.forms.scalars import ChoiceControl, TextControl, adapt_or_fall_back, is_constant
+from django_plugin_system.schema.values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -106,9 +106,9 @@ class ListControl(Container):
         """List the items."""
         return [form for _key, form in parts]
 
-    def encode(self, plain: Any) -> Any:
-        """Show each item."""
-        if not isinstance(plain, self.stored) or is_reference(plain):
+    def show(self, plain: Any) -> Any:
+        """Show each item, in the stored order."""
+        if not isinstance(plain, self.stored) or (self.has_free_keys and "" in plain):
             raise UnfitError
         return self.join((key, self.item.encode(part)) for key, part in iter_json(plain))
 
@@ -116,7 +116,8 @@ class ListControl(Container):
         """Read each item; one that only moved stays exactly as it was."""
         if form not in ("", None) and not isinstance(form, (list, self.stored)):
             return reading.refuse(_("The form did not send a list."))
-        return [plain for _key, plain in self._iter_read(form, reading)]
+        parts = self._iter_read(form, reading)
+        return dict(parts) if self.has_free_keys else [plain for _key, plain in parts]
 
     def _iter_read(self, form: Any, reading: Reading) -> Iterator[tuple[str, Any]]:
         stored = dict(iter_json(reading.old))
@@ -167,12 +168,6 @@ class PairsControl(ListControl):
         """List the entries."""
         return [{"key": key, "value": form} for key, form in parts]
 
-    def encode(self, plain: Any) -> Any:
-        """Show each entry, in the stored order."""
-        if isinstance(plain, dict) and "" in plain:
-            raise UnfitError
-        return super().encode(plain)
-
     def _iter_read(self, form: Any, reading: Reading) -> Iterator[tuple[str, Any]]:
         known: set[str] = set()
         for slot in self.split(form):
@@ -182,10 +177,6 @@ class PairsControl(ListControl):
             known.add(slot.key)
         return super()._iter_read(form, reading)
 
-    def read(self, form: Any, reading: Reading) -> Any:
-        """Read each entry; refuse empty keys and keys that stand twice."""
-        return dict(self._iter_read(form, reading))
-
     def iter_children(self) -> Iterable[tuple[Path, Control]]:
         """Yield the controls of an entry under their places in the form."""
         return [(("*", "key"), TextControl()), (("*", "value"), self.item)]
@@ -193,116 +184,118 @@ class PairsControl(ListControl):
 
 @dataclass(frozen=True)
 class GroupControl(Container):
-    """A model: one control for each field."""
+    """A model: one control for each field. A model that holds itself shares its children with those inside."""
 
     kind: ClassVar[str] = "object"
+    prefix: ClassVar[str] = ""
+    """What stands before the stored key in a form key."""
 
-    children: Mapping[str, Control] = field(default_factory=dict)
-    extras: PairsControl | None = None
+    children: Mapping[str, Control] = field(default_factory=dict, repr=False)
+    """By form key."""
     own_title: str = ""
     """The model's title, for where it is one of several possibilities."""
-
-    variant: str | None = None
-    """Which member of a union this is; travels as a hidden constant."""
-
-    def _get_all(self) -> dict[str, Control]:
-        return {**self.children, **({EXTRAS: self.extras} if self.extras else {})}
-
-    def _get_marker(self) -> dict[str, Any]:
-        return {} if self.variant is None else {VARIANT: self.variant}
+    definition: str = ""
+    """Of a model inside itself: its name in the form's definitions, so that the form does not grow without end."""
 
     def _get_drawn(self) -> dict[str, Control]:
         """Return the fields as they stand on the page: those under a heading last, together with their like."""
-        by_heading: dict[str, dict[str, Control]] = {"": {}}
-        for name, control in self._get_all().items():
-            by_heading.setdefault(str(control.label.group), {})[name] = control
-        return {name: control for fields in by_heading.values() for name, control in fields.items()}
-
-    def get_headings(self) -> dict[int, str]:
-        """Return each heading by the position, from 0, of the field that it stands above."""
-        groups = [str(control.label.group) for control in self._get_drawn().values()]
-        return {groups.index(group): group for group in dict.fromkeys(groups) if group}
+        groups = [*dict.fromkeys(["", *(str(control.label.group) for control in self.children.values())])]
+        return dict(sorted(self.children.items(), key=lambda named: groups.index(str(named[1].label.group))))
 
     def describe(self, seen: Seen) -> Schema:
         """Draw the fields in the order of the model, and of their headings."""
+        if self.definition:
+            return {"$ref": f"#/$defs/{self.definition}", "title": str(self.label.title or self.own_title)}
         drawn = {name: control.describe(collect(seen, name)) for name, control in self._get_drawn().items()}
-        marker = {key: {"const": value, "widget": "hidden"} for key, value in self._get_marker().items()}
         required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
-        return {**self.describe_label(), "type": "object", "properties": {**marker, **drawn}, "required": required}
+        return {**self.describe_label(), "type": "object", "properties": drawn, "required": required}
+
+    def fold(self, plain: Any) -> dict[str, Any]:
+        """Return the plain value of each field, by form key.
+
+        :raises UnfitError: if ``plain`` is not made of fields.
+        """
+        if not isinstance(plain, dict) or is_reference(plain):
+            raise UnfitError
+        fields = {key: value for key, value in plain.items() if key in self.children}
+        extras = {key: value for key, value in plain.items() if key not in self.children}
+        return {**fields, EXTRAS: extras} if EXTRAS in self.children else fields
+
+    def unfold(self, fields: dict[str, Any]) -> Any:
+        """Return the plain value with these fields."""
+        return {**fields.pop(EXTRAS, {}), **{name: value for name, value in fields.items() if name != VARIANT}}
 
     def split(self, form: Any) -> Iterable[Slot]:
         """Go by field; one that was not sent is None."""
-        given = form if isinstance(form, dict) else {}
-        return [Slot(name, (name,), control, given.get(name)) for name, control in self._get_all().items()]
+        given, size = self.get_sent(form) or {}, len(self.prefix)
+        return [Slot(name[size:], (name,), control, given.get(name)) for name, control in self.children.items()]
+
+    def get_sent(self, form: Any) -> dict[str, Any] | None:
+        """Return the posted fields by form key; None if ``form`` has another shape."""
+        return form if isinstance(form, dict) else None
 
     def join(self, parts: Iterable[tuple[str, Any]]) -> Any:
         """Name the fields."""
-        given = dict(parts)
-        return self._get_marker() | {
-            name: given[name] if name in given else _show_default(control) for name, control in self._get_all().items()
-        }
+        given = {f"{self.prefix}{key}": form for key, form in parts}
+        return {name: given[name] if name in given else _show_default(one) for name, one in self.children.items()}
 
-    def encode(self, plain: Any) -> Any:
+    def show(self, plain: Any) -> Any:
         """Show each field, with its default where nothing is stored."""
-        if not isinstance(plain, dict) or is_reference(plain):
-            raise UnfitError
-        shown = {name: control.encode(plain[name]) for name, control in self.children.items() if name in plain}
-        extras = {EXTRAS: self.extras.encode(self._get_extras(plain))} if self.extras else {}
-        return self.join({**shown, **extras}.items())
-
-    def _get_extras(self, plain: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in plain.items() if key not in self.children}
+        fields = self.fold(plain)
+        size = len(self.prefix)
+        return self.join((name[size:], self.children[name].encode(value)) for name, value in fields.items())
 
     def adapt(self, plain: Any) -> Control:
         """Replace each field's control that cannot show its value by JSON text, for that field alone."""
-        if not isinstance(plain, dict) or is_reference(plain):
-            raise UnfitError
-        children = dict(self.children)
+        if self.definition:
+            return super().adapt(plain)
+        children, fields = dict(self.children), self.fold(plain)
         for name, control in self.children.items():
-            value = plain.get(name, control.label.default)
-            if value is not MISSING:
+            value = fields.get(name, control.label.default)
+            if value is not MISSING and name != EXTRAS:
                 children[name] = adapt_or_fall_back(control, value)
         return replace(self, children=children)
 
     def read(self, form: Any, reading: Reading) -> Any:
         """Read each field. Of the whole configuration, some fields may be left out: they stay as they are."""
-        if not isinstance(form, dict):
+        sent = self.get_sent(form)
+        if sent is None:
             return reading.refuse(_("The form did not send these fields."))
-        stored = reading.old if isinstance(reading.old, dict) else {}
-        plain = {}
+        try:
+            stored = self.fold(reading.old)
+        except UnfitError:
+            stored = {}
+        fields = {}
         for name, control in self.children.items():
             place = reading.enter(name, old=stored.get(name, MISSING))
-            if name not in form and (reading.at or not form):
+            if name not in sent and name not in {EXTRAS, VARIANT} and (reading.at or not sent):
                 place.refuse(_("The form did not send this field."))
                 continue
-            value = control.decode(form[name], place) if name in form else place.old
+            value = control.decode(sent[name], place) if name in sent else place.old
             if value is not MISSING:
-                plain[name] = value
-        for name in sorted(form.keys() - {*self.children, VARIANT, EXTRAS}):
+                fields[name] = value
+        for name in sorted(sent.keys() - {*self.children, VARIANT, EXTRAS}):
             reading.enter(name).refuse(_("There is no such field."))
-        if self.extras:
-            place = reading.enter(EXTRAS, old=self._get_extras(stored))
-            found: dict[str, Any] = self.extras.decode(form.get(EXTRAS), place)
-            for key in sorted(found.keys() & self.children.keys()):
-                place.refuse(_("“%(key)s” has a field of its own above.") % {"key": key})
-            plain |= self._get_extras(found)
-        return plain
+        for key in sorted(fields.get(EXTRAS, {}).keys() & self.children.keys()):
+            reading.enter(EXTRAS).refuse(_("“%(key)s” has a field of its own above.") % {"key": key})
+        return self.unfold(fields)
 
     def get_child(self, key: str) -> Control | None:
         """Return the field's control."""
-        return self.children.get(key) or (self.extras.item if self.extras else None)
+        extras = self.children.get(EXTRAS)
+        return self.children.get(f"{self.prefix}{key}") or (extras and extras.get_child(key))
 
     def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
         """Follow the field's name, or find the key among the extra values."""
-        found = super().locate(EXTRAS if key not in self.children else key, form)
-        if found is None or key in self.children:
+        found = super().locate(key, form) or super().locate(EXTRAS, form)
+        if found is None or found[0] != (EXTRAS,):
             return found
         path, control, value = found[1].locate(key, found[2]) or ((), *found[1:])
         return (EXTRAS, *path), control, value
 
     def iter_children(self) -> Iterable[tuple[Path, Control]]:
         """Yield each field."""
-        return [((name,), control) for name, control in self._get_all().items()]
+        return [((name,), control) for name, control in self.children.items()]
 
 
 def _show_default(control: Control) -> Any:
@@ -319,115 +312,34 @@ def _is_fillable(control: Control) -> bool:
 class TupleControl(GroupControl):
     """A tuple of fixed length: a group with a field for each position, ``item_0``, ``item_1``, ..."""
 
-    adapt = Control.adapt
+    prefix: ClassVar[str] = "item_"
 
-    def split(self, form: Any) -> Iterable[Slot]:
-        """Go by position."""
-        return [slot._replace(key=slot.key.removeprefix("item_")) for slot in super().split(_name_items(form))]
-
-    def join(self, parts: Iterable[tuple[str, Any]]) -> Any:
+    def fold(self, plain: Any) -> dict[str, Any]:
         """Name the positions."""
-        return super().join((f"item_{key}", form) for key, form in parts)
-
-    def encode(self, plain: Any) -> Any:
-        """Show each position."""
-        if not isinstance(plain, list) or len(plain) != len(self.children):
+        names = [name for name in self.children if name != VARIANT]
+        if not isinstance(plain, list) or len(plain) != len(names):
             raise UnfitError
-        return self.join((key, self.children[f"item_{key}"].encode(part)) for key, part in iter_json(plain))
+        return dict(zip(names, plain, strict=True))
 
-    def read(self, form: Any, reading: Reading) -> Any:
-        """Read each position; one that was left empty is None."""
-        given = dict.fromkeys(self.children) | _name_items(form)
-        plain = super().read(given, replace(reading, old=_name_items(reading.old)))
-        return [plain.get(name) for name in self.children]
+    def unfold(self, fields: dict[str, Any]) -> Any:
+        """List the positions; one that was left empty is None."""
+        return [fields.get(name) for name in self.children if name != VARIANT]
 
-    def get_child(self, key: str) -> Control | None:
-        """Return the position's control."""
-        return super().get_child(f"item_{key}")
-
-    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
-        """Follow the position."""
-        return Container.locate(self, key, form)
+    def get_sent(self, form: Any) -> dict[str, Any] | None:
+        """Name the positions; a person without JavaScript may have typed a plain list."""
+        if isinstance(form, list):
+            return {f"item_{index}": item for index, item in enumerate(form)}
+        return super().get_sent(form)
 
 
-def _name_items(value: Any) -> dict[str, Any]:
-    """Return a tuple's values by form key; a person without JavaScript may have typed a plain list."""
-    if isinstance(value, list):
-        return {f"item_{index}": item for index, item in enumerate(value)}
-    return value if isinstance(value, dict) else {}
-
-
-# A choice between types: unions, optional models and lists, a model inside itself
+# A choice between types: unions, optional models and lists
 
 NOTHING = ChoiceControl(Label(gettext_lazy("Not set")), nullable=True)
 """None, as one of several possibilities: nothing to fill in."""
 
 
 @dataclass(frozen=True)
-class Deputy(Control):
-    """A control that hands each value on to another one."""
-
-    def pick_form(self, form: Any) -> Control | None:
-        """Return the control that the form value ``form`` belongs to, or None."""
-        raise NotImplementedError
-
-    def read(self, form: Any, reading: Reading) -> Any:
-        """Read what was chosen."""
-        option = self.pick_form(form)
-        if option is None:
-            return reading.refuse(_("The form sent a value of no type that is possible here."))
-        value = option.read(form, reading)
-        return None if value is MISSING and self.nullable else value
-
-    def redisplay(self, form: Any, reading: Reading) -> Any:
-        """Show it again."""
-        option = self.pick_form(form)
-        return option.redisplay(form, reading) if option else self.blank
-
-    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
-        """Follow the key in it."""
-        option = self.pick_form(form)
-        return option.locate(key, form) if option else None
-
-
-@dataclass(frozen=True)
-class RecursiveControl(Deputy):
-    """A model inside itself. Drawn as a reference to a definition, so that the form does not grow without end."""
-
-    kind: ClassVar[str] = "object"
-    is_recursive: ClassVar[bool] = True
-
-    name: str = ""
-    own_title: str = ""
-    models: dict[str, GroupControl] = field(default_factory=dict, compare=False, repr=False)
-    """The controls of all models of the form, by name; filled once they are built."""
-
-    @property
-    def target(self) -> GroupControl:
-        """The control that this one stands for."""
-        return self.models[self.name]
-
-    def describe(self, _seen: Seen) -> Schema:
-        """Refer to the definition."""
-        return {"$ref": f"#/$defs/{self.name}", "title": str(self.label.title or self.own_title)}
-
-    def encode(self, plain: Any) -> Any:
-        """Show what the target shows."""
-        return self.target.encode(plain)
-
-    def pick_form(self, _form: Any) -> Control:
-        """Return the target."""
-        return self.target
-
-    resolve = pick_form
-
-    def iter_children(self) -> Iterable[tuple[Path, Control]]:
-        """Yield the target's controls."""
-        return self.target.iter_children()
-
-
-@dataclass(frozen=True)
-class VariantsControl(Deputy):
+class VariantsControl(Control):
     """A choice between controls. At most one of them has each JSON type, but any number may be models."""
 
     kind: ClassVar[str] = "variants"
@@ -450,15 +362,10 @@ class VariantsControl(Deputy):
     def pick_form(self, form: Any) -> Control | None:
         """Return the option that the form value ``form`` belongs to, or None."""
         if isinstance(form, dict):
-            options = [option for option in self.options if option.kind == "object"]
-            if VARIANT in form:
-                likely = [option for option in options if _get_variant(option) == form[VARIANT]]
-            else:  # typed by a person without JavaScript
-                likely = [option for option in self._list_likely(form) if option.kind == "object"]
-            return next(iter(likely or options), None)
-        kind = _get_kind(form)
-        found = next((option for option in self.options if option.kind == kind), None)
-        return self._pick_plain(None) if found is None and form is None else found
+            groups = [option for option in self._list_likely(form) or self.options if isinstance(option, GroupControl)]
+            return next(iter(groups), None)
+        found = next((option for option in self.options if option.kind == _get_kind(form)), None)
+        return self._choose(None)[0] if found is None and form is None else found
 
     def _list_likely(self, given: dict[str, Any]) -> list[Control]:
         """Return the options for ``given``, a plain or form value; not those of which it contradicts a constant.
@@ -476,30 +383,22 @@ class VariantsControl(Deputy):
         possible = [option for option in self.options if not _contradicts(option, given)]
         return sorted(possible, key=rank, reverse=True)
 
-    def _iter_fitting(self, plain: Any) -> Iterator[tuple[Control, Any]]:
-        """Yield each option that can show ``plain``, likely ones first, and the form value that does."""
-        options: Iterable[Control] = self.options
-        if plain is None:
-            options = [option for option in options if option.nullable]
-        elif isinstance(plain, dict):
-            options = self._list_likely(plain)
-        for option in options:
-            form = option.try_encode(plain)
-            if form is not MISSING:
-                yield option, form
-
-    def _pick_plain(self, plain: Any) -> Control | None:
-        return next((option for option, _form in self._iter_fitting(plain)), None)
+    def _choose(self, plain: Any) -> tuple[Control | None, Any]:
+        """Return the likeliest option that can show ``plain``, and the form value that does."""
+        options: Iterable[Control] = self._list_likely(plain) if isinstance(plain, dict) else self.options
+        shown = ((one, one.try_encode(plain)) for one in options if plain is not None or one.nullable)
+        return next(((option, form) for option, form in shown if form is not MISSING), (None, MISSING))
 
     def encode(self, plain: Any) -> Any:
         """Show the value in the option it belongs to."""
-        for _option, form in self._iter_fitting(plain):
-            return form
-        raise UnfitError
+        option, form = self._choose(plain)
+        if option is None:
+            raise UnfitError
+        return form
 
     def adapt(self, plain: Any) -> Control:
         """Adapt the option that the value belongs to; a model with an odd value is told by its keys."""
-        chosen = self._pick_plain(plain)
+        chosen, _form = self._choose(plain)
         if chosen is None and isinstance(plain, dict):
             chosen = next((option for option in self._list_likely(plain) if isinstance(option, GroupControl)), None)
         if chosen is None:
@@ -509,10 +408,27 @@ class VariantsControl(Deputy):
         result.encode(plain)
         return result
 
+    def read(self, form: Any, reading: Reading) -> Any:
+        """Read the option that was chosen."""
+        option = self.pick_form(form)
+        if option is None:
+            return reading.refuse(_("The form sent a value of no type that is possible here."))
+        value = option.read(form, reading)
+        return None if value is MISSING and self.nullable else value
+
+    def redisplay(self, form: Any, reading: Reading) -> Any:
+        """Show the chosen option again."""
+        return (self.pick_form(form) or self.options[0]).redisplay(form, reading)
+
     def resolve(self, plain: Any) -> Control | None:
         """Return the option in use."""
-        option = self._pick_plain(plain)
+        option, _form = self._choose(plain)
         return option and option.resolve(plain)
+
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+        """Follow the key in the chosen option."""
+        option = self.pick_form(form)
+        return option.locate(key, form) if option else None
 
     def iter_children(self) -> Iterable[tuple[Path, Control]]:
         """Yield each option, without a key: an option has no place of its own in the form."""
@@ -525,13 +441,8 @@ def _get_kind(form: Any) -> str:
     return kinds.get(type(form), "")
 
 
-def _get_variant(option: Control) -> str | None:
-    return option.variant if isinstance(option, GroupControl) else None
-
-
 def _get_fields(option: Control) -> Mapping[str, Control]:
-    group = option.target if isinstance(option, RecursiveControl) else option
-    return group.children if isinstance(group, GroupControl) else {}
+    return option.children if isinstance(option, GroupControl) else {}
 
 
 def _contradicts(option: Control, given: dict[str, Any]) -> bool:

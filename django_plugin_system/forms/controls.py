@@ -10,16 +10,17 @@ Three shapes of one value:
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django.utils.functional import Promise
 
 from django_plugin_system.config.json_tree import map_json, parse_json
 from django_plugin_system.config.references import claims_reference, read_reference
 from django_plugin_system.exceptions import FieldProblem, Path
-from django_plugin_system.forms.markers import RETYPE, TypedSecrets, find_marker_problem, is_placeholder
+from django_plugin_system.forms.placeholders import RETYPE, TypedSecrets, find_marker_problem, is_placeholder
+from django_plugin_system.schema.values import MISSING
 
 Schema = dict[str, Any]
 """A schema as django-jsonform reads it."""
@@ -30,18 +31,12 @@ Seen = Sequence[Any] | None
 Text = str | Promise
 
 
-class _Missing:
-    """The type of ``MISSING``."""
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING: Final[Any] = _Missing()
-"""No value: a key that is not there."""
-
 JOIN = "\u00a7"
 """What django-jsonform puts between the parts of a path."""
+
+
+HEADING = "dpsHeading"
+"""Tells our script, in the schema, the heading that a field stands under."""
 
 
 class UnfitError(Exception):
@@ -63,6 +58,9 @@ class Label:
 
     default: Any = MISSING
     """The plain value that stands where nothing was stored."""
+
+    holds_secret: bool = False
+    """Whether a secret may be typed here, or anywhere inside."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,6 @@ class Control:
     """The types of form values that may be shown again as they were posted."""
 
     is_secret: ClassVar[bool] = False
-    is_recursive: ClassVar[bool] = False
-    """Whether this control only stands for one further up."""
     has_free_keys: ClassVar[bool] = False
     """Whether operators choose the keys."""
 
@@ -141,15 +137,14 @@ class Control:
         """Return the part of the schema that says how the control is presented."""
         label = self.label
         help_key = "description" if self.kind in {"array", "object"} else "help_text"
-        texts = {"title": label.title, help_key: label.help_text, "placeholder": label.placeholder}
+        texts = {
+            "title": label.title,
+            help_key: label.help_text,
+            "placeholder": label.placeholder,
+            HEADING: label.group,
+        }
         schema: Schema = {key: str(text) for key, text in texts.items() if text}
-        if label.read_only:
-            schema["readonly"] = True
-        return schema
-
-    def get_headings(self) -> dict[int, str]:
-        """Return the headings between the controls inside this one, each by the position it stands above."""
-        return {}
+        return {**schema, "readonly": True} if label.read_only else schema
 
     @property
     def blank(self) -> Any:
@@ -157,7 +152,20 @@ class Control:
         return ""
 
     def encode(self, plain: Any) -> Any:
-        """Return the form value that shows ``plain``.
+        """Return the form value that shows ``plain``: None as nothing, a reference in a text as it is stored.
+
+        :raises UnfitError: if showing it would change it.
+        """
+        if plain is None and self.nullable:
+            return self.blank
+        if is_reference(plain):
+            if self.kind != "string":
+                raise UnfitError
+            return json.dumps(plain, ensure_ascii=False)
+        return self.show(plain)
+
+    def show(self, plain: Any) -> Any:
+        """Return the form value of any other ``plain``.
 
         :raises UnfitError: if showing it would change it.
         """
@@ -204,10 +212,6 @@ class Control:
 
     # What is inside
 
-    def may_hold_secret(self) -> bool:
-        """Say whether what is typed here, in this very control, may be a secret."""
-        return self.is_secret
-
     def resolve(self, plain: Any) -> Control | None:  # noqa: ARG002 - what a choice decides by
         """Return the control that shows the stored or plain value: of a choice, the option in use."""
         return self
@@ -233,23 +237,6 @@ class Control:
 def collect(seen: Seen, key: str) -> list[Any] | None:
     """Return the values under ``key`` of those in ``seen``."""
     return None if seen is None else [form[key] for form in seen if isinstance(form, dict) and key in form]
-
-
-def iter_controls(control: Control, path: Path = (), above: tuple[Control, ...] = ()) -> Iterator[tuple[Path, Control]]:
-    """Yield ``control`` and every control inside it, each with its form path.
-
-    A model inside itself is entered once; ``**`` then stands for any way to it.
-    """
-    path = ("**",) if control.is_recursive else path
-    yield path, control
-    if not any(control is outer for outer in above):
-        for keys, child in control.iter_children():
-            yield from iter_controls(child, (*path, *keys), (*above, control))
-
-
-def holds_secret(control: Control) -> bool:
-    """Say whether a secret may be typed into ``control`` or a control inside it."""
-    return any(inner.may_hold_secret() for _path, inner in iter_controls(control))
 
 
 # JSON
@@ -283,11 +270,6 @@ def escape_surrogates(text: str) -> str:
 def is_reference(plain: Any) -> bool:
     """Say whether a stored or plain value is a reference; it is no secret itself."""
     return read_reference(plain) is not None
-
-
-def show_reference(plain: Any) -> str:
-    """Return the text of a reference in an input."""
-    return json.dumps(plain, ensure_ascii=False)
 
 
 def read_typed(text: Any) -> dict[str, Any] | None:

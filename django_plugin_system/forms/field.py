@@ -141,10 +141,8 @@ class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships n
         self.error_map: dict[str, list[str]] = {}
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Add what our script needs: where secrets are typed, headings between fields, its texts in any language."""
+        """Add the texts that our script needs; all else it is told in the schema."""
         context: dict[str, Any] = super().get_context(name, value, attrs)
-        context["widget"]["secret_paths"] = json.dumps(self.binding.get_secret_paths())
-        context["widget"]["headings"] = json.dumps(self.binding.control.get_headings())
         context["widget"]["texts"] = json.dumps(get_script_texts())
         return context
 

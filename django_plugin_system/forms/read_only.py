@@ -12,7 +12,7 @@ from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.forms.builder import get_default, is_read_only
 from django_plugin_system.forms.controls import freeze, is_reference
-from django_plugin_system.forms.markers import is_placeholder
+from django_plugin_system.forms.placeholders import is_placeholder
 from django_plugin_system.schema.tree import SECRET_TYPES, Part, get_tree, iter_models
 from django_plugin_system.schema.values import get_fields, iter_parts, look_through
 

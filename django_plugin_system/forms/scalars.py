@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from enum import Enum
+from typing import Annotated, Any, ClassVar
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from django_plugin_system.config.json_tree import parse_json, walk_json
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.forms.controls import (
-    MISSING,
     Control,
     Label,
     Reading,
@@ -20,17 +23,17 @@ from django_plugin_system.forms.controls import (
     Seen,
     Text,
     UnfitError,
-    holds_secret,
     is_reference,
     read_typed,
     show_json,
-    show_reference,
 )
-from django_plugin_system.forms.markers import MASK_PROBLEM, find_marker_problem, is_mask, is_placeholder
+from django_plugin_system.forms.placeholders import MASK_PROBLEM, find_marker_problem, is_mask, is_placeholder
+from django_plugin_system.schema.values import MISSING
 
 MAX_EXACT = 2**53 - 1
 """The largest whole number that a browser does not round."""
 
+_YES_NO = ((gettext_lazy("Yes"), "true"), (gettext_lazy("No"), "false"))
 _INTEGER = re.compile(r"[+-]?[0-9]{1,1000}\Z")
 
 
@@ -48,12 +51,8 @@ class TextControl(Control):
             schema["widget"] = "textarea"
         return schema
 
-    def encode(self, plain: Any) -> str:
-        """Show None as an empty text, and a reference as it is stored."""
-        if plain is None and self.nullable:
-            return ""
-        if is_reference(plain):
-            return show_reference(plain)
+    def show(self, plain: Any) -> str:
+        """Show what does not read like a reference."""
         if not isinstance(plain, str) or read_typed(plain):
             raise UnfitError
         return plain
@@ -75,10 +74,8 @@ class NumberTextControl(TextControl):
 
     whole: bool = True
 
-    def encode(self, plain: Any) -> str:
+    def show(self, plain: Any) -> str:
         """Show the digits as they are stored."""
-        if is_reference(plain) or (plain is None and self.nullable):
-            return super().encode(plain)
         if isinstance(plain, bool) or not isinstance(plain, int if self.whole else (int, float)):
             raise UnfitError
         return json.dumps(plain)
@@ -121,10 +118,8 @@ class NumberControl(Control):
         bounds = {"minimum": self.minimum, "maximum": self.maximum}
         return schema | {key: bound for key, bound in bounds.items() if bound is not None}
 
-    def encode(self, plain: Any) -> Any:
+    def show(self, plain: Any) -> Any:
         """Show a number as a number."""
-        if plain is None and self.nullable:
-            return None
         wanted = int if self.whole else (int, float)
         if isinstance(plain, bool) or not isinstance(plain, wanted) or _is_rounded(plain):
             raise UnfitError
@@ -150,7 +145,7 @@ class BooleanControl(Control):
     blank: ClassVar[Any] = False
     empty: ClassVar[Any] = False
 
-    def encode(self, plain: Any) -> bool:
+    def show(self, plain: Any) -> bool:
         """Show True as a tick."""
         if not isinstance(plain, bool):
             raise UnfitError
@@ -242,12 +237,16 @@ class SecretControl(Control):
             "Write-only. Leave a stored secret as it is to keep it, type over it to replace it, empty it to clear it."
         )
         help_text = join_texts(self.label.help_text, hint)
-        return {**self.describe_label(), "type": "string", "widget": "textarea", "help_text": help_text}
+        return {
+            **self.describe_label(),
+            "type": "string",
+            "widget": "textarea",
+            "help_text": help_text,
+            "dpsSecret": True,
+        }
 
-    def encode(self, plain: Any) -> str:
-        """Show a placeholder or a reference, or nothing where nothing is stored. Anything else would be a secret."""
-        if is_reference(plain):
-            return show_reference(plain)
+    def show(self, plain: Any) -> str:
+        """Show a placeholder, or nothing where nothing is stored. Anything else would be a secret."""
         if isinstance(plain, list) or (isinstance(plain, dict) and not is_marker(plain)):
             raise UnfitError
         return plain if is_placeholder(plain) else ""
@@ -280,13 +279,6 @@ class SecretControl(Control):
 class JsonTextControl(Control):
     """Any JSON value as text: the last resort, for types that no other control can show without changing them."""
 
-    secret_inside: bool = False
-    """What is typed here may be a secret, so it is not shown again after a refusal."""
-
-    def may_hold_secret(self) -> bool:
-        """Say whether its type holds a secret."""
-        return self.secret_inside
-
     def describe(self, seen: Seen) -> Schema:
         """Say that JSON is expected."""
         help_text = join_texts(self.label.help_text, _("JSON."))
@@ -304,7 +296,7 @@ class JsonTextControl(Control):
             plain = parse_json(form) if isinstance(form, str) else form
         except ValueError as error:
             return reading.refuse(_("This is not valid JSON: %(reason)s.") % {"reason": error})
-        if not self.secret_inside:
+        if not self.label.holds_secret:
             return plain
         plain = reading.open(plain)
         return reading.refuse(MASK_PROBLEM) if holds_mask(plain) else plain
@@ -312,7 +304,7 @@ class JsonTextControl(Control):
     def redisplay(self, form: Any, reading: Reading) -> str:
         """Show the text again; where it may hold a secret, without anything that is not known."""
         text = form if isinstance(form, str) else show_json(form)
-        if not self.secret_inside:
+        if not self.label.holds_secret:
             return text
         try:
             return show_json(reading.hide(reading.open(parse_json(text))))
@@ -320,9 +312,15 @@ class JsonTextControl(Control):
             return ""
 
 
-def make_json_text(label: Label, nullable: bool, secret_inside: bool) -> JsonTextControl:  # noqa: FBT001 - as the class
+def make_json_text(label: Label, *, nullable: bool) -> JsonTextControl:
     """Return JSON text; without the default where that would show secrets as masks."""
-    return JsonTextControl(replace(label, default=MISSING) if secret_inside else label, nullable, secret_inside)
+    return JsonTextControl(replace(label, default=MISSING) if label.holds_secret else label, nullable)
+
+
+def may_be_secret(control: Control | None) -> bool:
+    """Say whether what is typed in this very control may be a secret; it may where nothing is known."""
+    is_single = isinstance(control, (SecretControl, JsonTextControl))
+    return control is None or (is_single and control.label.holds_secret)
 
 
 def join_texts(text: Text, hint: str) -> str:
@@ -340,4 +338,57 @@ def adapt_or_fall_back(control: Control, plain: Any) -> Control:
     try:
         return control.adapt(plain)
     except UnfitError:
-        return make_json_text(control.label, control.nullable, holds_secret(control))
+        return make_json_text(control.label, nullable=control.nullable)
+
+
+# Single values, by the JSON that pydantic writes for them
+
+
+def get_json_schema(annotation: Any, metadata: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """Return the JSON schema of what pydantic writes for a type; empty if it cannot say."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(annotation, *metadata)] if metadata else annotation)
+        return adapter.json_schema(mode="serialization")
+    except Exception:  # noqa: BLE001 - any type of an author's, with any hook
+        return {}
+
+
+def build_value(annotation: Any, label: Label, metadata: tuple[Any, ...], *, nullable: bool, in_union: bool) -> Control:
+    """Return the control of a single value. ``in_union`` asks for one that the browser can tell from a text."""
+    schema = get_json_schema(annotation, metadata)
+    kind = "" if "enum" in schema or "const" in schema else schema.get("type")
+    if kind == "string":
+        may_be_empty = any(base in (str, bytes) for base in getattr(annotation, "__mro__", ()))
+        return TextControl(label, nullable, may_be_empty)
+    if kind == "boolean":
+        return ChoiceControl(label, nullable, _YES_NO) if nullable else BooleanControl(label)
+    if kind not in {"integer", "number"}:
+        return JsonTextControl(label, nullable)
+    whole = kind == "integer"
+    minimum = schema.get("minimum", schema.get("exclusiveMinimum"))
+    maximum = schema.get("maximum", schema.get("exclusiveMaximum"))
+    bounded = all(bound is not None and abs(bound) <= MAX_EXACT for bound in (minimum, maximum))
+    if whole and not bounded and not in_union:
+        return NumberTextControl(label, nullable)
+    bounds = {"minimum": schema.get("minimum"), "maximum": schema.get("maximum")}
+    return NumberControl(label, nullable, whole=whole and not in_union, **bounds)
+
+
+def build_choice(members: tuple[Any, ...], label: Label, *, nullable: bool) -> Control:
+    """Return the control of a Literal's values or an Enum's members; hidden if there is but one."""
+    plain = [(_get_choice_title(member), to_jsonable_python(member)) for member in members if member is not None]
+    nullable = nullable or len(plain) < len(members)
+    return ChoiceControl(label, nullable, tuple((title, json.dumps(value)) for title, value in plain))
+
+
+def _get_choice_title(member: Any) -> str:
+    if not isinstance(member, Enum):
+        return str(member)
+    title = getattr(member, "label", None) or member.value
+    return str(title) if isinstance(title, str) else humanize(member.name.lower())
+
+
+def humanize(name: str) -> str:
+    """Return a field's name as a title: ``account_sid`` as ``Account sid``."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]

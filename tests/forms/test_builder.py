@@ -253,7 +253,7 @@ def test_name_that_is_not_resolved() -> None:
     """What stands behind a name that Python left as text may be a secret, so what is typed is not shown again."""
     control = Builder().build(get_tree("Account"))
     assert isinstance(control, JsonTextControl)
-    assert control.may_hold_secret()
+    assert control.label.holds_secret
 
 
 def test_unions() -> None:

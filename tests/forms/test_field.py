@@ -38,7 +38,7 @@ def test_drawn_form_holds_no_secret() -> None:
     page = make_form().as_p()
     assert 'data-django-jsonform-container="true"' in page
     assert "stored secret" in page
-    assert 'data-dps-secrets="[&quot;token&quot;]"' in page
+    assert "dpsSecret" in page
     assert OPENED not in page
     assert "dps1." not in page
     assert "style=" not in page

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, create_model
 
-from django_plugin_system.forms.controls import MISSING, Reading
+from django_plugin_system.forms.controls import Reading
 from tests.forms.helpers import OPENED, bind, bind_shape, edit, get_form, make_schema, post
 from tests.shapes.table import SHAPES, Shape, get_stored, list_values
 
@@ -142,8 +142,3 @@ def test_empty_text_that_was_stored_stays() -> None:
         assert edit(binding, other="x").config == {"texts": [{"name": ""}], "value": "", "other": "x"}
     config = edit(binding, texts=[{"name": ""}, {"name": ""}], value="").config
     assert config == {"texts": [{"name": ""}, {}], "value": ""}
-
-
-def test_missing_has_a_name() -> None:
-    """MISSING reads as such in a debugger."""
-    assert repr(MISSING) == "MISSING"

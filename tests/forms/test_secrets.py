@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretSt
 
 from django_plugin_system.config.codec import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
-from django_plugin_system.forms.markers import RETYPE
+from django_plugin_system.forms.placeholders import RETYPE
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.form_models import Account, Typed
 from tests.shapes.table import MARKER
@@ -273,8 +273,8 @@ def test_secrets_beside_the_fields() -> None:
         assert SECRET not in binding.redisplay(json.dumps({**form, **added})[:-1])
 
 
-def test_secret_paths() -> None:
-    """The script learns where secrets are typed, in lists, dicts, unions and models inside themselves."""
+def test_the_script_is_told_where_secrets_are_typed() -> None:
+    """In the schema: in lists, dicts, unions and models inside themselves, whose definition says it."""
 
     class Inside(BaseModel):
         token: SecretStr
@@ -282,16 +282,15 @@ def test_secret_paths() -> None:
         named: dict[str, Account] = {}
         either: SecretStr | Account | None = None
 
-    assert bind(make_schema(Inside)).get_secret_paths() == [
-        "**§either",
-        "**§either§token",
-        "**§named§*§value§token",
-        "**§token",
-        "value§either",
-        "value§either§token",
-        "value§named§*§value§token",
-        "value§token",
-    ]
+    schema = bind(make_schema(Inside)).get_schema("{}")
+    for model in (schema["properties"]["value"], *schema["$defs"].values()):
+        fields = model["properties"]
+        either, account = fields["either"]["oneOf"]
+        entry = fields["named"]["items"]["properties"]["value"]
+        for secret in (fields["token"], either, account["properties"]["token"], entry["properties"]["token"]):
+            assert secret["dpsSecret"]
+        assert "dpsSecret" not in entry["properties"]["user"]
+        assert [*fields["children"]["items"]] == ["$ref", "title"]
 
 
 def test_each_stored_secret_has_a_title_and_a_placeholder() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel, Secret, SecretStr
 
-from django_plugin_system.forms.markers import LIFETIME, RETYPE, TypedSecrets
+from django_plugin_system.forms.placeholders import LIFETIME, RETYPE, TypedSecrets
 from tests.forms.helpers import SECRET, bind, get_form, make_schema, post
 from tests.shapes.form_models import Typed
 from tests.shapes.table import MARKER

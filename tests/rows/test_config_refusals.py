@@ -14,7 +14,7 @@ from django.db.models import F, JSONField, Value
 from pydantic import SecretStr
 
 from django_plugin_system.exceptions import ConfigWriteRefused, InvalidConfig, PluginNotRegistered
-from django_plugin_system.forms.markers import PLACEHOLDER, RETYPE, TYPED
+from django_plugin_system.forms.placeholders import PLACEHOLDER, RETYPE, TYPED
 from django_plugin_system.models import PluginInstance
 from tests.support.plugins import SECRET, VALID, ConsoleSms, LenientConfig, ProviderConfig, declare_item
 from tests.support.rows import add_instance, assert_sealed, read_raw, reload

@@ -12,14 +12,21 @@
   const ANIMATION = 250; // milliseconds; the renderer moves and removes rows after 200
   let lastId = 0;
 
-  function matches(pattern, name) {
-    const wanted = pattern.split(JOIN);
-    let parts = name.split(JOIN);
-    if (wanted[0] === "**") {
-      wanted.shift();
-      parts = parts.slice(-wanted.length);
+  /* The schemas that may be that of an input, by the keys in its name: several where there is a choice of types. */
+  function findSchemas(root, schema, keys) {
+    if (schema && schema.$ref) {
+      schema = (root.$defs || {})[schema.$ref.split("/").pop()];
     }
-    return wanted.length === parts.length && wanted.every((part, i) => (part === "*" ? /^\d+$/.test(parts[i]) : part === parts[i]));
+    if (!schema) {
+      return [];
+    }
+    if (schema.oneOf) {
+      return schema.oneOf.flatMap((option) => findSchemas(root, option, keys));
+    }
+    if (!keys.length) {
+      return [schema];
+    }
+    return findSchemas(root, schema.items || (schema.properties || {})[keys[0]], keys.slice(1));
   }
 
   function giveId(element) {
@@ -155,11 +162,13 @@
     }
   }
 
-  function showHeadings(container, headings) {
+  function showHeadings(container, schema) {
     const fields = container.querySelector(".rjf-form-group-children");
-    Object.keys(headings).forEach((position) => {
-      if (fields && fields.children[position]) {
-        fields.children[position].dataset.dpsHeading = headings[position];
+    let heading = "";
+    Object.values(schema.properties || {}).forEach((property, position) => {
+      if (fields && fields.children[position] && (property.dpsHeading || "") !== heading) {
+        heading = property.dpsHeading;
+        fields.children[position].dataset.dpsHeading = heading;
       }
     });
   }
@@ -170,15 +179,15 @@
     container.querySelectorAll("input, select, textarea").forEach((input) => {
       tieLabel(input, told.texts);
       input.setAttribute("autocomplete", "off");
-      const name = (input.name || "").slice(INNER.length);
-      if (input.tagName === "TEXTAREA" && told.secrets.some((pattern) => matches(pattern, name))) {
+      const keys = (input.name || "").slice(INNER.length).split(JOIN);
+      if (input.tagName === "TEXTAREA" && findSchemas(told.schema, told.schema, keys).some((schema) => schema.dpsSecret)) {
         maskSecret(input, told.texts);
       }
     });
     container.querySelectorAll("button").forEach((button) => nameButton(button, told.texts));
     container.querySelectorAll("option[disabled], .rjf-collapsed-indicator > span").forEach((element) => translate(element, told.texts));
     container.querySelectorAll(".rjf-form-group").forEach(nameGroup);
-    showHeadings(container, told.headings);
+    showHeadings(container, told.schema);
   }
 
   function focusFirst(places) {
@@ -231,8 +240,7 @@
 
   function enhance(box) {
     const told = {
-      secrets: JSON.parse(box.dataset.dpsSecrets),
-      headings: JSON.parse(box.dataset.dpsHeadings),
+      schema: JSON.parse(box.querySelector("[data-django-jsonform]").dataset.djangoJsonform).schema,
       texts: JSON.parse(box.dataset.dpsTexts),
     };
     const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["title"] };
