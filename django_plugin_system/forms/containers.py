@@ -83,7 +83,7 @@ class ListControl(Container):
     """A list, set or tuple of any length."""
 
     kind: ClassVar[str] = "array"
-    stored: ClassVar[type] = list
+    stored: ClassVar[type[Any]] = list
 
     item: Control = field(default_factory=TextControl)
     most: int | None = None
@@ -108,7 +108,7 @@ class ListControl(Container):
 
     def show(self, plain: Any) -> Any:
         """Show each item, in the stored order."""
-        if not isinstance(plain, self.stored) or (self.has_free_keys and "" in plain):
+        if not isinstance(plain, self.stored) or (isinstance(plain, dict) and "" in plain):
             raise UnfitError
         return self.join((key, self.item.encode(part)) for key, part in iter_json(plain))
 
@@ -144,7 +144,7 @@ class ListControl(Container):
 class PairsControl(ListControl):
     """A dict with free keys, as a list of key and value."""
 
-    stored: ClassVar[type] = dict
+    stored: ClassVar[type[Any]] = dict
     has_free_keys: ClassVar[bool] = True
 
     def describe_item(self, seen: Seen) -> Schema:

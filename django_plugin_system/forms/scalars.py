@@ -165,7 +165,8 @@ class ChoiceControl(Control):
     def describe(self, seen: Seen) -> Schema:
         """List the choices, with one for None where the value is optional."""
         if self.is_constant:
-            return {"const": self.blank, "type": "string", "widget": "hidden", "title": str(self.label.title)}
+            hidden = {"type": "string", "widget": "hidden", "title": str(self.label.title)}
+            return {**hidden, "const": self.blank} if self.choices else hidden  # a const is chosen wrongly
         choices = [{"title": str(title), "value": text} for title, text in self._get_all()]
         return {**super().describe(seen), "choices": choices}
 
