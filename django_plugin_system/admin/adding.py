@@ -20,21 +20,22 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.rows.config import make_current
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
 
-def find_item(item_id: str | UUID | None) -> PluginItem | None:
-    """Return the item with this id whose code is there, or None."""
-    if not item_id:
-        return None
+def find_row(rows: QuerySet[Any], pk: Any) -> Any:
+    """Return the one of ``rows`` with this id, whatever an address has in its place, or None."""
     try:
-        item = PluginItem.objects.select_related("plugin_type").get(pk=item_id)
-    except (PluginItem.DoesNotExist, ValidationError):
+        return rows.filter(pk=pk).first()
+    except ValidationError:  # no UUID
         return None
-    return item if item.is_registered else None
+
+
+def find_item(item_id: Any) -> PluginItem | None:
+    """Return the item with this id whose code is there, or None."""
+    item: PluginItem | None = find_row(PluginItem.objects.select_related("plugin_type"), item_id)
+    return item if item and item.is_registered else None
 
 
 def find_items(search: str) -> list[PluginItem]:
@@ -70,16 +71,6 @@ def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 COPIED = ("status", "priority", "description")
-
-
-def find_source(source_id: str | None, item: PluginItem) -> PluginInstance | None:
-    """Return the instance of ``item`` with this id, or None."""
-    if not source_id:
-        return None
-    try:
-        return PluginInstance.objects.select_related("item__plugin_type").get(pk=source_id, item=item)
-    except (PluginInstance.DoesNotExist, ValidationError):
-        return None
 
 
 @sensitive_variables()

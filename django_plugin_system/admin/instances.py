@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from django_plugin_system.admin.adding import COPIED, find_item, find_source, show_choice
+from django_plugin_system.admin.adding import COPIED, find_item, find_row, show_choice
 from django_plugin_system.admin.columns import State, describe_state, format_time, make_time, show_rank
 from django_plugin_system.admin.connection_test import (
     BUTTON,
@@ -342,7 +342,7 @@ class PluginInstanceAdmin(InstanceList):
             if chosen:
                 messages.error(request, _("This item cannot be configured: it does not exist, or its code is gone."))
             return show_choice(self, request)
-        source = find_source(request.GET.get("copy"), item)
+        source = find_row(item.instances.select_related("item__plugin_type"), request.GET.get("copy"))
         if source is not None and not self.has_view_permission(request, source):
             source = None
         if source is not None and request.method == "GET":

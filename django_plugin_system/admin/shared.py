@@ -94,6 +94,9 @@ def write_column(model_admin: ModelAdmin, request: HttpRequest, row: Any, column
 # Lists
 
 
+_INPUTS = ("status", "priority")
+
+
 class ListedForm(ModelForm):
     """The inputs of one row of a list: for who may change that very row, and compared with what the page showed."""
 
@@ -108,20 +111,18 @@ class ListedForm(ModelForm):
         if self.instance._state.adding:  # noqa: SLF001 - a formset also makes an empty form
             return
         is_fixed = not self.may_change(self.instance)
-        for name, field in self._iter_inputs():
+        for name in _INPUTS:
+            field: Any = self.fields[name]
             field.disabled = is_fixed
             field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
             field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
         if isinstance(self.instance, PluginInstance):
             self.fields["priority"].widget.attrs["placeholder"] = self.instance.item.priority
 
-    def _iter_inputs(self) -> Iterable[tuple[str, Any]]:
-        return ((name, self.fields[name]) for name in ("status", "priority"))
-
     def clean(self) -> dict[str, Any]:
         """Leave alone what was not edited, whatever it is by now; never write over what the user has not seen."""
-        for name, field in self._iter_inputs():
-            now = self.initial[name]
+        for name in _INPUTS:
+            field, now = cast("Any", self.fields[name]), self.initial[name]
             if name not in self.changed_data:
                 self.cleaned_data[name] = now
             elif field.show_hidden_initial and field.has_changed(now, self.data[self.add_initial_prefix(name)]):
@@ -311,30 +312,22 @@ def _make_action(name: str, title: Any, column: str, find: Change) -> Any:
     return action
 
 
+def _mark(status: PluginStatus) -> Change:
+    return lambda _row: status
+
+
 def _shift(step: int) -> Change:
     """Return the priority that counts, moved by ``step``, within what the column holds."""
     return lambda row: min(max(getattr(row, "effective_priority", row.priority) + step, LOWEST), HIGHEST)
 
 
+_ACTIVE = gettext_lazy("Mark selected %(verbose_name_plural)s as active")
+_RESERVED = gettext_lazy("Mark selected %(verbose_name_plural)s as reserved")
+_DISABLED = gettext_lazy("Mark selected %(verbose_name_plural)s as disabled")
 STATUS_AND_PRIORITY = (
-    _make_action(
-        "mark_active",
-        gettext_lazy("Mark selected %(verbose_name_plural)s as active"),
-        "status",
-        lambda _row: PluginStatus.ACTIVE,
-    ),
-    _make_action(
-        "mark_reserved",
-        gettext_lazy("Mark selected %(verbose_name_plural)s as reserved"),
-        "status",
-        lambda _row: PluginStatus.RESERVED,
-    ),
-    _make_action(
-        "mark_disabled",
-        gettext_lazy("Mark selected %(verbose_name_plural)s as disabled"),
-        "status",
-        lambda _row: PluginStatus.DISABLED,
-    ),
+    _make_action("mark_active", _ACTIVE, "status", _mark(PluginStatus.ACTIVE)),
+    _make_action("mark_reserved", _RESERVED, "status", _mark(PluginStatus.RESERVED)),
+    _make_action("mark_disabled", _DISABLED, "status", _mark(PluginStatus.DISABLED)),
     _make_action("raise_priority", gettext_lazy("Raise priority (number minus 1)"), "priority", _shift(-1)),
     _make_action("lower_priority", gettext_lazy("Lower priority (number plus 1)"), "priority", _shift(1)),
 )
