@@ -42,7 +42,7 @@ from django_plugin_system.changes import changing
 from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
-from django_plugin_system.forms.field import ConfigFormField, is_jsonform_installed
+from django_plugin_system.forms.field import ConfigFormField, hide_config, is_jsonform_installed
 from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import open_current
@@ -369,6 +369,7 @@ class PluginInstanceAdmin(InstanceList):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show, save or test one instance; nothing of it reaches an error report."""
+        hide_config(request)
         if object_id and "_saveasnew" in request.POST:  # Django then adds what was posted, whatever ``save_as`` says
             self._start_anew(request, object_id)
         show = partial(super().changeform_view, request, object_id, form_url, extra_context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -48,16 +49,18 @@ class Slot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Container(Control):
-    """What holds others. Subclasses say how a form value is taken apart (``split``) and put together (``join``)."""
+class Container(Control, ABC):
+    """What holds others. Subclasses say how a form value is taken apart and put together."""
 
+    @abstractmethod
     def split(self, form: Any) -> Iterable[Slot]:
         """Return the parts of a posted value, of any shape."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def join(self, parts: Iterable[tuple[str, Any]]) -> Any:
         """Return the form value with these parts."""
-        raise NotImplementedError
+        ...
 
     @property
     def blank(self) -> Any:

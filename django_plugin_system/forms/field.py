@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -21,10 +22,16 @@ from django_plugin_system.forms.controls import JOIN, escape_surrogates
 from django_plugin_system.forms.messages import localize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from django.http import HttpRequest
 
     from django_plugin_system.exceptions import FieldProblem
     from django_plugin_system.forms.binding import ConfigBinding, Submission
+
+
+HIDDEN = "********"
+"""What error reporters see of a configuration that was posted."""
 
 
 class ConfigFormField(forms.Field):
@@ -129,7 +136,29 @@ def get_script_texts() -> dict[str, str]:
     }
 
 
-class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships no types
+class HiddenPost(QueryDict):
+    """What was posted, the configuration out of sight: error reporters copy a POST, whatever Django hides."""
+
+    config = ""
+    """The configuration, for the form."""
+
+
+def hide_config(request: HttpRequest, name: str = "config") -> None:
+    """Keep what was typed into the configuration's form out of the POST that others see."""
+    if name in request.POST:
+        posted = HiddenPost(mutable=True)
+        posted.update(request.POST)
+        posted.config, posted[name] = request.POST[name], HIDDEN
+        request.POST = posted  # type: ignore[assignment]
+
+
+class _HiddenWidget:
+    def value_from_datadict(self, data: Mapping[str, Any], _files: Any, name: str) -> Any:
+        """Return what was posted, also where it was hidden."""
+        return data.config if isinstance(data, HiddenPost) and data.get(name) == HIDDEN else data.get(name)
+
+
+class GeneratedConfigWidget(_HiddenWidget, JSONFormWidget):  # type: ignore[misc]  # it ships no types
     """A form generated from the schema. Without JavaScript, or should it crash, the form is there as JSON text."""
 
     template_name = "django_plugin_system/widgets/config.html"
@@ -162,7 +191,7 @@ class GeneratedConfigWidget(JSONFormWidget):  # type: ignore[misc]  # it ships n
         return media
 
 
-class TextConfigWidget(forms.Textarea):
+class TextConfigWidget(_HiddenWidget, forms.Textarea):
     """The whole configuration as JSON text."""
 
     def __init__(self) -> None:
