@@ -27,6 +27,7 @@ from django_plugin_system.config.references import (
     resolve,
 )
 from django_plugin_system.config.tokens import Sealed
+from django_plugin_system.config.undeclared import carry, carry_tokens, drop, find_undeclared, is_below
 from django_plugin_system.config.validation import validate
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.exceptions import (
@@ -109,7 +110,20 @@ class Codec:
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
         if (deep := find_deep(dict(data))) is not None:
             raise InvalidConfig(self.subject, [FieldProblem(deep, TOO_DEEP)])
-        opened, secrets, markers = self._open_given(dict(data), previous)
+        data = dict(data)
+        stored = previous.stored if previous is not None else {}
+        known = {
+            path
+            for path in self._find_undeclared(previous)
+            for value in look_up(data, path)
+            if [value] == look_up(stored, path)
+        }
+        data = drop(data, known)
+        opened, secrets, markers = self._open_given(data, previous)
+        if markers:
+            found = find_undeclared([get_tree(self.schema)], opened.data)
+            inside = {path for path in found if is_below(path, markers)}
+            opened.data, secrets = _drop_all(opened.data, secrets, inside)
         resolver = Resolver()
         resolved = resolve(opened.data, resolver, secrets)
         places = {path: self._locate(path, resolved.data) for path in resolved.references}
@@ -174,6 +188,7 @@ class Codec:
         belongings = find_belongings(parsed.model, get_tree(self.schema))
         if redirected := list(self._iter_redirected(parsed, encoded, belongings, previous)):
             raise InvalidConfig(self.subject, redirected)
+        carried = carry(encoded, data, previous, self._find_undeclared(previous)) if previous is not None else {}
         former = [one for one in (previous, parsed.given) if one is not None]
         stored = Opened(encoded.tree, self.place, data)
         for path, plain in encoded.secrets.items():
@@ -183,7 +198,16 @@ class Codec:
             known = next(filter(None, (one.find_marker(path, sealed, self.keyring) for one in former)), None)
             marker = known or tokens.seal(plain, self.place, path, self.keyring, encoded.tree, bonds)
             look_up(encoded.tree, path)[0].update(marker)
+        if previous is not None:
+            carry_tokens(stored, previous, carried, self.keyring)
         return stored
+
+    def _find_undeclared(self, previous: Opened | None) -> Collection[Path]:
+        """Return the stored keys of this very row that the schema does not know."""
+        if previous is not None and previous.place[:3] == self.place[:3]:
+            with suppress(ConfigError):
+                return self._read(previous)[2]
+        return ()
 
     def _encode(self, parsed: Parsed) -> tuple[Encoded, Any]:
         """Return the model as JSON, and the same as it comes from the database, secrets in the clear.
@@ -291,16 +315,30 @@ class Codec:
         :raises UnresolvedReference: if it refers to what is not there.
         :raises ConfigMigrationFailed: if it cannot be brought to that version.
         """
-        opened.check()
-        version = opened.place.version
-        if version >= self.place.version:
-            return self.restore_data(opened.data, opened.secrets, resolver)
-        wrapped = wrap_secrets(opened.data, opened.secrets)
-        data, secrets = unwrap_secrets(upgrade(self.plugin_class, wrapped, version, self.place.version))
+        data, secrets, _undeclared = self._read(opened)
         parsed = self.restore_data(data, secrets, resolver)
-        if masks := _find_masks(iter_secrets(parsed.model)):  # a step that dumps a model to JSON loses its secrets
-            raise StoredConfigInvalid(self.subject, masks)
+        if opened.place.version < self.place.version and (masks := _find_masks(iter_secrets(parsed.model))):
+            raise StoredConfigInvalid(self.subject, masks)  # a step that dumps a model to JSON loses its secrets
         return parsed
+
+    def _read(self, opened: Opened) -> tuple[Any, Secrets, Collection[Path]]:
+        """Return what is stored, brought to the version of ``place``, its secrets, and where the schema knew no key.
+
+        Those keys are left out of it. One that a step made is no stored one: validation will see it.
+        """
+        data, secrets = opened.data, opened.secrets
+        if opened.place.version < self.place.version:
+            opened.check()
+            wrapped = wrap_secrets(data, secrets)
+            data, secrets = unwrap_secrets(
+                upgrade(self.plugin_class, wrapped, opened.place.version, self.place.version)
+            )
+        found = find_undeclared([get_tree(self.schema)], data)
+        undeclared = dict.fromkeys(path for path in found if look_up(opened.data, path) == look_up(data, path))
+        for path, failure in opened.failures.items():
+            if not is_below(path, undeclared):
+                raise failure
+        return *_drop_all(data, secrets, undeclared), undeclared
 
     def restore_data(self, data: Any, secrets: Secrets, resolver: Resolver | None = None) -> Parsed:
         """Return the validated model for JSON of today's version whose ``secrets`` are in the clear.
@@ -336,6 +374,14 @@ class Codec:
             names = {place: resolved.references[path] for place, path in places.items()}
             raise error(self.subject, _cut(problems, names))
         return model
+
+
+def _drop_all(data: Any, secrets: Secrets, paths: Collection[Path]) -> tuple[Any, Secrets]:
+    """Return data, and the secrets in it, without what stands at ``paths``."""
+    if not paths:
+        return data, secrets
+    data = drop(data, paths)
+    return data, {path: value for path in secrets for value in look_up(data, path)}
 
 
 def _find_reference(references: Collection[Path], path: Path, endpoints: Bonds) -> tuple[Path, Bonds]:

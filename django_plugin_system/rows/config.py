@@ -198,8 +198,8 @@ def is_outdated(row: ConfiguredModel) -> bool:
         parsed: Any
         parsed, opened = _restore(row)
         belongings = find_belongings(parsed.model, tree)
-        bonds = {path: belongings.get(path, UNBOUND).bonds for path in opened.tokens}
-        return bool(_find_plain(parsed)) or any(one.bonds != bonds[path] for path, one in opened.tokens.items())
+        bonds = {path: belongings.get(path, UNBOUND).bonds for path in parsed.secrets}
+        return bool(_find_plain(parsed)) or any(opened.tokens[path].bonds != bonds[path] for path in bonds)
     return False
 
 

@@ -104,7 +104,7 @@ def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: P
     members = [member for node in nodes for member in node.members]
     fields = _get_declared(value, members)
     if fields is not None and isinstance(data, Mapping):
-        return [] if _rewrites_input(type(value)) else _find_in_fields(value, data, fields, path)
+        return [] if rewrites_input(type(value)) else _find_in_fields(value, data, fields, path)
     inside = [part.node for node in members for part in node.parts if part.step in (Step.ITEM, Step.VALUE)]
     return [
         found
@@ -135,10 +135,14 @@ def _find_in_fields(value: Any, data: Mapping[Any, Any], fields: Mapping[str, Pa
     return problems
 
 
-def _rewrites_input(cls: type) -> bool:
-    decorators = getattr(cls, "__pydantic_decorators__", None)
-    validators = decorators.model_validators.values() if decorators is not None else ()
-    return any(validator.info.mode != "after" for validator in validators)
+def rewrites_input(cls: Any, key: str | None = None) -> bool:
+    """Say whether validators of ``cls`` that run before pydantic's own see its input, or what is given for ``key``."""
+    decorators: Any = getattr(cls, "__pydantic_decorators__", None)
+    validators = (
+        () if decorators is None else (decorators.field_validators if key else decorators.model_validators).values()
+    )
+    infos = [one.info for one in validators if key is None or not {key, "*"}.isdisjoint(one.info.fields)]
+    return any(info.mode != "after" for info in infos)
 
 
 def _iter_pairs(value: Any, data: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -1,0 +1,146 @@
+"""Stored keys that the schema does not know: newer code wrote them, beside older code. They are carried along, unread.
+
+A class that rewrites its input, by a validator that runs before pydantic's own, answers for the keys in it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BeforeValidator, PlainValidator, WrapValidator
+
+from django_plugin_system.config import tokens
+from django_plugin_system.config.json_tree import iter_json, look_up
+from django_plugin_system.config.references import claims_reference
+from django_plugin_system.schema.errors import rewrites_input
+from django_plugin_system.schema.tree import Kind, Node, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from django_plugin_system.config.encoding import Encoded
+    from django_plugin_system.config.keyring import KeyRing
+    from django_plugin_system.config.opened import Opened
+    from django_plugin_system.exceptions import Path
+
+_SCALARS = (str, bytes, int, float, bool, None)
+_REWRITING = (BeforeValidator, PlainValidator, WrapValidator)
+
+
+def find_undeclared(nodes: Sequence[Node], data: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield the path of each key in stored ``data``, secrets in the clear, that none of ``nodes`` has a place for.
+
+    What one member of a union knows is no news: whoever switched the member meant to leave it behind.
+    """
+    if not isinstance(data, (dict, list)) or tokens.is_marker(data) or claims_reference(data):
+        return
+    contents = [node.get_inner(Step.CONTENT) or node for node in nodes for node in node.members]
+    members = [member for node in contents for member in node.members if _may_be(member, data)]
+    if any(_is_opaque(member) for member in [*members, *nodes]):
+        return
+    for key, item in iter_json(data):
+        if any(rewrites_input(member.cls, key) for member in members):
+            continue
+        if inner := [node for member in members for node in _get_nodes(member, key)]:
+            yield from find_undeclared(inner, item, (*path, key))
+        elif members and isinstance(data, dict) and not any(map(_is_open, members)):
+            yield (*path, key)
+
+
+def _may_be(member: Node, data: Any) -> bool:
+    """Say whether ``data``, an object or a list, may be what ``member`` declares, as far as JSON tells."""
+    if member.kind in (Kind.LIST, Kind.TUPLE):
+        return isinstance(data, list)
+    return isinstance(data, dict) if member.kind in (Kind.MODEL, Kind.DICT) else member.annotation not in _SCALARS
+
+
+def _is_opaque(node: Node) -> bool:
+    """Say whether nobody knows what is read of a value."""
+    if node.kind is Kind.MODEL and rewrites_input(node.cls):
+        return True
+    is_rewritten = any(isinstance(item, _REWRITING) for item in node.metadata)
+    return is_rewritten or node.kind in (Kind.VALUE, Kind.UNKNOWN)
+
+
+def _is_open(member: Node) -> bool:
+    settings = getattr(member.cls, "model_config", None) or getattr(member.cls, "__pydantic_config__", None) or {}
+    return settings.get("extra") == "allow"
+
+
+def _get_nodes(member: Node, key: str) -> list[Node]:
+    """Return what may stand at ``key`` of what ``member`` declares."""
+    if key in member.fields:
+        return [member.fields[key].node]
+    return [part.node for part in member.parts if part.step in (Step.ITEM, Step.VALUE, Step.EXTRA)]
+
+
+def drop(data: Any, paths: Collection[Path], at: Path = ()) -> Any:
+    """Return ``data`` without what stands at ``paths``."""
+    if not paths or not isinstance(data, (dict, list)):
+        return data
+    kept = {key: drop(item, paths, (*at, key)) for key, item in iter_json(data) if (*at, key) not in paths}
+    return kept if isinstance(data, dict) else [*kept.values()]
+
+
+def is_below(path: Path, paths: Collection[Path]) -> bool:
+    """Say whether ``path`` is, or leads through, one of ``paths``."""
+    return bool(paths) and any(path[:end] in paths for end in range(len(path) + 1))
+
+
+def carry(encoded: Encoded, data: Any, before: Opened, paths: Collection[Path]) -> dict[Path, Path]:
+    """Put what stands at ``paths`` of ``before`` into what is to be stored, and into ``data``, the same in the clear.
+
+    An item of a list is found by what it says, or by its position. Returns where what was put stands, and where it
+    stood; what its object is gone of is gone, too.
+    """
+    carried = {}
+    former = drop(before.data, paths)
+    found = {path: _follow(path[:-1], former, data) for path in paths}
+    for path, parent in found.items():
+        if parent is None:
+            continue
+        new = (*parent, path[-1])
+        look_up(data, parent)[0][path[-1]] = copy.deepcopy(look_up(before.data, path)[0])
+        secret = next((new[:end] for end in range(len(new)) if new[:end] in encoded.secrets), None)
+        if secret is not None:
+            [encoded.secrets[secret]] = look_up(data, secret)
+        else:
+            look_up(encoded.tree, parent)[0][path[-1]] = copy.deepcopy(look_up(before.stored, path)[0])
+            carried[new] = path
+    return carried
+
+
+def _follow(path: Path, old: Any, new: Any) -> Path | None:
+    """Return where that stands in ``new`` which stands at ``path`` of ``old``; None if it is gone."""
+    found: list[str] = []
+    for key in path:
+        place = key
+        if isinstance(old, list) and isinstance(new, list):
+            same = [str(index) for index, item in enumerate(new) if item == old[int(key)]]
+            is_edited = not same and int(key) < len(new) and new[int(key)] not in old
+            place = key if key in same or is_edited else next(iter(same), "")
+        old, inside = look_up(old, (key,))[0], look_up(new, (place,))
+        if not inside:
+            return None
+        [new] = inside
+        found.append(place)
+    return tuple(found) if isinstance(new, dict) else None
+
+
+def carry_tokens(stored: Opened, before: Opened, carried: Mapping[Path, Path], keyring: KeyRing) -> None:
+    """Encrypt the secrets in what was carried for where they are now.
+
+    One whose endpoints are others by now stays as it is: it opens for nobody until it is typed again.
+    """
+    for new, old in carried.items():
+        for path, sealed in before.tokens.items():
+            if path[: len(old)] != old:
+                continue
+            place = (*new, *path[len(old) :])
+            context = tokens.get_context(stored.place, stored.stored, place, sealed.bonds)
+            if context[-1] == sealed.context[-1]:
+                stored.tokens[place] = sealed._replace(context=context)
+                if context != sealed.context:
+                    marker = tokens.seal(sealed.value, stored.place, place, keyring, stored.stored, sealed.bonds)
+                    look_up(stored.stored, place)[0].update(marker)

@@ -1,0 +1,328 @@
+"""Keys that newer code stored: older code reads past them and carries them along, wherever they stand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated, Any
+
+import pytest
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from typing_extensions import TypedDict
+
+from django_plugin_system import BoundTo
+from django_plugin_system.config.codec import Codec
+from django_plugin_system.config.json_tree import look_up
+from django_plugin_system.exceptions import InvalidConfig, StoredConfigInvalid, UnknownKey
+from tests.config.helpers import RING, ROW, SECRET, make_codec
+
+BOTH = [ConfigDict(), ConfigDict(extra="forbid")]
+
+
+class Login(BaseModel):
+    """One secret as a whole."""
+
+    model_config = ConfigDict(extra="forbid")
+    user: str = "u"
+
+
+class NewLogin(Login):
+    """The same, with a field more."""
+
+    realm: str = "r"
+
+
+class Typed(TypedDict):
+    """A typed dict."""
+
+    host: str
+
+
+class NewTyped(Typed):
+    """The same, with a field more."""
+
+    port: int
+
+
+@dataclasses.dataclass
+class Data:
+    """A dataclass."""
+
+    host: str
+
+
+@dataclasses.dataclass
+class NewData(Data):
+    """The same, with a field more."""
+
+    port: int = 5
+
+
+class Server(BaseModel):
+    """An item of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+    host: str
+    token: SecretStr | None = None
+
+
+class NewServer(Server):
+    """The same, with two fields more."""
+
+    region: str = "eu"
+    key: SecretStr | None = None
+
+
+class Other(BaseModel):
+    """Another member of a union."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: str
+    name: str
+
+
+class Old(BaseModel):
+    """What runs beside newer code."""
+
+    host: str = "h"
+    login: Secret[Login] | None = None
+    typed: Typed | None = None
+    data: Data | None = None
+    servers: list[Server] = []
+    by_name: dict[str, Server | Other] = {}
+    pair: tuple[Server, int] | None = None
+    anything: Any = None
+    free: dict[str, Any] = {}
+
+
+class New(Old):
+    """What a newer deployment has."""
+
+    login: Secret[NewLogin] | None = None  # type: ignore[assignment]
+    typed: NewTyped | None = None
+    data: NewData | None = None
+    servers: list[NewServer] = []  # type: ignore[assignment]
+    by_name: dict[str, NewServer | Other] = {}  # type: ignore[assignment]
+    pair: tuple[NewServer, int] | None = None  # type: ignore[assignment]
+    region: str = "eu"
+    signing: SecretStr | None = None
+    raw: Annotated[SecretBytes | None, BoundTo("host")] = None
+
+
+GIVEN: dict[str, Any] = {
+    "host": "one",
+    "login": {"user": "me", "realm": "x"},
+    "typed": {"host": "t", "port": 7},
+    "data": {"host": "d", "port": 8},
+    "servers": [
+        {"host": "a", "token": "ta", "region": "us", "key": "ka"},
+        {"host": "b", "token": "tb", "region": "asia", "key": "kb"},
+    ],
+    "by_name": {"x": {"host": "c", "region": "af"}},
+    "pair": [{"host": "p", "key": "kp"}, 1],
+    "anything": {"a": {"b": 1}},
+    "free": {"a": {"b": 1}},
+    "region": "us",
+    "signing": SECRET,
+    "raw": b"\xff",
+}
+
+
+def show(config: Any) -> Any:
+    """Return a model as JSON, its secrets in the clear."""
+    if isinstance(config, (SecretStr, SecretBytes, Secret)):
+        return show(config.get_secret_value())
+    if isinstance(config, (BaseModel, Data)):
+        return {key: show(item) for key, item in vars(config).items()}
+    if isinstance(config, (list, tuple)):
+        return [show(item) for item in config]
+    return {key: show(item) for key, item in config.items()} if isinstance(config, dict) else config
+
+
+@pytest.fixture(params=BOTH, ids=["ignore", "forbid"])
+def old(request: pytest.FixtureRequest) -> Any:
+    """Return the codec of older code."""
+    schema = type("Old", (Old,), {"model_config": request.param, "__module__": __name__})
+    return make_codec(schema)
+
+
+new = make_codec(New)
+
+
+def test_older_code_reads_past_what_newer_code_stored(old: Any) -> None:
+    """At any depth, in secrets too; what a field or a dict holds freely is all read."""
+    stored = new.store(new.parse(GIVEN))
+    config = old.restore(stored).model
+    assert (config.host, config.login.get_secret_value(), config.servers[1].host) == ("one", Login(user="me"), "b")
+    assert config.anything == config.free == {"a": {"b": 1}}
+
+
+def test_what_older_code_saves_keeps_it(old: Any) -> None:
+    """Given as a model, as JSON without those keys, or as it is stored: nothing is lost, no token is made anew."""
+    stored = new.store(new.parse(GIVEN))
+    wanted = show(new.restore(stored).model)
+    plain = {
+        "host": "one",
+        **{name: stored[name] for name in ("login", "typed", "data", "anything", "free", "pair", "by_name")},
+        "servers": [{key: server[key] for key in ("host", "token")} for server in stored["servers"]],
+    }
+    for given in (old.restore(stored).model, plain, stored):
+        again = old.store(old.parse(given, stored), stored)
+        assert show(new.restore(json.loads(json.dumps(again))).model) == wanted
+        assert again["signing"] == stored["signing"]
+        assert again["servers"] == stored["servers"]
+    assert old.store(old.restore(again), again) == again
+
+
+def test_items_take_along_what_is_theirs(old: Any) -> None:
+    """An item that was moved, edited, added or taken out: each other one keeps what newer code stored of it."""
+    stored = new.store(new.parse(GIVEN))
+    one, two = old.restore(stored).model.model_dump()["servers"]
+
+    def save(*servers: Any) -> list[Any]:
+        data = {**old.restore(stored).model.model_dump(), "servers": servers}
+        again: Any = new.restore(old.store(old.parse(data, stored), stored)).model
+        return [(server["host"], server["region"], server["key"]) for server in show(again.servers)]
+
+    assert save(two, one) == [("b", "asia", "kb"), ("a", "us", "ka")]
+    assert save({**one, "host": "e"}, two) == [("e", "us", "ka"), ("b", "asia", "kb")]
+    assert save(two) == [("b", "asia", "kb")]
+    assert save(one, {**two, "host": "e"}, {"host": "f"}) == [("a", "us", "ka"), ("e", "asia", "kb"), ("f", "eu", None)]
+    assert save() == []
+
+
+def test_a_typed_key_that_nobody_knows_is_refused(old: Any) -> None:
+    """Only what is stored is carried; neither another value nor a new key is taken from outside."""
+    stored = new.store(new.parse(GIVEN))
+    for key, value in (("region", "asia"), ("regoin", "us"), ("signing", "typed")):
+        with pytest.raises(InvalidConfig) as caught:
+            old.parse({**stored, key: value}, stored)
+        assert [problem.path for problem in caught.value.errors] == [(key,)]
+    with pytest.raises(InvalidConfig):
+        old.parse(stored)
+
+
+def test_a_secret_that_newer_code_bound_is_not_redirected(old: Any) -> None:
+    """Where older code changes the endpoint, newer code asks for the secret again; until then older code goes on."""
+    stored = new.store(new.parse(GIVEN))
+    changed = old.store(old.parse({"host": "two"}, stored), stored)
+    assert changed["raw"] == stored["raw"]
+    assert new.codec.open(changed).failures.keys() == {("raw",)}
+    assert old.restore(changed).model.host == "two"
+    again = old.store(old.parse({"host": "one"}, changed), changed)
+    assert show(new.restore(again).model)["raw"] == b"\xff"
+
+
+def test_only_what_the_schema_knows_has_to_open(old: Any) -> None:
+    """A token of a lost key that older code does not read is no reason; one that it reads is."""
+    stored = new.store(new.parse(GIVEN))
+    lost = {"$secret": stored["signing"]["$secret"].replace(RING.primary_id, "00000000")}
+    assert old.restore({**stored, "signing": lost}).model.host == "one"
+    assert old.store(old.parse({}, {**stored, "signing": lost}), {**stored, "signing": lost})["signing"] == lost
+    with pytest.raises(UnknownKey):
+        old.restore({**stored, "login": lost})
+
+
+class Step:
+    """Brings version 3 to 4: renames a key, leaves one behind, makes one up."""
+
+    @staticmethod
+    def migrate_config(config: dict[str, Any], from_version: int) -> dict[str, Any]:
+        """Do so."""
+        assert from_version == ROW.version
+        return {**config, "address": config["host"], "made": config["signing"].get_secret_value()}
+
+
+class Renamed(BaseModel):
+    """The next version of the older code."""
+
+    address: str
+
+
+def test_an_upgrade_carries_what_was_stored_and_not_what_a_step_made() -> None:
+    """Secrets are encrypted for the new version; what a step leaves lying about in the clear is not stored."""
+    stored = new.store(new.parse(GIVEN))
+    codec = Codec(Renamed, ROW._replace(version=4), RING, "the row", Step)
+    opened = new.codec.open(stored)
+    upgraded = codec.store(codec.restore(opened), opened)
+    assert upgraded.data == {**opened.data, "address": "one"}
+    again = codec.open(json.loads(json.dumps(upgraded.stored)))
+    assert not again.failures
+    assert again.data["signing"] == SECRET
+    changed = codec.store(codec.parse({"address": "two"}, opened), opened)
+    assert changed.data == {**opened.data, "address": "two"}
+
+
+def test_another_item_takes_nothing_along() -> None:
+    """Keys of another item's class are no newer keys of this one's."""
+    opened = new.codec.open(new.store(new.parse(GIVEN)))
+    codec = Codec(Renamed, ROW._replace(item_id="other"), RING, "the row")
+    assert codec.store(codec.parse({"address": "x"}, opened), opened).stored == {"address": "x"}
+
+
+class Before(BaseModel):
+    """Reads what an older form had, by itself."""
+
+    name: str = ""
+    inner: Annotated[Login | None, BeforeValidator(lambda value: value)] = None
+    other: Login | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def rename(cls, data: Any) -> Any:
+        """Take the old name."""
+        return {"name": data["title"]} if "title" in data else data
+
+
+class Around(BaseModel):
+    """Its fields rewrite what they are given."""
+
+    inner: Annotated[Login | None, BeforeValidator(lambda value: {"user": value["name"]})] = None
+    other: Login | None = None
+
+    @field_validator("other", mode="before")
+    @classmethod
+    def rename(cls, data: Any) -> Any:
+        """Take the old name."""
+        return {"user": data["name"]}
+
+
+def test_validators_that_come_first_answer_for_their_keys() -> None:
+    """They see what is stored, and what they were given is not carried beside what they made of it."""
+    codec: Any = make_codec(Before)
+    stored = {"title": "x"}
+    assert codec.restore(stored).model == Before(name="x")
+    assert codec.store(codec.restore(stored), stored) == {"name": "x", "inner": None, "other": None}
+    config: Any = make_codec(Around).restore({"inner": {"name": "x"}, "other": {"name": "y"}}).model
+    assert (config.inner, config.other) == (Login(user="x"), Login(user="y"))
+
+
+def test_extra_values_are_values() -> None:
+    """A class that takes any key knows all of them."""
+    schema = type("Open", (Server,), {"model_config": ConfigDict(extra="allow"), "__module__": __name__})
+    codec = make_codec(schema)
+    stored = codec.store(codec.parse({"host": "a", "more": 1}))
+    assert codec.store(codec.parse({"host": "b"}, stored), stored) == {"host": "b", "token": None}
+
+
+def test_a_member_that_was_left_behind_leaves_nothing() -> None:
+    """What another member of the union knows is not carried into this one."""
+    stored = make_codec(New).store(new.parse(GIVEN))
+    codec: Any = make_codec(Old)
+    again = codec.store(codec.parse({"by_name": {"x": {"kind": "k", "name": "n"}}}, stored), stored)
+    assert look_up(again, ("by_name", "x")) == [{"kind": "k", "name": "n", "region": "af", "key": None}]
+
+
+def test_what_does_not_fit_is_still_refused() -> None:
+    """Carrying keys repairs nothing."""
+    with pytest.raises(StoredConfigInvalid):
+        make_codec(Server).restore({"region": "us"})
