@@ -20,7 +20,7 @@ from django_plugin_system.rows.rows import COMPARED, ChangeAnnouncingModel
 from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from django.db.models.deletion import Collector
     from typing_extensions import Self
@@ -106,7 +106,7 @@ HEALTH = frozenset({"unavailable_until", "last_error", "last_tested_at", "last_t
 class _InstanceQuery(Query):
     """Finds columns of health where they are."""
 
-    def names_to_path(self, names: list[str], opts: Any, *args: Any, **kwargs: Any) -> Any:
+    def names_to_path(self, names: Sequence[str], opts: Any, *args: Any, **kwargs: Any) -> Any:
         is_health = names[0] in HEALTH and opts is self.get_meta()
         return super().names_to_path(["health", *names] if is_health else names, opts, *args, **kwargs)
 
