@@ -16,6 +16,7 @@ from django_plugin_system.exceptions import PluginItemNotFound, make_printable
 from django_plugin_system.plugin import ItemConfig, build_plugin, get_item_config
 from django_plugin_system.querysets import (
     DEFAULT_NAME,
+    NAME_LENGTH,
     ChangeAnnouncingQuerySet,
     PluginInstanceManager,
     protect_configured,
@@ -113,7 +114,7 @@ class PluginItem(
         return f"{self.name} ({self.module})"
 
     def natural_key(self) -> tuple[str, ...]:
-        """Name this item in a fixture; instances have no such key, as their secrets open only under their own ids."""
+        """Name this item in a fixture."""
         return (self.name, self.module, *self.plugin_type.key)
 
     natural_key.dependencies = ("django_plugin_system.plugintype",)  # type: ignore[attr-defined]
@@ -151,7 +152,16 @@ class PluginInstance(ConfiguredModel):
         PluginItem, on_delete=protect_configured, related_name="instances", verbose_name=_("plugin item")
     )
     name = models.SlugField(
-        _("name"), max_length=100, help_text=_("What code asks for, for example “transactional”. Unique for each item.")
+        _("name"),
+        max_length=100,
+        help_text=_("What code asks for, for example “transactional”. Unique for each item and scope."),
+    )
+    scope = models.CharField(
+        _("scope"),
+        max_length=NAME_LENGTH,
+        blank=True,
+        default="",
+        help_text=_("Whose instance it is, as code asks for it: a tenant, a site. Empty: everybody's."),
     )
     config = ConfigField(_("configuration"), default=StoredConfig, blank=True)
     config_version = models.PositiveIntegerField(_("configuration version"), default=1, editable=False)
@@ -172,17 +182,26 @@ class PluginInstance(ConfiguredModel):
         verbose_name = _("plugin instance")
         verbose_name_plural = _("plugin instances")
         permissions = (("test_plugininstance", _("Can test plugin instance")),)
-        constraints = (UniqueConstraint(fields=["item", "name"], name="uniq_plugin_instance_item_name"),)
-        indexes = (Index(fields=["item", "status", "priority", "name"], name="idx_plugin_instance_order"),)
+        constraints = (UniqueConstraint(fields=["item", "scope", "name"], name="uniq_plugin_instance_scope_name"),)
+        indexes = (Index(fields=["item", "scope", "status", "priority", "name"], name="idx_plugin_instance_order"),)
+
+    NATURAL_KEY = ("name", "scope", *(f"item__{name}" for name in PluginItem.NATURAL_KEY))
 
     def __str__(self) -> str:
         shown = f"{self.name} ({self.item.name})" if self.__dict__.get("item_id") else self.name
-        return make_printable(shown)
+        scope = self.__dict__.get("scope")
+        return make_printable(f"{shown} of {scope}" if scope else shown)
+
+    def natural_key(self) -> tuple[str, ...]:
+        """Name this instance in a fixture."""
+        return (self.name, self.scope, *self.item.natural_key())
+
+    natural_key.dependencies = ("django_plugin_system.pluginitem",)  # type: ignore[attr-defined]
 
     @property
     def is_untouched(self) -> bool:
         """Whether this is the instance that the sync made and nobody configured."""
-        return self.name == DEFAULT_NAME and not self.config
+        return self.name == DEFAULT_NAME and not self.scope and not self.config
 
     @property
     def effective_priority(self) -> int:
@@ -199,7 +218,7 @@ class PluginInstance(ConfiguredModel):
         with suppress(PluginHealth.DoesNotExist):
             if not self._state.adding:
                 return self.health
-        return PluginHealth(instance=self, item_id=self.item_id)
+        return PluginHealth(instance=self, item_id=self.item_id, scope=self.scope)
 
     @property
     def unavailable_until(self) -> dt.datetime | None:
@@ -244,6 +263,10 @@ class PluginInstance(ConfiguredModel):
         return find_reason(self)
 
 
+PluginInstance._meta.pk.serialize = True  # noqa: SLF001 - ours, or documented
+"""A dump by natural keys has the ids of instances as well: secrets open under these only."""
+
+
 class PluginHealth(ChangeAnnouncingModel):
     """How an instance fares: one row for each, apart from what operators edit, written by failovers and tests.
 
@@ -252,7 +275,8 @@ class PluginHealth(ChangeAnnouncingModel):
 
     instance = models.OneToOneField(PluginInstance, models.CASCADE, primary_key=True, related_name="health")
     item = models.ForeignKey(PluginItem, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
-    """The instance's item once more: an index finds who of an item's instances is usable, however many are not."""
+    scope = models.CharField(max_length=NAME_LENGTH, default="")
+    """The instance's item and scope once more: an index finds who of these is usable, however many are not."""
     unavailable_until = DatabaseTimeField(_("unavailable until"), null=True)
     failures = models.PositiveIntegerField(default=0)
     last_error = models.TextField(_("last error"), default="")
@@ -266,7 +290,7 @@ class PluginHealth(ChangeAnnouncingModel):
         default_permissions = ()
         verbose_name = _("plugin health")
         verbose_name_plural = _("plugin health")
-        indexes = (Index(fields=["item", "unavailable_until"], name="idx_plugin_health_usable"),)
+        indexes = (Index(fields=["item", "scope", "unavailable_until"], name="idx_plugin_health_usable"),)
 
     def __str__(self) -> str:
         return self.instance.name  # and not the item, which Django's page of a deletion would look up for each

@@ -99,6 +99,32 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
             return super()._raw_delete(using)
 
 
+NAME_LENGTH = 100
+"""Characters that the columns of names and scopes hold."""
+
+
+def is_storable(text: object) -> bool:
+    """Say whether a name or a scope can be ``text``: every database stores it, and it is not too long."""
+    try:
+        return isinstance(text, str) and len(text) <= NAME_LENGTH and b"\0" not in text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
+def find_scopes(scope: str | None, *, shared: bool) -> tuple[str, ...]:
+    """Return the scopes that who asks for one may see, best first; the empty one is everybody's.
+
+    A scope that no row can have is left out.
+
+    :raises TypeError: for anything but text and None: an id that is a number, perhaps, that has to be made text.
+    """
+    if scope is not None and not isinstance(scope, str):
+        message = f"scope must be text or None, not of the type {type(scope).__name__}."
+        raise TypeError(message)
+    own = str.__str__(scope or "")
+    return (*([own] if is_storable(own) else []), *([""] if shared and own else []))
+
+
 HEALTH = frozenset({"unavailable_until", "last_error", "last_tested_at", "last_test_error"})
 """What an instance says about its health. Queries may name these columns of its row of health like its own."""
 
@@ -145,8 +171,12 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         return kept
 
     def named(self, name: str) -> Self:
-        """Keep the instances with this name; there is at most one for each item."""
+        """Keep the instances with this name; there is at most one for each item and scope."""
         return self._keep(name=name)
+
+    def in_scope(self, scope: str | None, *, shared: bool = True) -> Self:
+        """Keep the instances of ``scope`` and, if they are ``shared``, everybody's; with no scope, these alone."""
+        return self._keep(scope__in=find_scopes(scope, shared=shared))
 
     def only(self, *fields: str) -> Self:
         """Load these fields only; a config comes with what it is read by, rather than with a query for each row."""
@@ -160,12 +190,18 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         return enabled
 
     def in_order(self) -> Self:
-        """Sort as selection does: tier, priority (lower first), item name, name; module and id make it total."""
+        """Sort as selection does: scope, tier, priority (lower first), item name, name; module and id make it total.
+
+        What is everybody's comes after what has a scope.
+        """
         disabled = Q(status=PluginStatus.DISABLED) | Q(item__status=PluginStatus.DISABLED)
         active = Q(status=PluginStatus.ACTIVE, item__status=PluginStatus.ACTIVE)
         tier = Case(When(disabled, then=Value(2)), When(active, then=Value(0)), default=Value(1))
         ranked = self.alias(_tier=tier, _priority=Coalesce(F("priority"), F("item__priority")))
-        ordered: Self = ranked.order_by("_tier", "_priority", "item__name", "name", "item__module", "pk")
+        own_first = Case(When(scope="", then=Value(1)), default=Value(0))
+        ordered: Self = ranked.order_by(
+            own_first, "scope", "_tier", "_priority", "item__name", "name", "item__module", "pk"
+        )
         return ordered
 
     def update(self, **kwargs: Any) -> int:
@@ -180,7 +216,10 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         health = {name: kwargs.pop(name) for name in HEALTH & kwargs.keys()}
         with changing(self._get_write_alias()):
             written = self._update_health(health) if health else 0
-            return super().update(**kwargs) if kwargs or not health else written
+            written = super().update(**kwargs) if kwargs or not health else written
+            if "scope" in kwargs and not self._is_batch:
+                move_health(self.model, self._get_write_alias())
+            return written
 
     update.alters_data = True  # type: ignore[attr-defined]
 
@@ -216,7 +255,10 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         """
         rows, names, using = list(objs), list(fields), self._get_write_alias()
         if not _SEALED_TOGETHER & set(names):
-            return super().bulk_update(rows, names, batch_size)
+            with changing(using):
+                written = super().bulk_update(rows, names, batch_size)
+                move_health(self.model, using, rows if "scope" in names else ())
+            return written
         prefetch_related_objects(rows, "item__plugin_type")
         for row in rows:
             row.check_overwritten(using)
@@ -229,8 +271,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
                 changed = [name for name in COMPARED if any(row.is_changed(name) for row in rows)]
                 names, size = [*dict.fromkeys([*names, "config", *changed])], batch_size or WRITTEN_AT_ONCE
                 written = super().bulk_update(rows, names, size)
-                if not {"item", "item_id"}.isdisjoint(names):
-                    move_health(self.model, using, rows)
+                move_health(self.model, using, () if {"item", "item_id", "scope"}.isdisjoint(names) else rows)
         if stale:  # raised out here, so that an outer transaction stays usable
             raise StaleConfig(", ".join(stale))
         return written
@@ -279,18 +320,22 @@ def _refuse_upsert(kwargs: dict[str, Any]) -> None:
 
 def add_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance] | None = None) -> None:
     """Give each of ``rows``, which were just made, its row of health; None: each instance that has none."""
-    bare = PluginInstanceQuerySet(model, using=using).filter(health=None).values_list("pk", "item_id")
-    pairs = bare if rows is None else [(row.pk, row.item_id) for row in rows]
+    bare = PluginInstanceQuerySet(model, using=using).filter(health=None).only("item_id", "scope")
     health = _get_health(model, using)
-    made = [health.model(instance_id=pk, item_id=item_id) for pk, item_id in pairs]
+    made = [
+        health.model(instance_id=row.pk, item_id=row.item_id, scope=row.scope)
+        for row in (bare if rows is None else rows)
+    ]
     health.bulk_create(made, batch_size=1000, ignore_conflicts=True)
 
 
-def move_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance]) -> None:
-    """Let the health of ``rows`` name the items that they have now."""
-    moved = _get_health(model, using).filter(pk__in=[row.pk for row in rows]).exclude(item=F("instance__item"))
-    items = PluginInstanceQuerySet(model).filter(pk=OuterRef("pk")).values("item")
-    moved.update(item=Subquery(items))
+def move_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance] | None = None) -> None:
+    """Let the health of ``rows``, by default of all, name the items and the scopes that they have now."""
+    moved = _get_health(model, using).exclude(item=F("instance__item"), scope=F("instance__scope"))
+    if rows is not None:
+        moved = moved.filter(pk__in=[row.pk for row in rows])
+    ours = PluginInstanceQuerySet(model).filter(pk=OuterRef("pk"))
+    moved.update(item=Subquery(ours.values("item")), scope=Subquery(ours.values("scope")))
 
 
 def _get_health(model: type[PluginInstance], using: str) -> models.QuerySet[Any]:
@@ -303,7 +348,7 @@ def _get_health(model: type[PluginInstance], using: str) -> models.QuerySet[Any]
 DEFAULT_NAME = "default"
 """The name of the instance that the sync gives to items that need no configuration."""
 
-UNTOUCHED = Q(name=DEFAULT_NAME, config={})
+UNTOUCHED = Q(name=DEFAULT_NAME, scope="", config={})
 """Such an instance, as long as nobody configured it."""
 
 MOST_NAMED = 20

@@ -16,7 +16,7 @@ from django_plugin_system.conf import NAME, get_settings
 from django_plugin_system.config.keyring import get_key_material, get_keyring
 from django_plugin_system.exceptions import PluginSystemError
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
-from django_plugin_system.querysets import add_health, move_health
+from django_plugin_system.querysets import UNTOUCHED, add_health, move_health
 from django_plugin_system.selection.cache import forget_selections
 from django_plugin_system.selection.health import write_waiting
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -72,10 +72,10 @@ def seal_raw(instance: PluginInstance, using: str, *, raw: bool = False, **_kwar
 
 
 def keep_health(instance: PluginInstance, using: str, *, created: bool, **_kwargs: Any) -> None:
-    """Give a new instance its row of health, and let that follow the instance to another item."""
+    """Give a new instance its row of health, and let that follow the instance to another item or scope."""
     if created:
         add_health(PluginInstance, using, [instance])
-    elif instance.is_changed("item_id"):
+    elif instance.is_changed("item_id") or instance.is_changed("scope"):
         move_health(PluginInstance, using, [instance])
 
 
@@ -120,7 +120,7 @@ def refuse_downgrade(instances: QuerySet[Any]) -> None:
 
     :raises InstancesWouldBeLost: then.
     """
-    count = instances.exclude(name="default", config={}).count()
+    count = instances.exclude(UNTOUCHED).count()
     if count:
         raise InstancesWouldBeLost(count)
 

@@ -34,6 +34,7 @@ _NAMESPACE = uuid.UUID("5b3a2f6e-6d0b-4b53-9d7c-2f6a0a4b8c11")
 """Of the ids that a sync gives."""
 _AS_MADE: dict[str, Any] = {
     "name": DEFAULT_NAME,
+    "scope": "",
     "config": {},
     "status": PluginStatus.ACTIVE,
     "priority": None,

@@ -69,13 +69,17 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             "PluginInstance",
             fields=[
-                ("id", models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False, serialize=False)),
+                ("id", models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)),
                 ("item", models.ForeignKey(
                     f"{APP}.pluginitem", protect_configured, related_name="instances", verbose_name="plugin item",
                 )),
                 ("name", models.SlugField(
                     "name", max_length=100,
-                    help_text="What code asks for, for example “transactional”. Unique for each item.",
+                    help_text="What code asks for, for example “transactional”. Unique for each item and scope.",
+                )),
+                ("scope", models.CharField(
+                    "scope", max_length=100, blank=True, default="",
+                    help_text="Whose instance it is, as code asks for it: a tenant, a site. Empty: everybody's.",
                 )),
                 ("config", ConfigField("configuration", default=StoredConfig, blank=True)),
                 ("config_version", models.PositiveIntegerField("configuration version", default=1, editable=False)),
@@ -95,10 +99,12 @@ class Migration(migrations.Migration):
                 "permissions": (("test_plugininstance", "Can test plugin instance"),),
                 "base_manager_name": "objects",
                 "constraints": [
-                    models.UniqueConstraint(fields=("item", "name"), name="uniq_plugin_instance_item_name"),
+                    models.UniqueConstraint(fields=("item", "scope", "name"), name="uniq_plugin_instance_scope_name"),
                 ],
                 "indexes": [
-                    models.Index(fields=["item", "status", "priority", "name"], name="idx_plugin_instance_order"),
+                    models.Index(
+                        fields=["item", "scope", "status", "priority", "name"], name="idx_plugin_instance_order",
+                    ),
                 ],
             },
         ),
@@ -111,6 +117,7 @@ class Migration(migrations.Migration):
                 ("item", models.ForeignKey(
                     f"{APP}.pluginitem", models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False,
                 )),
+                ("scope", models.CharField(max_length=100, default="")),
                 ("unavailable_until", DatabaseTimeField("unavailable until", null=True)),
                 ("failures", models.PositiveIntegerField(default=0)),
                 ("last_error", models.TextField("last error", default="")),
@@ -122,7 +129,9 @@ class Migration(migrations.Migration):
                 "verbose_name": "plugin health",
                 "verbose_name_plural": "plugin health",
                 "default_permissions": (),
-                "indexes": [models.Index(fields=["item", "unavailable_until"], name="idx_plugin_health_usable")],
+                "indexes": [models.Index(
+                    fields=["item", "scope", "unavailable_until"], name="idx_plugin_health_usable",
+                )],
             },
         ),
         migrations.RunPython(migrations.RunPython.noop, refuse_to_lose_instances),

@@ -18,6 +18,7 @@ from django_plugin_system.exceptions import ConfigError, make_printable
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import find_override, overrides
 from django_plugin_system.plugin import make_builder
+from django_plugin_system.querysets import NAME_LENGTH, is_storable
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import read_config, require_declared
 from django_plugin_system.rows.reasons import describe_row_error
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from django_plugin_system.querysets import PluginInstanceQuerySet
 
-MAX_NAME_LENGTH = 100
 LEFT = F("health__unavailable_until") - Now()
 """How long a cooldown lasts still."""
 logger = logging.getLogger("django_plugin_system")
@@ -79,7 +79,7 @@ class Request(NamedTuple):
     def __str__(self) -> str:
         if self.name is None:
             return str(self.spec)
-        return f"{self.spec} named {make_printable(str(self.name)[:MAX_NAME_LENGTH])}"
+        return f"{self.spec} named {make_printable(str(self.name)[:NAME_LENGTH])}"
 
     @property
     def key(self) -> tuple[Hashable, ...]:
@@ -89,10 +89,7 @@ class Request(NamedTuple):
     @property
     def may_exist(self) -> bool:
         """Whether a database can hold the name: it is not too long, and text that can be stored."""
-        try:
-            return self.name is None or (len(self.name) <= MAX_NAME_LENGTH and b"\0" not in self.name.encode())
-        except (AttributeError, TypeError, UnicodeEncodeError):  # no text at all, or half of a surrogate pair
-            return False
+        return self.name is None or is_storable(self.name)
 
     def find_rows(self) -> PluginInstanceQuerySet:
         """Return the instances asked for, in order, each with what is ``left`` of its cooldown."""

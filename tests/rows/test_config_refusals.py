@@ -98,7 +98,7 @@ def test_an_upsert_of_other_columns_works(provider: PluginItem) -> None:
     before = read_raw(row.pk)
     clash = PluginInstance(item=provider, name="main", config={**VALID, "token": "other"}, status="reserve")
     PluginInstance.objects.bulk_create(
-        [clash], update_conflicts=True, update_fields=["status"], unique_fields=["item", "name"]
+        [clash], update_conflicts=True, update_fields=["status"], unique_fields=["item", "scope", "name"]
     )
     assert (reload(row).status, read_raw(row.pk)) == ("reserve", before)
 

@@ -103,7 +103,7 @@ def _bulk_create_ignoring(item: PluginItem, config: Any) -> PluginInstance:
 def _bulk_create_upserting(item: PluginItem, config: Any) -> PluginInstance:
     row = PluginInstance(item=item, name="new", config=config)
     made = PluginInstance.objects.bulk_create(
-        [row], update_conflicts=True, update_fields=["status"], unique_fields=["item", "name"]
+        [row], update_conflicts=True, update_fields=["status"], unique_fields=["item", "scope", "name"]
     )
     return made[0]
 
