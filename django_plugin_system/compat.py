@@ -198,7 +198,7 @@ def get_plugin_class(type_name: str, manager: str) -> Any:
 
 
 def _find_chosen_class(type_name: str, manager: str) -> type | None:
-    if override := find_override((type_name, manager), None):
+    if override := find_override((type_name, manager), None, ""):
         return _make_class_of_fake(override)
     plugin_type = apps.get_model("django_plugin_system", "PluginType")
     row = plugin_type.objects.filter(name=type_name, manager=manager).first()
@@ -214,7 +214,7 @@ def _find_chosen_class(type_name: str, manager: str) -> type | None:
 def _load_class_of_instance(instance: PluginInstance) -> type | None:
     """Serve a type whose own ``get_plugin`` returns an instance rather than an item."""
     plugin_class = instance.item.plugin_class
-    if plugin_class is None or find_reason(instance) is not None:
+    if plugin_class is None or instance.scope or find_reason(instance) is not None:
         return None
     return _make_class(plugin_class, lambda: _build_first([instance], f"plugin instance {instance}", [instance]))
 
@@ -248,7 +248,7 @@ def _load_class(item: PluginItem) -> type | None:
     plugin_class = item.plugin_class
     if plugin_class is None:
         return None
-    if override := find_override(item.plugin_type.key, None):
+    if override := find_override(item.plugin_type.key, None, ""):
         return _make_class_of_fake(override)
     if item.config_schema is not None:
         return _make_class(plugin_class, lambda: _build_best(item))
@@ -257,12 +257,12 @@ def _load_class(item: PluginItem) -> type | None:
 
 
 def _build_best(item: PluginItem) -> object:
-    return _build_first(_iter_usable(item), f"plugin item {item}", item.instances.in_order())
+    return _build_first(_iter_usable(item), f"plugin item {item}", item.instances.in_scope(None).in_order())
 
 
 def _iter_usable(item: PluginItem) -> Iterator[PluginInstance]:
     """Yield the item's usable instances, best first. The item's own status does not count: the caller chose it."""
-    for instance in item.instances.exclude(status=PluginStatus.DISABLED).in_order():
+    for instance in item.instances.in_scope(None).exclude(status=PluginStatus.DISABLED).in_order():
         instance.item = item
         if find_row_reason(instance) is None:
             yield instance

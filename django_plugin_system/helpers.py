@@ -17,14 +17,14 @@ from django_plugin_system.querysets import add_health
 from django_plugin_system.selection import choosing
 from django_plugin_system.selection.attempts import failover
 from django_plugin_system.selection.cache import recall
-from django_plugin_system.selection.candidates import get_alias, make_request
+from django_plugin_system.selection.candidates import Wanted, Where, get_alias, make_request
 from django_plugin_system.selection.choosing import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from typing_extensions import TypeForm
+    from typing_extensions import TypeForm, Unpack
 
 __all__ = [
     "Selection",
@@ -45,66 +45,75 @@ T = TypeVar("T")
 
 
 @overload
-def get_plugin(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> T: ...
+def get_plugin(ref: TypeForm[T], /, **wanted: Unpack[Wanted]) -> T: ...
 @overload
-def get_plugin(ref: str, manager: str, /, *, name: str | None = None, using: str | None = None) -> Any: ...
-def get_plugin(ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None) -> Any:
+def get_plugin(ref: str, manager: str, /, **wanted: Unpack[Wanted]) -> Any: ...
+def get_plugin(
+    ref: object,
+    manager: str | None = None,
+    /,
+    *,
+    name: str | None = None,
+    scope: str | None = None,
+    shared: bool = True,
+    using: str | None = None,
+) -> Any:
     """Return a new plugin, built from the best usable instance of a type.
 
     The type is given by its interface class, or by its name and manager. With ``name``, only instances of that name
-    count. ``using`` names the database, the router's choice by default.
+    count. ``scope`` says for whom: what is theirs comes first, then, if it may be ``shared``, what is everybody's;
+    without it only that. ``using`` names the database, the router's choice by default.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises NoPluginAvailable: (a LookupError) if no instance is usable, with the reason for each.
+    :raises TypeError: if the scope is no text.
     """
     alias = using or get_alias()
-    ready = recall((get_place(alias), ref, manager, name))
+    ready = recall((get_place(alias), ref, manager, name, scope, shared))
     try:
         if ready is not None:
             return ready.build()
     except PluginBuildError:
         pass  # there may be another one
-    return choosing.get_best(make_request(ref, manager, name, alias))
+    return choosing.get_best(make_request(ref, manager, name, alias, scope=scope, shared=shared))
 
 
 @overload
-def get_plugins(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> list[T]: ...
+def get_plugins(ref: TypeForm[T], /, **wanted: Unpack[Wanted]) -> list[T]: ...
 @overload
-def get_plugins(ref: str, manager: str, /, *, name: str | None = None, using: str | None = None) -> list[Any]: ...
-def get_plugins(
-    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
-) -> list[Any]:
+def get_plugins(ref: str, manager: str, /, **wanted: Unpack[Wanted]) -> list[Any]: ...
+def get_plugins(ref: object, manager: str | None = None, /, **wanted: Unpack[Wanted]) -> list[Any]:
     """Return a new plugin for each usable instance of a type, best first; see ``get_plugin``. The list may be empty.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     """
-    return choosing.get_all(make_request(ref, manager, name, using))
+    return choosing.get_all(make_request(ref, manager, **wanted))
 
 
 @overload
-def get_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, *, using: str | None = None) -> T: ...
+def get_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, **where: Unpack[Where]) -> T: ...
 @overload
-def get_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, *, using: str | None = None) -> Any: ...
-def get_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
+def get_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, **where: Unpack[Where]) -> Any: ...
+def get_plugin_by_id(ref: object, *args: Any, **where: Unpack[Where]) -> Any:
     """Return a new plugin built from exactly one instance, whatever its place in the order.
 
+    If a ``scope`` is given, the instance has to be of it, or everybody's if that may be ``shared``; else of any.
+
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
-    :raises PluginInstanceNotFound: (a LookupError) if the type has no such instance.
+    :raises PluginInstanceNotFound: (a LookupError) if the type has no such instance, or none for the scope.
     :raises NoPluginAvailable: (a LookupError) if the instance, or its item, is disabled.
     :raises ConfigError: (a ValueError) if its configuration cannot be read.
     """
     *manager, instance_id = args
-    return choosing.get_by_id(make_request(ref, manager[0] if manager else None, None, using), instance_id)
+    return choosing.get_by_id(make_request(ref, manager[0] if manager else None, **where), instance_id)
 
 
-def explain_selection(
-    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
-) -> Selection:
+def explain_selection(ref: object, manager: str | None = None, /, **wanted: Unpack[Wanted]) -> Selection:
     """Return why ``get_plugin`` chooses as it does: every candidate in order, with its reason; ``str()`` reads well.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     """
-    return choosing.explain(make_request(ref, manager, name, using))
+    return choosing.explain(make_request(ref, manager, **wanted))
 
 
 async def _ask_in_thread(get: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -112,44 +121,38 @@ async def _ask_in_thread(get: Callable[..., Any], *args: Any, **options: Any) ->
 
 
 @overload
-async def aget_plugin(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> T: ...
+async def aget_plugin(ref: TypeForm[T], /, **wanted: Unpack[Wanted]) -> T: ...
 @overload
-async def aget_plugin(ref: str, manager: str, /, *, name: str | None = None, using: str | None = None) -> Any: ...
-async def aget_plugin(
-    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
-) -> Any:
+async def aget_plugin(ref: str, manager: str, /, **wanted: Unpack[Wanted]) -> Any: ...
+async def aget_plugin(ref: object, manager: str | None = None, /, **wanted: Unpack[Wanted]) -> Any:
     """Return what ``get_plugin`` returns, from asynchronous code; in another thread if the database has to be asked."""
-    alias = using or get_alias()
-    place = get_place(alias)
+    place = get_place(wanted.get("using") or get_alias())
     if not place[2:] and not changes.uncommitted:  # a schema and an open transaction would be the other thread's
-        ready = recall((place, ref, manager, name))
+        asked = (wanted.get("name"), wanted.get("scope"), wanted.get("shared", True))
+        ready = recall((place, ref, manager, *asked))
         with suppress(PluginBuildError):
             if ready is not None:
                 return ready.build()
-    return await _ask_in_thread(get_plugin, ref, manager, name=name, using=using)
+    return await _ask_in_thread(get_plugin, ref, manager, **wanted)
 
 
 @overload
-async def aget_plugins(ref: TypeForm[T], /, *, name: str | None = None, using: str | None = None) -> list[T]: ...
+async def aget_plugins(ref: TypeForm[T], /, **wanted: Unpack[Wanted]) -> list[T]: ...
 @overload
-async def aget_plugins(
-    ref: str, manager: str, /, *, name: str | None = None, using: str | None = None
-) -> list[Any]: ...
-async def aget_plugins(
-    ref: object, manager: str | None = None, /, *, name: str | None = None, using: str | None = None
-) -> list[Any]:
+async def aget_plugins(ref: str, manager: str, /, **wanted: Unpack[Wanted]) -> list[Any]: ...
+async def aget_plugins(ref: object, manager: str | None = None, /, **wanted: Unpack[Wanted]) -> list[Any]:
     """Return what ``get_plugins`` returns, from asynchronous code."""
-    plugins: list[Any] = await _ask_in_thread(get_plugins, ref, manager, name=name, using=using)
+    plugins: list[Any] = await _ask_in_thread(get_plugins, ref, manager, **wanted)
     return plugins
 
 
 @overload
-async def aget_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, *, using: str | None = None) -> T: ...
+async def aget_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, **where: Unpack[Where]) -> T: ...
 @overload
-async def aget_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, *, using: str | None = None) -> Any: ...
-async def aget_plugin_by_id(ref: object, *args: Any, using: str | None = None) -> Any:
+async def aget_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, **where: Unpack[Where]) -> Any: ...
+async def aget_plugin_by_id(ref: object, *args: Any, **where: Unpack[Where]) -> Any:
     """Return what ``get_plugin_by_id`` returns, from asynchronous code."""
-    return await _ask_in_thread(get_plugin_by_id, ref, *args, using=using)
+    return await _ask_in_thread(get_plugin_by_id, ref, *args, **where)
 
 
 def refresh_plugins(using: str | None = None) -> None:

@@ -263,8 +263,8 @@ class PluginInstance(ConfiguredModel):
         return find_reason(self)
 
 
-PluginInstance._meta.pk.serialize = True  # noqa: SLF001 - ours, or documented
-"""A dump by natural keys has the ids of instances as well: secrets open under these only."""
+_instance_id: Any = PluginInstance._meta.pk  # noqa: SLF001 - Django documents _meta
+_instance_id.serialize = True  # a dump by natural keys has it as well: secrets open under this id only
 
 
 class PluginHealth(ChangeAnnouncingModel):

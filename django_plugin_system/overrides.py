@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Override:
-    """A fake for the plugins of one type, or only for those with a ``name``.
+    """A fake for the plugins of one type, or only for those with a ``name`` or asked for in a ``scope``.
 
     ``fake`` is the object that everybody gets, or a class or function that is called for each of them.
     """
@@ -28,6 +28,7 @@ class Override:
     interface: type
     fake: object
     name: str | None = None
+    scope: str | None = None
 
     def __str__(self) -> str:
         return getattr(self.fake, "__qualname__", type(self.fake).__qualname__)
@@ -72,10 +73,10 @@ allowed: list[tuple[type, ...]] = []
 """The classes that may be built although ``PLUGIN_SYSTEM["BLOCK_IN_TESTS"]`` is on."""
 
 
-def find_override(type_key: tuple[str, str], name: str | None) -> Override | None:
+def find_override(type_key: tuple[str, str], name: str | None, scope: str) -> Override | None:
     """Return what answers a request for the type, perhaps by ``name``, or stands in for a row with that name."""
     for override in reversed(overrides):
-        if override.type_key == type_key and override.name in (None, name):
+        if override.type_key == type_key and override.name in (None, name) and override.scope in (None, scope):
             return override
     return None
 

@@ -174,7 +174,7 @@ def make_builder(
     """Return a function that does what ``build_plugin`` does, each time with what ``get_config`` returns."""
 
     def build() -> Any:
-        if overrides and row is not None and (override := find_override(row.item.plugin_type.key, row.name)):
+        if overrides and row is not None and (override := find_override(row.item.plugin_type.key, row.name, row.scope)):
             return override.build()
         check_may_be_built(plugin_class)
         try:

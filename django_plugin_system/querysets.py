@@ -111,7 +111,7 @@ def is_storable(text: object) -> bool:
         return False
 
 
-def find_scopes(scope: str | None, *, shared: bool) -> tuple[str, ...]:
+def find_scopes(scope: Any, *, shared: bool) -> tuple[str, ...]:
     """Return the scopes that who asks for one may see, best first; the empty one is everybody's.
 
     A scope that no row can have is left out.

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asgiref.sync import sync_to_async
-from typing_extensions import TypedDict, Unpack
 
 from django_plugin_system.exceptions import (
     AllPluginsFailed,
@@ -16,7 +15,7 @@ from django_plugin_system.exceptions import (
     PluginUnavailable,
 )
 from django_plugin_system.selection import health
-from django_plugin_system.selection.candidates import Request, make_request
+from django_plugin_system.selection.candidates import Request, Wanted, Where, make_request
 from django_plugin_system.selection.choosing import iter_failover, make_refusal
 
 if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
-    from typing_extensions import TypeForm
+    from typing_extensions import TypeForm, Unpack
 
     from django_plugin_system.config.references import Resolver
     from django_plugin_system.models import PluginInstance
@@ -174,21 +173,19 @@ def _leads_on(error: BaseException, retry_on: tuple[type[BaseException], ...]) -
     return isinstance(error, retry_on)
 
 
-class Options(TypedDict, total=False):
+class Options(Wanted, total=False):
     """What a caller of ``failover()`` may say, each by keyword."""
 
-    name: str | None
     cooldown: float
     retry_on: type[Exception] | ErrorTypes
     idempotent: bool
-    using: str | None
 
 
 @overload
 def failover(ref: TypeForm[T], /, **options: Unpack[Options]) -> Failover[T]: ...
 @overload
 def failover(ref: str, manager: str, /, **options: Unpack[Options]) -> Failover[Any]: ...
-def failover(  # noqa: PLR0913 - see Options
+def failover(
     ref: object,
     manager: str | None = None,
     /,
@@ -197,7 +194,7 @@ def failover(  # noqa: PLR0913 - see Options
     cooldown: float = COOLDOWN,
     retry_on: type[Exception] | ErrorTypes = Exception,
     idempotent: bool = False,
-    using: str | None = None,
+    **where: Unpack[Where],
 ) -> Failover[Any]:
     """Return attempts with a type's instances, best first, until one block ends without an error.
 
@@ -214,7 +211,7 @@ def failover(  # noqa: PLR0913 - see Options
     """
     errors = retry_on if isinstance(retry_on, tuple) else (retry_on,)
     _check_options(cooldown, errors)
-    return Failover(make_request(ref, manager, name, using), cooldown, errors, idempotent=idempotent)
+    return Failover(make_request(ref, manager, name, **where), cooldown, errors, idempotent=idempotent)
 
 
 def _check_options(cooldown: object, errors: tuple[object, ...]) -> None:

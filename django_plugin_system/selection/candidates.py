@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import F
 from django.db.models.functions import Now
+from typing_extensions import TypedDict
 
 from django_plugin_system.changes import get_place
 from django_plugin_system.config.copying import make_copier
@@ -18,7 +19,7 @@ from django_plugin_system.exceptions import ConfigError, make_printable
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import find_override, overrides
 from django_plugin_system.plugin import make_builder
-from django_plugin_system.querysets import NAME_LENGTH, is_storable
+from django_plugin_system.querysets import NAME_LENGTH, find_scopes, is_storable
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import read_config, require_declared
 from django_plugin_system.rows.reasons import describe_row_error
@@ -66,37 +67,33 @@ class Ready:
 
 
 class Request(NamedTuple):
-    """What a caller asked for: a type, perhaps a name, in the database ``using``."""
+    """What a caller asked for: a type, perhaps a name, in the database ``using``, for a scope."""
 
     spec: TypeSpec
     name: str | None
     using: str
+    scope: str | None
+    scopes: tuple[str, ...]
+    """Those that may serve, best first; none, if there cannot be what is asked for."""
     asked: tuple[Hashable, ...]
     """The caller's arguments."""
     fake: Ready | None = None
     """What a test put in the place of the plugins asked for; its ``instance`` is a row that was never saved."""
 
     def __str__(self) -> str:
-        if self.name is None:
-            return str(self.spec)
-        return f"{self.spec} named {make_printable(str(self.name)[:NAME_LENGTH])}"
+        named = "" if self.name is None else f" named {make_printable(str(self.name)[:NAME_LENGTH])}"
+        scoped = f" in scope {make_printable(self.scope[:NAME_LENGTH])}" if self.scope else ""
+        return f"{self.spec}{named}{scoped}"
 
     @property
     def key(self) -> tuple[Hashable, ...]:
         """What the answer is kept under: the tables that it is from, and what was asked for, as it was put."""
         return (get_place(self.using), *self.asked)
 
-    @property
-    def may_exist(self) -> bool:
-        """Whether a database can hold the name: it is not too long, and text that can be stored."""
-        return self.name is None or is_storable(self.name)
-
     def find_rows(self) -> PluginInstanceQuerySet:
         """Return the instances asked for, in order, each with what is ``left`` of its cooldown."""
-        rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key)
-        if not self.may_exist:
-            return rows.none()
-        return _complete(rows if self.name is None else rows.named(self.name))
+        rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key).filter(scope__in=self.scopes)
+        return _complete(rows if self.name is None or not self.scopes else rows.named(self.name))
 
     def get_rows(self, ids: Iterable[UUID]) -> PluginInstanceQuerySet:
         """Return some of these instances, in order: by ids alone, as a database might else look through all of them."""
@@ -107,15 +104,40 @@ def _complete(rows: PluginInstanceQuerySet) -> PluginInstanceQuerySet:
     return rows.select_related("item__plugin_type", "health").annotate(left=LEFT).in_order()
 
 
-def make_request(ref: object, manager: str | None, name: str | None, using: str | None) -> Request:
+class Where(TypedDict, total=False):
+    """Where callers look for an instance: whose it is, and in which database."""
+
+    scope: str | None
+    shared: bool
+    using: str | None
+
+
+class Wanted(Where, total=False):
+    """What callers may say of the instance that they want, each by keyword."""
+
+    name: str | None
+
+
+def make_request(
+    ref: object,
+    manager: str | None,
+    name: str | None = None,
+    using: str | None = None,
+    *,
+    scope: str | None = None,
+    shared: bool = True,
+) -> Request:
     """Return the request for a type by interface, or by name and manager.
 
     :raises PluginTypeNotFound, AmbiguousPluginType: if it is not clear which type is meant.
+    :raises TypeError: if the scope is no text.
     """
     spec, fake = registry.get_type(ref, manager), None
-    if overrides and (override := find_override(spec.key, name)):
-        fake = Ready(PluginInstance(name=f"override_plugin({override})"), override.build)
-    return Request(spec, name, using or get_alias(), (ref, manager, name), fake)
+    scopes = find_scopes(scope, shared=shared) if name is None or is_storable(name) else ()
+    if overrides and (override := find_override(spec.key, name, scope or "")):
+        fake = Ready(PluginInstance(name=f"override_plugin({override})", scope=scope or ""), override.build)
+    asked = (ref, manager, name, scope if scope in {None, *scopes} else scopes, shared)
+    return Request(spec, name, using or get_alias(), scope, scopes, asked, fake)
 
 
 def get_alias() -> str:

@@ -90,7 +90,7 @@ def _look_for_first(request: Request) -> cache.Made:
     if found is None:  # so that none whose cooldown ended during the search is missed until another one ends
         found = next(iter_ready(again := Search(request)), None)
         search.end = min(search.end, again.end)
-    return cache.Made(found, search.end - monotonic(), rows=1 if request.may_exist else None)
+    return cache.Made(found, search.end - monotonic(), rows=1 if request.scopes else None)
 
 
 def iter_ready(rows: Iterable[PluginInstance]) -> Iterator[Ready]:
@@ -132,14 +132,14 @@ def _find_own_choice(request: Request) -> Iterable[PluginInstance]:
     row = PluginType.objects.using(request.using).filter(name=request.spec.name, manager=request.spec.manager).first()
     if choose is None or row is None:
         return ()
-    told = _find_told(choose, {"name": request.name})
+    told = _find_told(choose, {"name": request.name, "scope": request.scope})
     picked = choose(row, **told)
     item = picked.item if isinstance(picked, PluginInstance) else picked
     if item is not None and (not isinstance(item, PluginItem) or item.plugin_type_id != row.pk):
         raise InvalidPluginChoice(str(request.spec), picked)
     if isinstance(picked, PluginInstance):
         is_meant = "name" in told or request.name in (None, picked.name)
-        return request.get_rows([picked.pk] if is_meant else [])
+        return request.get_rows([picked.pk] if is_meant and picked.scope in request.scopes else [])
     return () if picked is None else request.find_rows().filter(item=picked)
 
 
@@ -171,7 +171,7 @@ def get_all(request: Request) -> list[Any]:
 def _find_all_ready(request: Request) -> cache.Made:
     search = Search(request)
     usable = list(iter_ready(search.iter_all_at_once()))
-    return cache.Made(usable, search.end - monotonic(), rows=len(usable) if request.may_exist else None)
+    return cache.Made(usable, search.end - monotonic(), rows=len(usable) if request.scopes else None)
 
 
 # What a failover tries
@@ -199,7 +199,7 @@ def iter_failover(request: Request) -> Iterator[Ready]:
 def get_by_id(request: Request, instance_id: UUID | str) -> Any:
     """Return a plugin built from exactly one instance, cooling down or not.
 
-    :raises PluginInstanceNotFound: if the type has no instance with this id.
+    :raises PluginInstanceNotFound: if the type has no instance with this id, or it is not for the scope asked for.
     :raises NoPluginAvailable: if it, or its item, is disabled.
     :raises ConfigError: if its configuration cannot be read.
     :raises PluginBuildError: if the constructor raises.
@@ -209,15 +209,15 @@ def get_by_id(request: Request, instance_id: UUID | str) -> Any:
     try:
         pk: UUID = PluginInstance._meta.pk.to_python(instance_id)  # noqa: SLF001 - Django documents _meta
     except ValidationError:  # what is no UUID is the id of no row
-        raise PluginInstanceNotFound(str(request.spec), instance_id) from None
+        raise PluginInstanceNotFound(str(request), instance_id) from None
     ready: Ready = cache.remember(request.using, (*request.key, pk), lambda: _find_by_id(request, pk))
     return ready.build()
 
 
 def _find_by_id(request: Request, instance_id: UUID) -> cache.Made:
-    row = request.find_rows().filter(pk=instance_id).first()
-    if row is None:
-        raise PluginInstanceNotFound(str(request.spec), instance_id)
+    row = request.get_rows([instance_id]).for_type(*request.spec.key).first()
+    if row is None or (request.scope is not None and row.scope not in request.scopes):
+        raise PluginInstanceNotFound(str(request), instance_id)
     if reason := find_status_reason(row):
         raise NoPluginAvailable(str(request), [Candidate(row, reason)])
     return cache.Made(prepare(row))

@@ -44,7 +44,7 @@ _PAGE_GROWTH = 20
 # Queries that are compiled once
 
 
-_TYPE, _MANAGER, _NAME = "\0type", "\0manager", "\0name"
+_TYPE, _MANAGER, _NAME, _SCOPE = "\0type", "\0manager", "\0name", "\0scope"
 """What stands in a compiled query for the values of a request: no name in a database has a NUL in it."""
 
 
@@ -63,12 +63,12 @@ class Statement:
         self._build = build
         self._compiled: dict[tuple[str, str], _Compiled] = {}
 
-    def read(self, request: Request) -> list[Sequence[Any]]:
-        """Return the rows, each as a sequence of values."""
+    def read(self, request: Request, scope: str) -> list[Sequence[Any]]:
+        """Return the rows of one scope, each as a sequence of values."""
         connection = connections[request.using]
         key = (request.using, connection.vendor)
         sql, parameters, columns, query = self._compiled.get(key) or self._compile(key)
-        values = {_TYPE: request.spec.name, _MANAGER: request.spec.manager, _NAME: request.name}
+        values = {_TYPE: request.spec.name, _MANAGER: request.spec.manager, _NAME: request.name, _SCOPE: scope}
         with connection.cursor() as cursor:
             cursor.execute(sql, [values.get(one, one) for one in parameters])
             rows = cursor.fetchall()
@@ -123,7 +123,7 @@ def _of_type(path: str) -> dict[str, str]:
 
 
 def _find_enabled(**conditions: str) -> QuerySet[Any, Any]:
-    rows = PluginInstance.objects.enabled().filter(**conditions, **_of_type("item__plugin_type__"))
+    rows = PluginInstance.objects.enabled().filter(scope=_SCOPE, **conditions, **_of_type("item__plugin_type__"))
     return _with_all_parts(rows.in_order())
 
 
@@ -135,14 +135,18 @@ _TIERS = ((PluginStatus.ACTIVE,), (PluginStatus.ACTIVE, PluginStatus.RESERVED))
 
 
 def _find_firsts(
-    items: QuerySet[PluginItem, Any], statuses: Sequence[PluginStatus], narrow: Callable[[Any], Any] = lambda rows: rows
+    items: QuerySet[PluginItem, Any],
+    statuses: Sequence[PluginStatus],
+    scope: str,
+    narrow: Callable[[Any], Any] = lambda rows: rows,
 ) -> QuerySet[Any, Any]:
     """Return the ids of the first row of each group of each item.
 
-    Of one item's rows, those of one status that have a priority of their own are sorted in the index, and so are those
-    that have none. So the first row is the first of one of these groups, and only their first rows are compared.
+    Of one item's rows in a scope, those of one status that have a priority of their own are sorted in the index, and so
+    are those that have none. So the first row is the first of one of these groups, and only these are compared.
     """
-    rows = narrow(PluginInstance.objects.filter(item=OuterRef("pk"))).order_by("priority", "name").values("pk")
+    ours = PluginInstance.objects.filter(item=OuterRef("pk"), scope=scope)
+    rows = narrow(ours).order_by("priority", "name").values("pk")
     groups = (
         rows.filter(status=status, priority__isnull=inherits) for status, inherits in product(statuses, (False, True))
     )
@@ -151,7 +155,7 @@ def _find_firsts(
 
 
 def _find_head_of(statuses: Sequence[PluginStatus]) -> QuerySet[Any, Any]:
-    firsts = _find_firsts(PluginItem.objects.filter(**_of_type("plugin_type__")), statuses)
+    firsts = _find_firsts(PluginItem.objects.filter(**_of_type("plugin_type__")), statuses, _SCOPE)
     return _with_all_parts(PluginInstance.objects.filter(pk__in=firsts).in_order()[:1])
 
 
@@ -161,7 +165,7 @@ _HEAD_OF_TIER = [Statement(partial(_find_head_of, statuses)) for statuses in _TI
 
 def _find_health(*conditions: Q) -> QuerySet[Any, Any]:
     enabled = PluginHealth.objects.exclude(item__status=PluginStatus.DISABLED)
-    return enabled.filter(*conditions, **_of_type("item__plugin_type__"))
+    return enabled.filter(*conditions, scope=_SCOPE, **_of_type("item__plugin_type__"))
 
 
 _FREE = [
@@ -172,13 +176,14 @@ _FREE = [
 
 
 def _find_next_ends() -> QuerySet[Any, Any]:
-    first = PluginHealth.objects.filter(item=OuterRef("pk"), unavailable_until__gt=Now()).order_by("unavailable_until")
+    cooling = PluginHealth.objects.filter(item=OuterRef("pk"), scope=_SCOPE, unavailable_until__gt=Now())
+    first = cooling.order_by("unavailable_until")
     items = PluginItem.objects.filter(**_of_type("plugin_type__"))
     return items.values_list(Subquery(first.values(left=F("unavailable_until") - Now())[:1]))
 
 
 _NEXT_ENDS = Statement(_find_next_ends)
-"""For each item of a type, how long it takes until the first of its cooldowns is over."""
+"""For each item of a type, how long it takes until the first of its cooldowns in a scope is over."""
 
 
 # The look
@@ -197,22 +202,20 @@ class Search:
 
     def __iter__(self) -> Iterator[PluginInstance]:
         """Yield the instances in order."""
-        if not self.request.may_exist:
-            return
-        for row in self._iter_type() if self.request.name is None else self._iter_read(_NAMED):
-            if row.pk not in self._passed:
-                self._passed.add(row.pk)
-                yield row
+        for scope in self.request.scopes:
+            for row in self._iter_type(scope) if self.request.name is None else self._iter_read(_NAMED, scope):
+                if row.pk not in self._passed:
+                    self._passed.add(row.pk)
+                    yield row
 
     def iter_all_at_once(self) -> Iterator[PluginInstance]:
-        """Yield the instances in order, for who needs each of them: they are read with one query."""
-        if not self.request.may_exist:
-            return iter(())
-        rows = self._iter_read(_ALL if self.request.name is None else _NAMED)
+        """Yield the instances in order, for who needs each of them: they are read with one query for each scope."""
+        statement = _ALL if self.request.name is None else _NAMED
+        rows = chain.from_iterable(self._iter_read(statement, scope) for scope in self.request.scopes)
         return (row for row in rows if row.pk not in self._passed)
 
-    def _iter_read(self, statement: Statement) -> Iterator[PluginInstance]:
-        for values in statement.read(self.request):
+    def _iter_read(self, statement: Statement, scope: str) -> Iterator[PluginInstance]:
+        for values in statement.read(self.request, scope):
             row, left = _make_row(self.request.using, values)
             if left > 0:
                 self._note_end(left)
@@ -222,45 +225,45 @@ class Search:
     def _note_end(self, left: float) -> None:
         self.end = min(self.end, monotonic() + left)
 
-    def _iter_type(self) -> Iterator[PluginInstance]:
-        """Yield the instances of a type: the first nearly always is the one."""
-        heads = chain.from_iterable(statement.read(self.request) for statement in _HEAD_OF_TIER)
+    def _iter_type(self, scope: str) -> Iterator[PluginInstance]:
+        """Yield the instances of a type in one scope: the first nearly always is the one."""
+        heads = chain.from_iterable(statement.read(self.request, scope) for statement in _HEAD_OF_TIER)
         values = next(heads, None)
         if values is None:
             return
         row, left = _make_row(self.request.using, values)
         if left <= 0:
             yield row
-        self._note_ends()
-        yield from self._iter_others()
+        self._note_ends(scope)
+        yield from self._iter_others(scope)
 
-    def _note_ends(self) -> None:
+    def _note_ends(self, scope: str) -> None:
         """Note when the next cooldown is over, before those that do not cool down are read: so none ends unseen."""
-        for (left,) in _NEXT_ENDS.read(self.request):
+        for (left,) in _NEXT_ENDS.read(self.request, scope):
             if left is not None:
                 self._note_end(left / dt.timedelta(seconds=1))
 
-    def _iter_others(self) -> Iterator[PluginInstance]:
+    def _iter_others(self, scope: str) -> Iterator[PluginInstance]:
         """Yield those that are not cooling down: from a few ids, or one by one along the index."""
         free: list[UUID] = []
         for statement in _FREE:
-            free += (pk for (pk,) in statement.read(self.request))
+            free += (pk for (pk,) in statement.read(self.request, scope))
         if len(free) <= FEW:
             yield from _iter_pages(self.request.get_rows(set(free) - self._passed).enabled())
             return
         for _head in range(_HEADS):
-            head = self._find_head()
+            head = self._find_head(scope)
             if head is None:
                 return
             yield head
-        rows = self.request.find_rows().enabled().exclude(COOLING)
+        rows = self.request.find_rows().filter(scope=scope).enabled().exclude(COOLING)
         yield from _iter_pages(rows.exclude(pk__in=list(self._passed)))
 
-    def _find_head(self) -> PluginInstance | None:
+    def _find_head(self, scope: str) -> PluginInstance | None:
         """Return the first that is not cooling down and was not passed; those before it cost their number."""
         items, passed = _find_items(self.request), list(self._passed)
         for statuses in _TIERS:
-            firsts = _find_firsts(items, statuses, lambda rows: rows.exclude(COOLING).exclude(pk__in=passed))
+            firsts = _find_firsts(items, statuses, scope, lambda rows: rows.exclude(COOLING).exclude(pk__in=passed))
             for row in self.request.get_rows(pk for (pk,) in firsts)[:1]:
                 head: PluginInstance = row
                 return head
@@ -281,13 +284,15 @@ def _iter_pages(rows: QuerySet[PluginInstance, Any]) -> Iterator[PluginInstance]
 
 def iter_cooling(request: Request) -> Iterator[PluginInstance]:
     """Yield instances that are cooling down: the one that is back first, by index, then the others in that order."""
-    if not request.may_exist:
-        return
     rows = request.find_rows().enabled()
     cooling = PluginHealth.objects.filter(item=OuterRef("pk"), unavailable_until__gt=Now())
     named = cooling if request.name is None else cooling.filter(instance__name=request.name)
-    first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")[:1]
-    found = _find_items(request).values_list(Subquery(first), flat=True)
+    first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")
+    found = [
+        pk
+        for scope in request.scopes
+        for pk in _find_items(request).values_list(Subquery(first.filter(scope=scope)[:1]), flat=True)
+    ]
     firsts: Any = request.get_rows(pk for pk in found if pk is not None).enabled()
     waiting = get_waiting(request.using)
     ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts}

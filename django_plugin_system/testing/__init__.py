@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from unittest import TestCase
 
 from django.test.utils import TestContextDecorator
+from typing_extensions import TypedDict
 
 from django_plugin_system import overrides
 from django_plugin_system import registry as registrations
@@ -21,7 +22,7 @@ from django_plugin_system.testing.contract import check_contract
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from typing_extensions import TypeForm
+    from typing_extensions import TypeForm, Unpack
 
 __all__ = ["allow_plugins", "check_contract", "override_plugin", "temporary_registry"]
 
@@ -79,32 +80,43 @@ class Override(Switch[None], Generic[InterfaceT, FakeT_co]):
             """Decorate a test, or a class of tests."""
 
 
+class Wanted(TypedDict, total=False):
+    """Which plugins a fake stands in for; all of the type by default."""
+
+    name: str | None
+    scope: str | None
+
+
 MYPY = False
 if MYPY:  # pragma: no cover - it learns the type from ``ref`` first; others find out where the result is used
 
     @overload
     def override_plugin(
-        ref: TypeForm[InterfaceT], fake: InterfaceT | Callable[[], InterfaceT], /, *, name: str | None = None
+        ref: TypeForm[InterfaceT], fake: InterfaceT | Callable[[], InterfaceT], /, **wanted: Unpack[Wanted]
     ) -> Override[InterfaceT, InterfaceT]: ...
     @overload
-    def override_plugin(ref: str, manager: str, fake: object, /, *, name: str | None = None) -> Override[Any, Any]: ...
-    def override_plugin(*args: Any, name: str | None = None) -> Override[Any, Any]:
+    def override_plugin(ref: str, manager: str, fake: object, /, **wanted: Unpack[Wanted]) -> Override[Any, Any]: ...
+    def override_plugin(*args: Any, **wanted: Unpack[Wanted]) -> Override[Any, Any]:
         """Stand for the real one below."""
 
 else:
 
     @overload
     def override_plugin(
-        ref: TypeForm[InterfaceT], fake: Callable[[], FakeT], /, *, name: str | None = None
+        ref: TypeForm[InterfaceT], fake: Callable[[], FakeT], /, **wanted: Unpack[Wanted]
     ) -> Override[InterfaceT, FakeT]: ...
     @overload
     def override_plugin(
-        ref: TypeForm[InterfaceT], fake: FakeT, /, *, name: str | None = None
+        ref: TypeForm[InterfaceT], fake: FakeT, /, **wanted: Unpack[Wanted]
     ) -> Override[InterfaceT, FakeT]: ...
     @overload
-    def override_plugin(ref: str, manager: str, fake: object, /, *, name: str | None = None) -> Override[Any, Any]: ...
-    def override_plugin(ref: object, *args: Any, name: str | None = None) -> Override[Any, Any]:
-        """Put ``fake`` in the place of a type's plugins, or only of those with a ``name``. No database is needed.
+    def override_plugin(ref: str, manager: str, fake: object, /, **wanted: Unpack[Wanted]) -> Override[Any, Any]: ...
+    def override_plugin(
+        ref: object, *args: Any, name: str | None = None, scope: str | None = None
+    ) -> Override[Any, Any]:
+        """Put ``fake`` in the place of a type's plugins, or only of those with a ``name`` or in a ``scope``.
+
+        No database is needed.
 
         The type is given by its interface class, or by its name and manager. ``fake`` is the object that every caller
         gets, or a class or function that is called, without arguments, for each of them.
@@ -115,13 +127,13 @@ else:
         :raises InvalidPluginClass: (a TypeError) if the fake does not implement the interface.
         """
         *manager, fake = args
-        return Override(lambda: _replacing(ref, manager[0] if manager else None, fake, name))
+        return Override(lambda: _replacing(ref, manager[0] if manager else None, fake, name, scope))
 
 
 @contextmanager
-def _replacing(ref: object, manager: str | None, fake: object, name: str | None) -> Iterator[None]:
+def _replacing(ref: object, manager: str | None, fake: object, name: str | None, scope: str | None) -> Iterator[None]:
     spec = registry.get_type(ref, manager)
-    override = overrides.Override(spec.key, spec.interface, fake, name)
+    override = overrides.Override(spec.key, spec.interface, fake, name, scope)
     override.check()
     overrides.overrides.append(override)
     registry.generation += 1

@@ -12,6 +12,8 @@ from django_plugin_system import testing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from typing_extensions import Unpack
+
     from django_plugin_system.registry import Registry
 
 
@@ -23,8 +25,8 @@ def override_plugin() -> Iterator[Callable[..., None]]:
     """
     with ExitStack() as stack:
 
-        def override(*args: Any, name: str | None = None) -> None:
-            stack.enter_context(testing.override_plugin(*args, name=name))
+        def override(*args: Any, **wanted: Unpack[testing.Wanted]) -> None:
+            stack.enter_context(testing.override_plugin(*args, **wanted))
 
         yield override
 

@@ -65,5 +65,6 @@ def test_a_query_finds_instances_by_their_health(rows: list[PluginInstance]) -> 
         ("first", ""),
     ]
     assert objects.annotate(error=F("last_error")).get(error="").name == "first"
-    assert rows[0].item.instances.filter(last_error="down").count() == 1
+    instances: Any = rows[0].item.instances
+    assert instances.filter(last_error="down").count() == 1
     assert PluginItem.objects.filter(instances__health__last_error="down").get() == rows[0].item
