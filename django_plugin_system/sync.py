@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-Mode = Literal["create", "update"]
+Mode = Literal["create", "update", "upgrade"]
 BATCH_SIZE = 200
 """How many configurations are written in one transaction."""
 _LOCK = f"SELECT pg_advisory_xact_lock(1685091121, ('{TABLE}'::regclass::oid::bigint % 2147483647)::int)"
@@ -94,10 +94,11 @@ def sync_registered_plugins_to_db(
 ) -> SyncResult:
     """Bring the tables in line with the registry, in one transaction and few queries, while no other sync does so.
 
-    ``create`` adds what is missing and leaves every row as it is. ``update`` also refreshes descriptions and
-    priorities from code (never a status), and writes configurations of older versions in their new form, a batch in a
-    transaction. ``prune`` deletes types and items whose app is not installed, whose code is not registered and on which
-    nothing hangs. ``dry_run`` only says what would happen.
+    ``create`` adds what is missing and leaves every row as it is. ``upgrade`` also writes configurations of older
+    versions in their new form, a batch in a transaction; processes of older code skip such a row. ``update`` does that,
+    too, and refreshes descriptions and priorities from code (never a status). ``prune`` deletes types and items whose
+    app is not installed, whose code is not registered and on which nothing hangs. ``dry_run`` only says what would
+    happen.
     """
     alias = using or router.db_for_write(PluginItem)
     if dry_run:
@@ -107,7 +108,7 @@ def sync_registered_plugins_to_db(
             plan = _make_plan(mode, alias, prune=prune)
             _apply(plan, alias)
     declared = [*plan.items_found, *plan.items_created]
-    upgraded, problems = _upgrade_configs(declared, alias, dry_run=dry_run) if mode == "update" else (0, [])
+    upgraded, problems = _upgrade_configs(declared, alias, dry_run=dry_run) if mode != "create" else (0, [])
     counts = {name: len(rows) for name, rows in vars(plan).items() if isinstance(rows, list)}
     further = {"configs_upgraded": upgraded, "configs_failed": len(problems)}
     return SyncResult(**counts, **further, config_problems=tuple(problems))

@@ -53,14 +53,24 @@ def test_pluginsync_says_what_it_did() -> None:
 
 
 def test_pluginsync_updates_on_request(provider: PluginItem, declared: Registry) -> None:
-    """Mode update refreshes what code declares, and counts configurations that it upgraded."""
-    add_instance("good", provider)
+    """Mode upgrade writes configurations in their new form; update also refreshes what code declares."""
+    row = add_instance("good", provider, priority=7)
     declared.items.clear()
     declare_item(ProviderSmsV2, priority=4)
+    assert run("pluginsync", "--mode", "upgrade")[2:] == [
+        "- Items created: 0, found: 1, updated: 0",
+        "- Default instances created: 0",
+        "- Configs upgraded: 1, failed: 0",
+        "  Processes of older code skip them: run this after the last one has ended.",
+        "- Pruned types: 0, pruned items: 0",
+    ]
+    provider.refresh_from_db()
+    row.refresh_from_db()
+    assert (provider.priority, row.priority, row.config_version) == (0, 7, 2)
     assert run("pluginsync", "--mode", "update")[2:] == [
         "- Items created: 0, found: 1, updated: 1",
         "- Default instances created: 0",
-        "- Configs upgraded: 1, failed: 0",
+        "- Configs upgraded: 0, failed: 0",
         "- Pruned types: 0, pruned items: 0",
     ]
     with pytest.raises(CommandError, match="invalid choice"):

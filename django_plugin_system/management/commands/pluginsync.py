@@ -22,10 +22,11 @@ class Command(PluginCommand):
         """Declare the options; ``--mode`` and ``--no-prune`` are those of 1.1.0."""
         parser.add_argument(
             "--mode",
-            choices=["create", "update"],
+            choices=["create", "update", "upgrade"],
             default="create",
-            help="create: add what is missing, change nothing. update: also refresh descriptions and priorities "
-            "from code, and write configurations of older versions in their new form.",
+            help="create: add what is missing, change nothing. upgrade: also write configurations of older versions in "
+            "their new form; run it after the last process of older code has ended, which would skip them. update: "
+            "the same, and refresh descriptions and priorities from code.",
         )
         parser.add_argument("--no-prune", action="store_true", help="Keep rows whose app is no longer installed.")
         parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
@@ -48,8 +49,10 @@ class Command(PluginCommand):
             counts = [f"{what}: {getattr(result, f'{kind}_{what}')}" for what in ("created", "found", "updated")]
             self.stdout.write(f"- {kind.capitalize()} {', '.join(counts)}")
         self.stdout.write(f"- Default instances created: {result.instances_created}")
-        if options["mode"] == "update":
+        if options["mode"] != "create":
             self.stdout.write(f"- Configs upgraded: {result.configs_upgraded}, failed: {result.configs_failed}")
+        if result.configs_upgraded:
+            self.stdout.write("  Processes of older code skip them: run this after the last one has ended.")
         if not options["no_prune"]:
             self.stdout.write(f"- Pruned types: {result.pruned_types}, pruned items: {result.pruned_items}")
         self.list_problems(result.config_problems)
