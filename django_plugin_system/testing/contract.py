@@ -8,6 +8,8 @@ import os
 import traceback
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.config.codec import Codec
@@ -95,26 +97,17 @@ def _accepts(own: Any, declared: Any, *, bound: bool) -> bool:
 
     ``bound`` says that it takes them without the object itself, as static methods do.
     """
-    kinds = inspect.Parameter
     first, *given = inspect.signature(declared).parameters.values()
     this = [] if bound else [first]
-    by_place = [one for one in given if one.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
-    by_name = [one for one in given if one.kind is kinds.KEYWORD_ONLY]
-    needed = [one for one in by_place if one.default is kinds.empty]
-    calls = [
-        ([*this, *by_place], by_name),
-        ([*this, *needed], [one for one in by_name if one.default is kinds.empty]),
-        (
-            [*this, *(one for one in by_place if one.kind is kinds.POSITIONAL_ONLY)],
-            [one for one in given if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)],
-        ),
-    ]
-    try:
-        for args, kwargs in calls:
-            inspect.signature(own).bind(*args, **{one.name: one for one in kwargs})
-    except TypeError:
-        return False
-    return True
+    needed = [one for one in given if one.default is one.empty]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    with suppress(TypeError):
+        for by_place, taken in product((positional, positional[:1]), (given, needed)):
+            kwargs = {one.name: one for one in taken if one.kind in named and one.kind not in by_place}
+            inspect.signature(own).bind(*this, *(one for one in taken if one.kind in by_place), **kwargs)
+        return True
+    return False
 
 
 def _check_check(cls: type) -> Problems:

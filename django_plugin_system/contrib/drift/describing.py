@@ -85,7 +85,7 @@ class _Describer:
         elif node.kind is Kind.CHOICE:
             shape = _describe_values(node.choices)
         elif node.kind is Kind.VALUE:
-            shape = self._describe_value(node.annotation, in_secret=in_secret)
+            shape = Shape(kind=_describe_kind(node.annotation))
         else:
             self.entered.append(node.parts)
             inner = in_secret or node.is_secret
@@ -125,15 +125,6 @@ class _Describer:
             title=str(getattr(info, "title", None) or ""),
             description=str(getattr(info, "description", None) or ""),
             aliases=tuple(sorted(part.aliases)),
-        )
-
-    def _describe_value(self, annotation: Any, *, in_secret: bool) -> Shape:
-        kind = typing_extensions.get_origin(annotation) or annotation
-        name = _KINDS.get(kind) if isinstance(kind, collections.abc.Hashable) else None
-        args = [arg for arg in typing_extensions.get_args(annotation) if isinstance(arg, type)]
-        return Shape(
-            kind=name or (_get_class_name(kind) if isinstance(kind, type) else str(kind)),
-            of=tuple(self.describe(get_tree(arg), in_secret=in_secret) for arg in args),
         )
 
 
@@ -193,6 +184,13 @@ def may_hold_secret(value: Any, depth: int = 0) -> bool:
     if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
         return any(may_hold_secret(item, depth + 1) for item in value)
     return False
+
+
+def _describe_kind(annotation: Any) -> str:
+    if isinstance(annotation, collections.abc.Hashable) and annotation in _KINDS:
+        return _KINDS[annotation]
+    is_class = isinstance(annotation, type) and not typing_extensions.get_args(annotation)
+    return _get_class_name(annotation) if is_class else str(annotation)
 
 
 def _get_class_name(cls: type) -> str:

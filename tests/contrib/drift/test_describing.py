@@ -180,7 +180,7 @@ class Celsius:
     ("annotation", "kind"),
     [
         (Celsius, "tests.contrib.drift.test_describing.Celsius"),
-        (type[int], "type"),
+        (type[int], "type[int]"),
         (None, "null"),
         (RootModel[None], "null"),
         (RootModel[None] | None, "union"),
@@ -189,7 +189,7 @@ class Celsius:
         (ChoiceT, "union"),
         (list, "list"),
         (tuple[int, ...], "list"),
-        (tuple[()], "tuple"),
+        (tuple[()], "tuple[()]"),
         ("Missing", "Missing"),
     ],
     ids=str,
