@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import django
@@ -138,9 +139,11 @@ class Environments:
         """Let the environment with ``version`` be at ``place``; what is installed there later is there only."""
         made = self._folder / version
         if not made.exists():
-            releases = f"Django=={django.get_version()}", f"django-plugin-system=={version}"
             venv.create(made, with_pip=True)
-            subprocess.run([made / "bin/python", "-m", "pip", "install", "--quiet", *releases], check=True)
+            # with what this version needs, too, which would otherwise be installed again for each test
+            needed = metadata.requires("django-plugin-system") or ()
+            packages = f"Django=={django.get_version()}", f"django-plugin-system=={version}", *needed
+            subprocess.run([made / "bin/python", "-m", "pip", "install", "--quiet", *packages], check=True)
         shutil.copytree(made, place, symlinks=True, copy_function=os.link)
         activate = place / "bin/activate"
         text = activate.read_text().replace(str(made), str(place))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,9 +20,9 @@ TABLES_OF_110 = Path(__file__).with_name("tables_of_110")
 
 
 @contextmanager
-def new_database(folder: Path, alias: str = "fresh") -> Iterator[str]:
-    """Yield the alias of a new, empty database."""
-    with _made(folder) as name, new_alias(alias, name):
+def new_database(folder: Path, alias: str = "fresh", *, like: str = "") -> Iterator[str]:
+    """Yield the alias of a new database: a copy of the one with the name ``like``, or an empty one."""
+    with _made(folder, like) as name, new_alias(alias, name):
         yield alias
 
 
@@ -38,14 +39,17 @@ def new_alias(alias: str, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[str]:
+def _made(folder: Path, like: str) -> Iterator[str]:
     if connection.vendor == "sqlite":
-        yield str(folder / f"{uuid.uuid4().hex}.sqlite3")
+        file = folder / f"{uuid.uuid4().hex}.sqlite3"
+        if like:
+            shutil.copy(like, file)
+        yield str(file)
         return
     name = f"fresh_{uuid.uuid4().hex}"
     with closing(connection.copy()) as server:
         with server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {like or 'template1'}")
         yield name
         with server.cursor() as cursor:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")

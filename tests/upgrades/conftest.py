@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.upgrades.releases import Shop, install, new_shop
+from tests.upgrades.releases import Shop, copied_shop, install, new_shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,24 @@ def empty_shop(
         yield shop
 
 
+@pytest.fixture(scope="session")
+def filled_shop(
+    published: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Shop]:
+    """Return the shop on 1.1.0, made and filled once, to be copied."""
+    del django_db_setup
+    folder = tmp_path_factory.mktemp("shop")
+    release = shutil.copytree(published, folder / "published-1.1.0")
+    with django_db_blocker.unblock(), new_shop(folder, release, alias="filled") as shop:
+        yield make_and_fill(shop)
+
+
 @pytest.fixture
-def shop(empty_shop: Shop) -> Shop:
+def shop(filled_shop: Shop, tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Shop]:
     """Return the shop on 1.1.0 as its users have it: tables made, rows edited and linked."""
-    return make_and_fill(empty_shop)
+    release = shutil.copytree(filled_shop.path[0], tmp_path / "published-1.1.0")
+    with django_db_blocker.unblock(), copied_shop(filled_shop, tmp_path, release) as shop:
+        yield shop

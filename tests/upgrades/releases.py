@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -101,12 +102,24 @@ class Shop:
             return process.do(what, *args, **kwargs)
 
 
+MIGRATIONS = ("people_migrations", "django_plugin_system_migrations")
+
+
 @contextmanager
-def new_shop(folder: Path, *path: Path) -> Iterator[Shop]:
+def new_shop(folder: Path, *path: Path, alias: str = "fresh") -> Iterator[Shop]:
     """Yield the project with a new, empty database."""
-    for app in ("people", "django_plugin_system"):
-        package = folder / f"{app}_migrations"
+    for name in MIGRATIONS:
+        package = folder / name
         package.mkdir()
         package.joinpath("__init__.py").touch()
-    with new_database(folder) as alias:
+    with new_database(folder, alias):
+        yield Shop(folder, str(connections.settings[alias]["NAME"]), path)
+
+
+@contextmanager
+def copied_shop(original: Shop, folder: Path, *path: Path) -> Iterator[Shop]:
+    """Yield the project with the migrations of ``original`` and a copy of its database, which nobody may be using."""
+    for name in MIGRATIONS:
+        shutil.copytree(original.folder / name, folder / name)
+    with new_database(folder, like=original.database) as alias:
         yield Shop(folder, str(connections.settings[alias]["NAME"]), path)
