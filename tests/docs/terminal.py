@@ -42,7 +42,8 @@ def _make_environment() -> dict[str, str]:
     not_theirs = ("COVERAGE_", "DJANGO_", "TEST_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(not_theirs)}
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
+    # what a document writes twice within a second would be run as it was first
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
 
 
 @dataclass
