@@ -1,5 +1,8 @@
 # `make test` and `make demo` need Python 3.10 or newer and make; everything else is installed into .venv.
 
+# The suite starts hundreds of processes: without bytecode each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PORT ?= 8000
 PYTHON ?= python3
 VENV := .venv
