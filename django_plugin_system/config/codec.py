@@ -110,20 +110,9 @@ class Codec:
             raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
         if (deep := find_deep(dict(data))) is not None:
             raise InvalidConfig(self.subject, [FieldProblem(deep, TOO_DEEP)])
-        data = dict(data)
-        stored = previous.stored if previous is not None else {}
-        known = {
-            path
-            for path in self._find_undeclared(previous)
-            for value in look_up(data, path)
-            if [value] == look_up(stored, path)
-        }
-        data = drop(data, known)
-        opened, secrets, markers = self._open_given(data, previous)
-        if markers:
-            found = find_undeclared([get_tree(self.schema)], opened.data)
-            inside = {path for path in found if is_below(path, markers)}
-            opened.data, secrets = _drop_all(opened.data, secrets, inside)
+        opened, secrets, markers = self._open_given(self._leave_undeclared(dict(data), previous), previous)
+        hidden = {path for path in find_undeclared([get_tree(self.schema)], opened.data) if is_below(path, secrets)}
+        opened.data, secrets = _drop_all(opened.data, secrets, hidden)
         resolver = Resolver()
         resolved = resolve(opened.data, resolver, secrets)
         places = {path: self._locate(path, resolved.data) for path in resolved.references}
@@ -136,6 +125,17 @@ class Codec:
         if problems := [*_cut(problems, references), *_find_exposed(model, secrets)]:
             raise InvalidConfig(self.subject, problems)
         return Parsed(model, references, resolver, opened.data, secrets, opened, markers)
+
+    def _leave_undeclared(self, data: dict[str, Any], previous: Opened | None) -> dict[str, Any]:
+        """Return what was given without what stands there because it is stored: that is carried along anyway."""
+        stored = previous.stored if previous is not None else {}
+        known = {
+            path
+            for path in self._find_undeclared(previous)
+            if (found := look_up(data, path)) and found == look_up(stored, path)
+        }
+        left: dict[str, Any] = drop(data, known)
+        return left
 
     def _open_given(self, data: dict[str, Any], previous: Opened | None) -> tuple[Opened, Secrets, dict[Path, Sealed]]:
         """Return what was given with its stored secrets in the clear, those secrets, and what was in their tokens."""

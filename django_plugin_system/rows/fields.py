@@ -81,7 +81,9 @@ class AsText(Func):
 
     output_field = models.TextField()
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any) -> tuple[str, Any]:
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_args: Any, **_context: Any
+    ) -> tuple[str, Any]:
         """Return the column as it is selected."""
         [column] = self.get_source_expressions()
         return Col.as_sql(column, compiler, connection)
@@ -103,7 +105,7 @@ class ConfigField(JSONField):
     def db_check(self, connection: BaseDatabaseWrapper) -> str | None:
         """Return what a database checks of the column."""
         if connection.vendor == "postgresql":
-            return f"({connection.ops.quote_name(self.column)})::jsonb IS NOT NULL"
+            return f"({connection.ops.quote_name(str(self.column))})::jsonb IS NOT NULL"
         return super().db_check(connection)
 
     def get_col(self, alias: str, output_field: Any = None) -> Col:

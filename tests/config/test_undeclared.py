@@ -20,7 +20,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from django_plugin_system import BoundTo
-from django_plugin_system.config.codec import Codec
+from django_plugin_system.config.codec import Codec, Kept
 from django_plugin_system.config.json_tree import look_up
 from django_plugin_system.exceptions import InvalidConfig, StoredConfigInvalid, UnknownKey
 from tests.config.helpers import RING, ROW, SECRET, make_codec
@@ -107,12 +107,12 @@ class Old(BaseModel):
 class New(Old):
     """What a newer deployment has."""
 
-    login: Secret[NewLogin] | None = None  # type: ignore[assignment]
+    login: Secret[NewLogin] | None = None
     typed: NewTyped | None = None
     data: NewData | None = None
     servers: list[NewServer] = []  # type: ignore[assignment]
     by_name: dict[str, NewServer | Other] = {}  # type: ignore[assignment]
-    pair: tuple[NewServer, int] | None = None  # type: ignore[assignment]
+    pair: tuple[NewServer, int] | None = None
     region: str = "eu"
     signing: SecretStr | None = None
     raw: Annotated[SecretBytes | None, BoundTo("host")] = None
@@ -175,7 +175,8 @@ def test_what_older_code_saves_keeps_it(old: Any) -> None:
         **{name: stored[name] for name in ("login", "typed", "data", "anything", "free", "pair", "by_name")},
         "servers": [{key: server[key] for key in ("host", "token")} for server in stored["servers"]],
     }
-    for given in (old.restore(stored).model, plain, stored):
+    kept = {**plain, "login": Kept(new.codec.open(stored).data["login"])}
+    for given in (old.restore(stored).model, plain, kept, stored):
         again = old.store(old.parse(given, stored), stored)
         assert show(new.restore(json.loads(json.dumps(again))).model) == wanted
         assert again["signing"] == stored["signing"]

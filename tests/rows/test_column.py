@@ -95,7 +95,7 @@ def test_the_column_can_be_looked_into(provider: PluginItem) -> None:
     assert len(objects.values("config").annotate(n=Count("pk"))) == 2
     assert len(objects.distinct()) == len(objects.filter(pk=one.pk).union(objects.filter(pk=two.pk))) == 2
     same = objects.filter(pk=OuterRef("pk"))
-    found = objects.annotate(
+    found: Any = objects.annotate(
         f=F("config"), part=F("config__account"), sub=Subquery(same.values("config")),
         sub_part=Subquery(same.values("config__account")),
     ).get(pk=one.pk)  # fmt: skip

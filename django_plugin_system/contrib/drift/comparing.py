@@ -106,7 +106,8 @@ class _Comparison:
                 "was a secret and is plain; stored rows are refused until a step of migrate_config takes the value out"
             )
         yield Change(path, Effect.SECRECY, text)
-        yield from self.compare(*(shape.of[0] if shape.kind == "secret" else shape for shape in (old, new)), path)
+        before, after = (shape.of[0] if shape.kind == "secret" else shape for shape in (old, new))
+        yield from self.compare(before, after, path)
 
     def _compare_models(self, old: str, new: str, path: str) -> Iterator[Change]:
         if (old, new) in self.seen:
