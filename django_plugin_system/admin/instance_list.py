@@ -105,6 +105,14 @@ def _find_troubled() -> Q:
     return troubled
 
 
+class ScopeFilter(OptionFilter):
+    """Whether the row is everybody's. One scope is found by a search, however many there are."""
+
+    title = _("scope")
+    parameter_name = "whose"
+    options: ClassVar = {"everybody": (_("Everybody's"), Q(scope="")), "own": (_("Of a scope"), Q(scope__gt=""))}
+
+
 class LastTestFilter(OptionFilter):
     """What came of the last test of what is stored."""
 
@@ -148,13 +156,13 @@ class InstanceChangeList(VisibleRows):
 
 
 def find_places(shown: Iterable[PluginInstance]) -> dict[object, tuple[int, int]]:
-    """Return the place of each instance, from 1, in the order of its type and name, and how many have that name."""
+    """Return the place of each instance, from 1, in the order of its type, scope and name, and of how many."""
     names, types = {row.name for row in shown}, {row.item.plugin_type_id for row in shown}
     items = PluginItem.objects.filter(plugin_type__in=types)
     chains: dict[object, list[object]] = {}
     rows = PluginInstance.objects.filter(name__in=names, item__in=items.values("pk")).in_order()
-    for pk, name, type_id in rows.values_list("pk", "name", "item__plugin_type_id"):
-        chains.setdefault((type_id, name), []).append(pk)
+    for pk, *place in rows.values_list("pk", "name", "scope", "item__plugin_type_id"):
+        chains.setdefault(tuple(place), []).append(pk)
     return {pk: (number, len(chain)) for chain in chains.values() for number, pk in enumerate(chain, start=1)}
 
 
@@ -164,9 +172,9 @@ class InstanceList(PluginAdmin):
     list_display = ("instance", "state", "position", "status", "priority")
     actions = (*STATUS_AND_PRIORITY, duplicate_with_secrets)
     list_editable = ("status", "priority")
-    list_filter = (StateFilter, LastTestFilter, "status", "item__plugin_type", "item")
+    list_filter = (StateFilter, LastTestFilter, ScopeFilter, "status", "item__plugin_type", "item")
     paginator = BoundedPaginator
-    search_fields = ("name", "description")
+    search_fields = ("name", "scope", "description")
     ordering = ("name", "item_id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
@@ -181,7 +189,10 @@ class InstanceList(PluginAdmin):
             named = Q(name__icontains=word) | Q(plugin_type__name__icontains=word)
             items = PluginItem.objects.filter(named)
             queryset = queryset.filter(
-                Q(name__icontains=word) | Q(description__icontains=word) | Q(item__in=items.values("pk"))
+                Q(name__icontains=word)
+                | Q(scope__icontains=word)
+                | Q(description__icontains=word)
+                | Q(item__in=items.values("pk"))
             )
         return queryset, False
 
@@ -197,9 +208,9 @@ class InstanceList(PluginAdmin):
     @admin.display(description=_("name"), ordering="name")
     def instance(self, row: PluginInstance) -> SafeString:
         """Return the name with the type and the item: in one column, as the list has many."""
-        item = row.item
-        text = '<span title="{}">{}</span><span class="dps-quiet dps-module">{} &rsaquo; {}</span>'
-        return format_html(text, row, row.name, item.plugin_type.name, item.name)
+        item, of_scope = row.item, f" · {row.scope}" if row.scope else ""
+        text = '<span title="{}">{}{}</span><span class="dps-quiet dps-module">{} &rsaquo; {}</span>'
+        return format_html(text, row, row.name, of_scope, item.plugin_type.name, item.name)
 
     @admin.display(description=_("state"))
     def state(self, row: PluginInstance) -> SafeString:

@@ -198,7 +198,7 @@ class PluginInstanceForm(ModelForm):
 
     class Meta:
         model = PluginInstance
-        fields = ("name", "status", "priority", "description")
+        fields = ("name", "scope", "status", "priority", "description")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start from the row, or from a new one of the item."""
@@ -210,16 +210,13 @@ class PluginInstanceForm(ModelForm):
         else:
             self.initial["version"] = get_version(self.instance)
 
-    def clean_name(self) -> str:
-        """Refuse a name that the item has given to another instance."""
-        name: str = self.cleaned_data["name"]
-        others = PluginInstance.objects.filter(item=self.page.row.item, name=name).exclude(pk=self.instance.pk)
-        if others.exists():
-            raise ValidationError(_("This item has an instance named “%(name)s” already.") % {"name": name})
-        return name
-
     def clean(self) -> dict[str, Any]:
-        """Refuse a form that was made from an older state of the row."""
+        """Refuse a name that another instance has, and a form that was made from an older state of the row."""
+        name, scope = self.cleaned_data.get("name"), self.cleaned_data.get("scope", self.instance.scope)
+        others = PluginInstance.objects.filter(item=self.page.row.item, name=name, scope=scope)
+        if others.exclude(pk=self.instance.pk).exists():
+            text = _("This item has an instance named “%(name)s” already.") % {"name": name}
+            self.add_error("name", text)
         version = self.cleaned_data.get("version")
         if version and not constant_time_compare(version, self.initial.get("version", version)):
             raise ValidationError(
@@ -255,7 +252,7 @@ class PluginInstanceForm(ModelForm):
         return submission.changed_fields if submission else ()
 
 
-_BASICS = ("name", "status", "priority", "description")
+_BASICS = ("name", "scope", "status", "priority", "description")
 _TIMES = (make_time("created_at", gettext_lazy("created at")), make_time("updated_at", gettext_lazy("updated at")))
 
 
