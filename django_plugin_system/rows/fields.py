@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, Func
 from django.db.models.expressions import Col
@@ -59,6 +62,38 @@ def _is_stored(value: Any) -> bool:
     return isinstance(value, StoredConfig) and value.text == to_text(value)
 
 
+class _SerializerCheck:
+    """Lets a serializer of Django REST framework find what ``full_clean()`` finds: it runs the validators of a field.
+
+    Such a serializer calls no ``full_clean()``, and ``save()`` would be too late to name the field.
+    """
+
+    requires_context = True
+    """So that it calls this with its field; a model does not, and sees to it itself."""
+
+    def __call__(self, value: Any, field: Any = None) -> None:
+        """Check that ``value`` is a configuration of the item that the serializer has, or was given.
+
+        :raises ValidationError: if not.
+        """
+        serializer = getattr(field, "parent", None)
+        if serializer is None or not hasattr(serializer, "initial_data"):
+            return
+        stored, items = serializer.instance, serializer.fields.get("item")
+        row = serializer.Meta.model() if stored is None else copy.deepcopy(stored)
+        if items is not None and items.field_name in serializer.initial_data:
+            with suppress(Exception):  # of another library, and named by that field
+                row.item = items.run_validation(serializer.initial_data[items.field_name])
+        row.config = value
+        try:
+            row.clean_fields({column.name for column in row._meta.fields} - {"config"})  # noqa: SLF001 - Django documents _meta
+        except ValidationError as error:
+            problems = error.message_dict["config"]
+        else:
+            return
+        raise ValidationError(problems)
+
+
 class _ConfigCol(Col):
     """The column in a query: selected as the text that it is, looked into as JSON."""
 
@@ -97,6 +132,8 @@ class ConfigField(JSONField):
     What is read is what was written. So PostgreSQL has it as text: jsonb orders keys, and writes numbers, in its own
     way. That it is JSON which jsonb takes is checked there, so that look-ups can cast each row.
     """
+
+    default_validators = [_SerializerCheck()]  # noqa: RUF012 - as in Django
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
         """Return the type of the column."""
