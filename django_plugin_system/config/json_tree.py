@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from django_plugin_system.exceptions import ConfigShapeError
@@ -17,6 +18,8 @@ MAX_DEPTH = 100
 """How many containers may stand inside one another; half of what pydantic's JSON parser takes."""
 
 TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
+
+_CONTAINERS = (Mapping, list, tuple, set, frozenset, deque)
 
 INSIDE: Any = object()
 """What ``replace_json`` is told where the parts of a value are to be looked at."""
@@ -63,13 +66,18 @@ def replace_json(tree: Any, replace: Callable[[Path, Any], Any], path: Path = ()
 
 
 def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
-    """Say whether more than ``limit`` containers, tuples too, stand inside one another; works for any depth.
+    """Say whether more than ``limit`` containers, of Python's too, stand inside one another; works for any depth.
 
     What stands in many places is looked at once for each depth.
     """
     level: Iterable[Any] = [value]
     for _depth in range(limit + 1):
-        inside = (item for one in level for _key, item in iter_json(list(one) if isinstance(one, tuple) else one))
+        inside = (
+            item
+            for one in level
+            if isinstance(one, _CONTAINERS)
+            for item in (one.values() if isinstance(one, Mapping) else one)
+        )
         level = {id(item): item for item in inside}.values()
         if not level:
             return False
