@@ -95,14 +95,11 @@ class StateFilter(OptionFilter):
 
 
 def _find_troubled() -> Q:
-    """Return what makes a row unusable that no configuration has to be read for: cooling down, code gone or older."""
-    troubled = _find_by_health(unavailable_until__gt=Now())
-    known: dict[int, list[PluginItem]] = {}
-    for item in PluginItem.objects.select_related("plugin_type"):
-        known.setdefault(item.declared.version if item.declared else 0, []).append(item)
-    for version, items in known.items():
-        troubled |= Q(item__in=items, config_version__gt=version)
-    return troubled
+    """Return what makes a row unusable that an index knows: it is cooling down, or its item's code is gone."""
+    items = list(PluginItem.objects.select_related("plugin_type"))
+    troubled = _find_by_health(item__in=[item.pk for item in items], unavailable_until__gt=Now())
+    gone = [item for item in items if not item.is_registered]
+    return troubled | Q(item__in=gone) if gone else troubled
 
 
 class ScopeFilter(OptionFilter):
