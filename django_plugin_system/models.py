@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-__all__ = ["Change", "PluginHealth", "PluginInstance", "PluginItem", "PluginStatus", "PluginType"]
+__all__ = ["Change", "PluginHealth", "PluginInstance", "PluginItem", "PluginOverview", "PluginStatus", "PluginType"]
 
 
 class PluginType(
@@ -76,6 +76,16 @@ class PluginType(
     def is_registered(self) -> bool:
         """Whether code declares this type."""
         return self.key in registry.types
+
+
+class PluginOverview(PluginType):
+    """No table: what the admin's index lists the overview by, in every theme."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("overview")
+        verbose_name_plural = _("overview")
 
 
 class PluginItem(

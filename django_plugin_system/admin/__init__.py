@@ -2,6 +2,7 @@
 
 from django_plugin_system.admin.instances import PluginInstanceAdmin
 from django_plugin_system.admin.items import PluginItemAdmin
+from django_plugin_system.admin.overview import PluginOverviewAdmin
 from django_plugin_system.admin.types import PluginTypeAdmin
 
-__all__ = ["PluginInstanceAdmin", "PluginItemAdmin", "PluginTypeAdmin"]
+__all__ = ["PluginInstanceAdmin", "PluginItemAdmin", "PluginOverviewAdmin", "PluginTypeAdmin"]

@@ -66,6 +66,11 @@ class State:
     title: str
     text: str | SafeString = ""
 
+    @property
+    def can_be_woken(self) -> bool:
+        """Whether an operator can say that the instance is used again at once."""
+        return self.kind == "cooling"
+
     def show(self) -> SafeString:
         """Return the word, and the sentence beside it."""
         return format_html(

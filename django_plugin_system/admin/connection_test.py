@@ -87,6 +87,13 @@ def _test(
     return outcome, result if saved else f"{result} {unsaved}"
 
 
+def test_stored(model_admin: Any, request: HttpRequest, row: PluginInstance) -> None:
+    """Test ``row`` as it is stored, and say what came of it."""
+    outcome, text = _test(model_admin, request, row, row, saved=True)
+    level = messages.SUCCESS if outcome.passed else messages.ERROR
+    model_admin.message_user(request, f"{row}: {text}", level)
+
+
 def _answer(
     model_admin: Any, request: HttpRequest, page: HttpResponse, outcome: CheckResult, text: str
 ) -> HttpResponse:

@@ -83,15 +83,22 @@ class StateFilter(OptionFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep the rows in the chosen state."""
-        rows, usable = super().queryset(request, queryset), self.value() == "usable"
         if self.value() not in {"usable", "attention"}:
-            return rows
-        if rows.order_by()[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
+            return super().queryset(request, queryset)
+        rows, is_exact = narrow_by_use(queryset, usable=self.value() == "usable")
+        if not is_exact:
             text = gettext("More than %(count)d instances: their configurations were not read to find these.")
             messages.info(request, text % {"count": MOST_LOOKED_AT})
-            troubled = _find_troubled()
-            return rows.exclude(troubled) if usable else rows.filter(troubled)
-        return rows.filter(pk__in=[row.pk for row in rows if (row.reason_unusable() is None) == usable])
+        return rows
+
+
+def narrow_by_use(rows: QuerySet[PluginInstance], *, usable: bool) -> tuple[QuerySet[PluginInstance], bool]:
+    """Keep the rows that are on and can be used, or cannot; say whether their configurations were read to find them."""
+    rows = rows.filter(~_OFF)
+    if rows.order_by()[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
+        troubled = _find_troubled()
+        return rows.exclude(troubled) if usable else rows.filter(troubled), False
+    return rows.filter(pk__in=[row.pk for row in rows if (row.reason_unusable() is None) == usable]), True
 
 
 def _find_troubled() -> Q:
@@ -163,6 +170,15 @@ def find_places(shown: Iterable[PluginInstance]) -> dict[object, tuple[int, int]
     return {pk: (number, len(chain)) for chain in chains.values() for number, pk in enumerate(chain, start=1)}
 
 
+def search_instances(rows: QuerySet[PluginInstance], words: str) -> QuerySet[PluginInstance]:
+    """Keep the rows that have every word, themselves or in the name of their item or type."""
+    for word in words.split():
+        items = PluginItem.objects.filter(Q(name__icontains=word) | Q(plugin_type__name__icontains=word))
+        own = Q(name__icontains=word) | Q(scope__icontains=word) | Q(description__icontains=word)
+        rows = rows.filter(own | Q(item__in=items.values("pk")))
+    return rows
+
+
 class InstanceList(PluginAdmin):
     """The columns, filters and actions of the list."""
 
@@ -180,18 +196,9 @@ class InstanceList(PluginAdmin):
         return rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        """Keep the rows that have every word, themselves or in the name of their item or type."""
+        """Keep the rows that have every word."""
         del request
-        for word in search_term.split():
-            named = Q(name__icontains=word) | Q(plugin_type__name__icontains=word)
-            items = PluginItem.objects.filter(named)
-            queryset = queryset.filter(
-                Q(name__icontains=word)
-                | Q(scope__icontains=word)
-                | Q(description__icontains=word)
-                | Q(item__in=items.values("pk"))
-            )
-        return queryset, False
+        return search_instances(queryset, search_term), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the class of the list."""

@@ -65,13 +65,14 @@ class Links:
         """Return those of ``rows`` that the user may see."""
         return [row for row in rows if self.may("view", type(row), row)]
 
-    def show(self, row: Model) -> SafeString | str:
-        """Return a link to the page of ``row``; its name alone if there is no such page."""
+    def show(self, row: Model, text: str = "") -> SafeString | str:
+        """Return a link to the page of ``row``, by default with its name; the text alone if there is no such page."""
+        text = text or str(row)
         if not self.may("view", type(row), row):
-            return str(row)
+            return text
         meta = row._meta  # noqa: SLF001 - public in all but name
         name = f"admin:{meta.app_label}_{meta.model_name}_change"
-        return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.site.name), row)
+        return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.site.name), text)
 
 
 def lock_rows(model: type[Any], ids: Iterable[Any]) -> QuerySet[Any]:

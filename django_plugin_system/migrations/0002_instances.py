@@ -134,5 +134,18 @@ class Migration(migrations.Migration):
                 )],
             },
         ),
+        migrations.CreateModel(
+            "PluginOverview",
+            fields=[],
+            options={
+                "verbose_name": "overview",
+                "verbose_name_plural": "overview",
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=(f"{APP}.plugintype",),
+        ),
         migrations.RunPython(migrations.RunPython.noop, refuse_to_lose_instances),
     ]

@@ -1,0 +1,355 @@
+"""The overview: for each type and name the chain of instances, who serves now, why the others do not, and what to do.
+
+What it shows are the facts of ``explain_selection``. What is done there is refused while somebody else changed the
+chain after the page was drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import router
+from django.db.models import Exists, OuterRef
+from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from django_plugin_system.admin.adding import find_row
+from django_plugin_system.admin.columns import State, describe_state, show_rank
+from django_plugin_system.admin.connection_test import test_stored
+from django_plugin_system.admin.instance_list import narrow_by_use, search_instances
+from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, lock_rows, write_column
+from django_plugin_system.changes import changing
+from django_plugin_system.models import PluginInstance, PluginItem, PluginOverview, PluginStatus, PluginType
+from django_plugin_system.rows.reasons import find_reason
+from django_plugin_system.selection.candidates import LEFT, Candidate, make_request
+from django_plugin_system.selection.choosing import Selection, explain
+from django_plugin_system.selection.health import end_cooldown
+from django_plugin_system.selection.trial import has_check
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
+
+    ModelAdmin = admin.ModelAdmin[PluginOverview]
+else:
+    ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
+
+NAMES_PER_PAGE = 30
+
+
+# One name
+
+
+def get_chain(rows: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
+    """Return ``rows`` in the order of selection, with all that an explanation reads."""
+    ordered: Any = rows
+    found: QuerySet[PluginInstance] = (
+        ordered.select_related("item__plugin_type", "health").annotate(left=LEFT).in_order()
+    )
+    return found
+
+
+def find_chain(row: PluginInstance, *, shared: bool) -> QuerySet[PluginInstance]:
+    """Return the instances with the type, the name and the scope of ``row``; and what is ``shared`` by all scopes."""
+    items = PluginItem.objects.filter(plugin_type=row.item.plugin_type_id)
+    scopes = {row.scope, ""} if shared else {row.scope}
+    return PluginInstance.objects.filter(item__in=items.values("pk"), name=row.name, scope__in=scopes)
+
+
+def explain_chain(rows: Sequence[PluginInstance]) -> Selection:
+    """Return what selection makes of ``rows``, in order: all that may serve where the first one does."""
+    first, kind = rows[0], rows[0].item.plugin_type
+    if not kind.is_registered:
+        return Selection(first.name, tuple(Candidate(row, find_reason(row)) for row in rows))
+    return explain(make_request(*kind.key, first.name, scope=first.scope or None)._replace(fake=None), rows)
+
+
+def get_mark(rows: Iterable[PluginInstance]) -> str:
+    """Return a mark of all that decides the order of ``rows``; how they fare leaves it the same."""
+    state = sorted((str(row.pk), row.status, row.priority, row.item.status, row.item.priority) for row in rows)
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
+def find_successor(found: Selection, row: PluginInstance) -> PluginInstance | None:
+    """Return who serves once ``row`` is disabled or gone, or None."""
+    if found.chosen != row:
+        return found.chosen
+    return next((one.instance for one in found.candidates if one.usable and one.instance != row), None)
+
+
+def describe_after(found: Selection, row: PluginInstance) -> str:
+    """Return who serves the name of ``row`` without that row; nothing if it does not serve now."""
+    if found.chosen != row:
+        return ""
+    other = find_successor(found, row)
+    if other is None:
+        return _("Without it, nobody serves “%(name)s”.") % {"name": row.name}
+    return _("Without it, %(other)s serves “%(name)s”.") % {"other": other.item.name, "name": row.name}
+
+
+def describe_now(found: Selection, name: str) -> str:
+    """Return who serves ``name`` now."""
+    if found.chosen is None:
+        return _("Nobody serves “%(name)s” now.") % {"name": name}
+    return _("%(item)s serves “%(name)s” now.") % {"item": found.chosen.item.name, "name": name}
+
+
+# What is shown
+
+
+@dataclass(frozen=True)
+class Line:
+    """One candidate, and what the user may do with it."""
+
+    number: int
+    instance: PluginInstance
+    state: State
+    serves: bool
+    after: str
+    """What becomes of the name without it."""
+    link: Any
+    may_change: bool
+    may_test: bool
+    is_own: bool
+    """Whether it has the scope of the chain; if not it is everybody's, and its own chain has its buttons."""
+    up: Any
+    """The id of the one that it goes before; None if it is the first of its tier."""
+    down: Any
+    """The same; empty if it goes to the end of its tier, None if it stands there."""
+
+    @property
+    def rank(self) -> str:
+        """The tier and priority that count."""
+        return show_rank(self.instance)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the instance itself is disabled."""
+        return self.instance.status == PluginStatus.DISABLED
+
+
+@dataclass
+class Chain:
+    """One name of a type, in one scope: who may serve it, best first."""
+
+    first: PluginInstance
+    mark: str
+    now: str
+    is_served: bool
+    lines: list[Line]
+
+    @property
+    def kind(self) -> PluginType:
+        """The type."""
+        kind: PluginType = self.first.item.plugin_type
+        return kind
+
+
+def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection[Any]) -> Chain:
+    """Return one name with those of ``rows``, which are all that may serve it, whose ids are among ``visible``."""
+    found, first = explain_chain(rows), rows[0]
+    seen = [one for one in found.candidates if one.instance.pk in visible]
+    tiers = [(one.instance.scope, one.instance.effective_tier) for one in seen]
+    ids = [one.instance.pk for one in seen]
+    lines = []
+    for place, (row, reason) in enumerate((one.instance, one.reason) for one in seen):
+        is_last, follower = tiers[place + 1 : place + 2] != [tiers[place]], tiers[place + 2 : place + 3]
+        line = Line(
+            number=place + 1,
+            instance=row,
+            state=describe_state(row, reason),
+            serves=row == found.chosen,
+            after=describe_after(found, row),
+            link=links.show(row, row.item.name),
+            may_change=links.may("change", PluginInstance, row),
+            may_test=has_check(row.item.plugin_class) and links.may("test", PluginInstance, row),
+            is_own=row.scope == first.scope,
+            up=ids[place - 1] if place and tiers[place - 1] == tiers[place] else None,
+            down=None if is_last else ids[place + 2] if follower == [tiers[place]] else "",
+        )
+        lines.append(line)
+    mark = get_mark(row for row in rows if row.scope == first.scope)
+    return Chain(first, mark, describe_now(found, first.name), found.chosen is not None, lines)
+
+
+Key = tuple[Any, str, str]
+"""A type's id, a name, and a scope."""
+
+
+def make_chains(links: Links, keys: Iterable[Key], visible: QuerySet[PluginInstance]) -> list[Chain]:
+    """Return a chain for each of ``keys``, with the instances that are ``visible`` for the user."""
+    chains: dict[Key, list[PluginInstance]] = {key: [] for key in keys}
+    shared: dict[tuple[Any, str], list[PluginInstance]] = {}
+    items = PluginItem.objects.filter(plugin_type__in={kind for kind, _name, _scope in chains})
+    scopes, names = {"", *(key[2] for key in chains)}, {key[1] for key in chains}
+    rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in=scopes)
+    for row in get_chain(rows):
+        pair = (row.item.plugin_type_id, row.name)
+        (chains.get((*pair, row.scope), []) if row.scope else shared.setdefault(pair, [])).append(row)
+    found = {key: rows + shared.get(key[:2], []) for key, rows in chains.items()}
+    everything = {row.pk: row for rows in found.values() for row in rows}
+    shown = set(visible.filter(pk__in=everything).values_list("pk", flat=True))
+    shown &= {row.pk for row in links.find_visible(everything.values())}
+    seen = {key for key, rows in found.items() if any(row.pk in shown and row.scope == key[2] for row in rows)}
+    return [make_chain(links, rows, shown) for key, rows in found.items() if key in seen]
+
+
+# What is done
+
+
+def plan_move(rows: Iterable[PluginInstance], row: PluginInstance, before: str) -> dict[PluginInstance, int]:
+    """Return the priorities that put ``row`` before another of its tier, or to its end: as few as possible change.
+
+    Neighbours get priorities that differ, so that no database's way of sorting names decides between them.
+    """
+    tier = [other for other in rows if other.effective_tier == row.effective_tier and other != row]
+    place = next((number for number, other in enumerate(tier) if str(other.pk) == before), len(tier))
+    above = tier[place - 1].effective_priority if place else LOWEST - 1
+    wanted = tier[place].effective_priority - 1 if place < len(tier) else above + 1
+    last = max(wanted, above + 1)
+    planned = {row: last}
+    for other in tier[place:]:
+        if other.effective_priority > last:
+            break
+        last = planned[other] = last + 1
+    return planned
+
+
+def move(model_admin: Any, request: HttpRequest, rows: Iterable[PluginInstance], row: PluginInstance) -> str:
+    """Move ``row`` before the one that was posted; return why not, or nothing."""
+    planned = plan_move(rows, row, request.POST.get("before", ""))
+    for other, priority in planned.items():
+        if not model_admin.has_change_permission(request, other):
+            return _("%(row)s would have to change, too, and you may not change it.") % {"row": other}
+        if not LOWEST <= priority <= HIGHEST:
+            return _("There is no priority left for that.")
+    for other, priority in planned.items():
+        write_column(model_admin, request, other, "priority", priority)
+    return ""
+
+
+def act(model_admin: Any, request: HttpRequest, row: PluginInstance) -> str:
+    """Do with ``row`` what was asked for; return why nothing was done, or nothing."""
+    using, todo = router.db_for_write(PluginInstance), request.POST.get("do")
+    with changing(using):
+        locked = [
+            one.pk for one in lock_rows(PluginInstance, find_chain(row, shared=False).values_list("pk", flat=True))
+        ]
+        chain = {one.pk: one for one in get_chain(PluginInstance.objects.using(using).filter(pk__in=locked))}
+        if row.pk not in chain or get_mark(chain.values()) != request.POST.get("seen"):
+            text = _("Someone else changed “%(name)s” meanwhile, so nothing was done. You see it as it is now.")
+            return text % {"name": row.name}
+        row = chain[row.pk]
+        if todo == "wake":
+            end_cooldown(row)
+            model_admin.log_change(request, row, [{"changed": {"fields": [gettext_noop("Use again now")]}}])
+        elif todo in STATUSES:
+            write_column(model_admin, request, row, "status", STATUSES[todo])
+        else:
+            return move(model_admin, request, chain.values(), row)
+    return ""
+
+
+STATUSES = {"enable": PluginStatus.ACTIVE, "disable": PluginStatus.DISABLED}
+
+
+@admin.register(PluginOverview)
+class PluginOverviewAdmin(ModelAdmin):
+    """The page to begin with. It stands in the index as lists do, for who may see instances."""
+
+    class Media:
+        css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media
+        js = ("django_plugin_system/overview.js",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the one page, by its own name and by that of a list."""
+        view = self.admin_site.admin_view(self.changelist_view)
+        names = ("django_plugin_system_overview", "django_plugin_system_pluginoverview_changelist")
+        return [path("", view, name=name) for name in names]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may see instances."""
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Say whether the user may see instances."""
+        del obj
+        return Links(self.admin_site, request).may("view", PluginInstance)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: it is no row."""
+        del request
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: it is no row."""
+        del request, obj
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show one page of names, or do what was posted."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        instances: Any = self.admin_site._registry[PluginInstance]  # noqa: SLF001 - get_model_admin came with Django 5.0
+        if request.method == "POST":
+            return self._do(request, instances)
+        visible, search = instances.get_queryset(request), request.GET.get("q", "").replace("\0", "")
+        troubled, is_exact = narrow_by_use(visible, usable=False)
+        rows = troubled if "attention" in request.GET else visible
+        kind = "item__plugin_type__"
+        names = search_instances(rows, search).order_by(f"{kind}name", f"{kind}manager", "name", "scope")
+        pages = Paginator(names.values_list("item__plugin_type_id", "name", "scope").distinct(), NAMES_PER_PAGE)
+        page, links = pages.get_page(request.GET.get("p")), Links(self.admin_site, request)
+        is_all = not page.has_next() and rows is visible and not search
+        context = {
+            **self.admin_site.each_context(request),
+            **(extra_context or {}),
+            "opts": self.opts,
+            "media": self.media,
+            "title": capfirst(_("overview")),
+            "chains": make_chains(links, page, visible),
+            "page": page,
+            "search": search,
+            "only_attention": rows is not visible,
+            "attention": troubled.count(),
+            "is_exact": is_exact,
+            "bare_types": list_bare_types() if is_all else [],
+            "may_add": links.may("add", PluginInstance),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/django_plugin_system/overview.html", context)
+
+    def _do(self, request: HttpRequest, instances: Any) -> HttpResponse:
+        row = find_row(instances.get_queryset(request), request.POST.get("instance"))
+        if row is None:
+            self.message_user(request, _("This instance is not there any more."), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        may = instances.has_test_permission if request.POST.get("do") == "test" else instances.has_change_permission
+        if not may(request, row):
+            raise PermissionDenied
+        if may == instances.has_test_permission:
+            test_stored(instances, request, row)
+        elif refused := act(instances, request, row):
+            self.message_user(request, refused, messages.ERROR)
+        else:
+            now = describe_now(explain_chain(list(get_chain(find_chain(row, shared=True)))), row.name)
+            self.message_user(request, _("Done. %(now)s") % {"now": now}, messages.SUCCESS)
+        return HttpResponseRedirect(f"{request.get_full_path()}#of-{row.pk}")
+
+
+def list_bare_types() -> list[PluginType]:
+    """Return the types that code declares and that have no instance."""
+    rows = PluginInstance.objects.filter(item__plugin_type=OuterRef("pk"))
+    return [kind for kind in PluginType.objects.filter(~Exists(rows)).order_by("name") if kind.is_registered]
