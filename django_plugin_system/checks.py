@@ -8,19 +8,23 @@ from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Tags
 from django.db import connections, router
+from django.db.migrations.executor import MigrationExecutor
 
 from django_plugin_system.conf import find_setting_problems
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.config.references import find_exposed_keys
 from django_plugin_system.exceptions import InvalidSetting, PluginSystemError, make_printable
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.registry import registry
+from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rotation import TABLE, count_rows_by_key
+from django_plugin_system.rows.reasons import find_row_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TAG = "plugins"
+_LISTED = 5
+"""So many reasons a hint gives."""
 
 
 def register_checks() -> None:
@@ -32,6 +36,7 @@ def register_checks() -> None:
     checks.register(check_own_key, Tags.security, deploy=True)
     checks.register(check_tables, Tags.database)
     checks.register(check_needed_keys, Tags.database)
+    checks.register(check_usable_instances, Tags.database)
 
 
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
@@ -148,6 +153,40 @@ def check_needed_keys(databases: Sequence[str] | None = None, **_kwargs: Any) ->
         for key_id, count in sorted(count_rows_by_key(alias).items())
         if key_id not in configured
     ]
+
+
+def check_usable_instances(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """E004: of a type's enabled instances, none can be used. Runs with ``check --database`` and with ``migrate``.
+
+    Nothing is said while there are migrations to apply, as these may mend it, nor of cooldowns, which end.
+    """
+    return [
+        checks.Error(
+            f'No instance of plugin type {spec} in database "{alias}" can be used.',
+            hint=f"{'; '.join(reasons[:_LISTED])}. Mend one of them, or disable them all.",
+            id="django_plugin_system.E004",
+        )
+        for alias in databases or ()
+        if _has_instances(alias) and not _is_behind(alias)
+        for spec in registry.types.values()
+        if (reasons := _find_reasons(spec, alias))
+    ]
+
+
+def _is_behind(alias: str) -> bool:
+    executor = MigrationExecutor(connections[alias])
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _find_reasons(spec: TypeSpec, alias: str) -> list[str]:
+    """Return why each enabled instance of a type cannot be used; nothing if one can, or there is none."""
+    reasons = []
+    for row in PluginInstance.objects.using(alias).for_type(*spec.key).enabled().select_related("item__plugin_type"):
+        reason = find_row_reason(row, cools_down=False)
+        if reason is None:
+            return []
+        reasons.append(f"{row}: {reason}")
+    return reasons
 
 
 def _has_instances(alias: str) -> bool:

@@ -7,16 +7,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.checks import CheckMessage, Tags
 from django.core.checks import registry as check_registry
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from django_plugin_system import checks
 from django_plugin_system.config.keyring import make_key
+from django_plugin_system.models import PluginInstance
 from django_plugin_system.register import plugin_item
+from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.registration.plugins import AbstractSms, ConfigSms, Sms, declare_item, declare_type
+from tests.support.plugins import VALID, ProviderSms
+from tests.support.plugins import declare_item as declare_sms_item
+from tests.support.plugins import declare_type as declare_sms_type
+from tests.support.rows import add_instance, write_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_django import Settings
+
+    from django_plugin_system.registry import Registry
 
 
 def get_ids(messages: list[CheckMessage]) -> list[str]:
@@ -128,3 +140,43 @@ def test_a_database_without_the_tables_is_not_looked_at(settings: Settings) -> N
     settings.DATABASE_ROUTERS = [Nowhere()]
     assert checks.check_needed_keys(databases=["default"]) == []
     assert checks.check_needed_keys() == []
+
+
+def use_nothing(declared: Any) -> PluginInstance:
+    """Store an instance that cannot be used."""
+    del declared
+    declare_sms_type()
+    declare_sms_item(ProviderSms, "provider")
+    sync_registered_plugins_to_db()
+    row = add_instance(config=VALID)
+    write_raw(row.pk, config={"account": "AC1"})
+    return row
+
+
+@pytest.mark.django_db
+def test_a_type_of_which_nothing_can_be_used_fails(declared: Registry) -> None:
+    """E004 names the type and why; not if one instance serves, or what is enabled is nothing, or cools down."""
+    row = use_nothing(declared)
+    (message,) = checks.check_usable_instances(databases=["default"])
+    assert get_ids([message]) == ["E004"]
+    assert message.msg == 'No instance of plugin type sms (apps.sms) in database "default" can be used.'
+    assert "main (provider): config invalid: token: " in str(message.hint)
+    with pytest.raises(SystemCheckError, match="E004"):
+        call_command("check", databases=["default"])
+    assert checks.check_usable_instances() == []
+    other = add_instance("other", config=VALID)
+    assert checks.check_usable_instances(databases=["default"]) == []
+    PluginInstance.objects.filter(pk=other.pk).update(unavailable_until="2999-01-01T00:00:00Z")
+    assert checks.check_usable_instances(databases=["default"]) == []
+    PluginInstance.objects.filter(pk=other.pk).update(status="disable")
+    assert len(checks.check_usable_instances(databases=["default"])) == 1
+    PluginInstance.objects.filter(pk=row.pk).update(status="disable")
+    assert checks.check_usable_instances(databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_what_a_migration_may_mend_is_no_error_yet(declared: Registry) -> None:
+    """While there is something to migrate, of any app, E004 is silent: so the command migrate runs."""
+    use_nothing(declared)
+    MigrationRecorder(connection).record_unapplied("django_plugin_system", "0002_instances")
+    assert checks.check_usable_instances(databases=["default"]) == []

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
 from django_plugin_system.checks import check_needed_keys
+from django_plugin_system.models import PluginInstance
 from tests.rotation.running import NEW, OLD, OLD_ID, OTHER
 from tests.support.rows import add_instance
 
@@ -33,17 +35,20 @@ def find(*tags: str, **options: Any) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.usefixtures("rows")
 def test_rows_that_need_a_missing_key(settings: Settings) -> None:
-    """W004 counts the rows of a key that is not configured; it is a warning, so that migrate still runs."""
+    """W004 counts the rows of a key that is not configured; it is E004 that fails, if nothing else serves."""
     assert find("database", databases=["default"]) == {}
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": [NEW]}
     message, hint = find("database", databases=["default"])["W004"]
     assert message == f'5 plugin instances in database "default" need key {OLD_ID}, which is not configured.'
     assert hint.startswith("Put that key back into PLUGIN_SYSTEM['ENCRYPTION_KEYS']; manage.py pluginrotate")
+    with pytest.raises(SystemCheckError) as failed:
+        call_command("check", databases=["default"])
+    assert message in str(failed.value)
+    assert NEW not in str(failed.value)
+    PluginInstance.objects.update(status="disable")
     err = io.StringIO()
-    call_command("check", databases=["default"], stderr=err)
+    call_command("migrate", verbosity=0, skip_checks=False, stderr=err)
     assert message in err.getvalue()
-    assert NEW not in err.getvalue()
-    call_command("migrate", verbosity=0, stderr=io.StringIO())
 
 
 @pytest.mark.usefixtures("rows")
