@@ -40,10 +40,9 @@ def find_undeclared(nodes: Sequence[Node], data: Any, path: Path = ()) -> Iterat
     if any(_is_opaque(member) for member in [*members, *nodes]):
         return
     for key, item in iter_json(data):
-        if any(rewrites_input(member.cls, key) for member in members):
-            continue
         if inner := [node for member in members for node in _get_nodes(member, key)]:
-            yield from find_undeclared(inner, item, (*path, key))
+            is_rewritten = any(rewrites_input(member.cls, key) for member in members)
+            yield from () if is_rewritten else find_undeclared(inner, item, (*path, key))
         elif members and isinstance(data, dict) and not any(map(_is_open, members)):
             yield (*path, key)
 
@@ -91,8 +90,8 @@ def is_below(path: Path, paths: Collection[Path]) -> bool:
 def carry(encoded: Encoded, data: Any, before: Opened, paths: Collection[Path]) -> dict[Path, Path]:
     """Put what stands at ``paths`` of ``before`` into what is to be stored, and into ``data``, the same in the clear.
 
-    An item of a list is found by what it says, or by its position. Returns where what was put stands, and where it
-    stood; what its object is gone of is gone, too.
+    An item of a list is found by what it says, or by its position; what belongs to one that is gone, goes with it.
+    Returns where each stands, by where it stood, other than inside of a secret.
     """
     carried = {}
     former = drop(before.data, paths)
@@ -107,7 +106,7 @@ def carry(encoded: Encoded, data: Any, before: Opened, paths: Collection[Path]) 
             [encoded.secrets[secret]] = look_up(data, secret)
         else:
             look_up(encoded.tree, parent)[0][path[-1]] = copy.deepcopy(look_up(before.stored, path)[0])
-            carried[new] = path
+            carried[path] = new
     return carried
 
 
@@ -133,14 +132,14 @@ def carry_tokens(stored: Opened, before: Opened, carried: Mapping[Path, Path], k
 
     One whose endpoints are others by now stays as it is: it opens for nobody until it is typed again.
     """
-    for new, old in carried.items():
-        for path, sealed in before.tokens.items():
-            if path[: len(old)] != old:
-                continue
-            place = (*new, *path[len(old) :])
-            context = tokens.get_context(stored.place, stored.stored, place, sealed.bonds)
-            if context[-1] == sealed.context[-1]:
-                stored.tokens[place] = sealed._replace(context=context)
-                if context != sealed.context:
-                    marker = tokens.seal(sealed.value, stored.place, place, keyring, stored.stored, sealed.bonds)
-                    look_up(stored.stored, place)[0].update(marker)
+    for path, sealed in before.tokens.items() if carried else ():
+        old = next((path[:end] for end in range(len(path) + 1) if path[:end] in carried), None)
+        if old is None:
+            continue
+        place = (*carried[old], *path[len(old) :])
+        context = tokens.get_context(stored.place, stored.stored, place, sealed.bonds)
+        if context[-1] == sealed.context[-1]:
+            stored.tokens[place] = sealed._replace(context=context)
+            if context != sealed.context:
+                marker = tokens.seal(sealed.value, stored.place, place, keyring, stored.stored, sealed.bonds)
+                look_up(stored.stored, place)[0].update(marker)

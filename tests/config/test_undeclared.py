@@ -307,6 +307,27 @@ def test_validators_that_come_first_answer_for_their_keys() -> None:
     assert (config.inner, config.other) == (Login(user="x"), Login(user="y"))
 
 
+class Stripped(BaseModel):
+    """Each of its fields is rewritten, and known."""
+
+    name: str = ""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def strip(cls, value: Any) -> Any:
+        """Do so."""
+        return value.strip()
+
+
+def test_a_validator_of_all_fields_sees_no_other_key() -> None:
+    """What no field has is carried beside fields that are rewritten."""
+    codec = make_codec(Stripped)
+    assert codec.store(codec.parse({"name": " b "}, {"name": "a", "more": 1}), {"name": "a", "more": 1}) == {
+        "name": "b",
+        "more": 1,
+    }
+
+
 def test_extra_values_are_values() -> None:
     """A class that takes any key knows all of them."""
     schema = type("Open", (Server,), {"model_config": ConfigDict(extra="allow"), "__module__": __name__})
