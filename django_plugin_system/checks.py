@@ -1,7 +1,11 @@
-"""System checks: one small function for each thing that can be wrong, and a line that says what to do."""
+"""What can be wrong: one small function for each, and a line that says what to do; CHECKS lists them all.
+
+``manage.py check`` runs what is quick, ``manage.py plugins doctor`` all of it.
+"""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -13,14 +17,15 @@ from django.db.migrations.executor import MigrationExecutor
 from django_plugin_system.conf import find_setting_problems
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.config.references import find_exposed_keys
+from django_plugin_system.diagnosis import iter_pages, iter_troubles, iter_unserved, iter_unused_keys
 from django_plugin_system.exceptions import InvalidSetting, PluginSystemError, make_printable
-from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rotation import TABLE, count_rows_by_key
 from django_plugin_system.rows.reasons import find_row_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TAG = "plugins"
 _LISTED = 5
@@ -28,15 +33,20 @@ _LISTED = 5
 
 
 def register_checks() -> None:
-    """Register every check of this module."""
-    checks.register(check_settings, TAG)
-    checks.register(check_references, TAG)
-    checks.register(check_waiting_items, TAG)
-    checks.register(check_form_renderer, TAG)
-    checks.register(check_own_key, Tags.security, deploy=True)
-    checks.register(check_tables, Tags.database)
-    checks.register(check_needed_keys, Tags.database)
-    checks.register(check_usable_instances, Tags.database)
+    """Register every check of this module but those that take long."""
+    for check, tag in CHECKS.items():
+        if tag is not None:
+            checks.register(check, tag, deploy=check is check_own_key)
+
+
+def find_everything(using: str, on_page: Callable[[int, int], object] | None = None) -> list[CheckMessage]:
+    """Return what all checks find, those that take long included; ``on_page`` gets how many instances are done."""
+    found: list[CheckMessage] = []
+    for check in CHECKS:
+        found += check(databases=[using], on_page=on_page)
+        if any(message.id == "django_plugin_system.E003" for message in found):
+            break  # nothing else can be said of these tables
+    return found
 
 
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
@@ -163,7 +173,7 @@ def check_usable_instances(databases: Sequence[str] | None = None, **_kwargs: An
     return [
         checks.Error(
             f'No instance of plugin type {spec} in database "{alias}" can be used.',
-            hint=f"{'; '.join(reasons[:_LISTED])}. Mend one of them, or disable them all.",
+            hint=f"{'; '.join(reasons)}. Mend one of them, or disable them all.",
             id="django_plugin_system.E004",
         )
         for alias in databases or ()
@@ -180,12 +190,13 @@ def _is_behind(alias: str) -> bool:
 
 def _find_reasons(spec: TypeSpec, alias: str) -> list[str]:
     """Return why each enabled instance of a type cannot be used; nothing if one can, or there is none."""
-    reasons = []
-    for row in PluginInstance.objects.using(alias).for_type(*spec.key).enabled().select_related("item__plugin_type"):
+    reasons: list[str] = []
+    rows = PluginInstance.objects.using(alias).for_type(*spec.key).enabled().select_related("item__plugin_type")
+    for row in chain.from_iterable(iter_pages(rows.order_by("pk"))):
         reason = find_row_reason(row, cools_down=False)
         if reason is None:
             return []
-        reasons.append(f"{row}: {reason}")
+        reasons += [f"{row}: {reason}"][: _LISTED - len(reasons)]
     return reasons
 
 
@@ -201,3 +212,54 @@ def _say_where_to_find(key_id: str) -> str:
     if key_id in map(get_key_id, get_derived_keys()):
         return f"It is derived from SECRET_KEY: add what manage.py pluginkey --derived prints to the end of {SETTING}."
     return f"Put that key back into {SETTING}; manage.py pluginrotate tells which rows need it."
+
+
+def check_service(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """E005: a name that code asks for, and nobody serves. Runs as E004 does."""
+    aliases = [alias for alias in databases or () if _is_up_to_date(alias) and not _is_behind(alias)]
+    return [found for alias in aliases for found in iter_unserved(alias)]
+
+
+def check_instances(
+    databases: Sequence[str] | None = None, on_page: Callable[[int, int], object] | None = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """W006 to W011, I001 and I002: what is wrong with instances. Opens each of them, so only the doctor runs it."""
+    return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_troubles(alias, on_page)]
+
+
+def check_unused_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """I003: a key that no secret needs any more. Looks at each instance, so that only the doctor runs it."""
+    return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_unused_keys(alias)]
+
+
+def _is_up_to_date(alias: str) -> bool:
+    """Say whether instances can be read: their tables are there and migrated, and the keys can be used."""
+    try:
+        get_keyring()
+    except InvalidSetting:
+        return False  # E001 or E002 says so already
+    if not _has_instances(alias):
+        return False
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        for model in (PluginInstance, PluginHealth):
+            table = connection.introspection.get_table_description(cursor, model._meta.db_table)  # noqa: SLF001 - documented
+            if not {column.column for column in model._meta.concrete_fields} <= {column.name for column in table}:  # noqa: SLF001 - documented
+                return False
+    return True
+
+
+CHECKS: dict[Callable[..., list[CheckMessage]], str | None] = {
+    check_settings: TAG,
+    check_references: TAG,
+    check_waiting_items: TAG,
+    check_form_renderer: TAG,
+    check_own_key: Tags.security,
+    check_tables: Tags.database,
+    check_needed_keys: Tags.database,
+    check_usable_instances: Tags.database,
+    check_service: Tags.database,
+    check_unused_keys: None,
+    check_instances: None,
+}
+"""All that is looked for, with the tag under which ``manage.py check`` does; None: only ``plugins doctor`` does."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import models, router
+from django.db import models, router, transaction
 from django.db.models import Case, F, OuterRef, ProtectedError, Q, Subquery, Value, When, prefetch_related_objects
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Coalesce
@@ -20,9 +21,10 @@ from django_plugin_system.rows.rows import COMPARED, ChangeAnnouncingModel
 from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from django.db.models.deletion import Collector
+    from pydantic import BaseModel
     from typing_extensions import Self
 
     from django_plugin_system.models import PluginInstance
@@ -229,6 +231,31 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             values["tested_revision"] = Subquery(ours.values("config_revision"))
         rows = _get_health(self.model, self._get_write_alias()).filter(pk__in=self.order_by().values("pk"))
         return rows.update(**values)
+
+    @contextmanager
+    def locked(self, pk: Any) -> Iterator[PluginInstance]:
+        """Give a row under its lock, and save the configuration that it has at the end of the block.
+
+        :raises PluginInstance.DoesNotExist: if there is no such row here.
+        """
+        using = self._get_write_alias()
+        with transaction.atomic(using=using), changing(using):  # so that an outer transaction stays usable
+            rows = self.using(using).select_related("item__plugin_type")
+            row = rows.select_for_update(of=("self",), no_key=True).get(pk=pk)
+            yield row
+            row.save(using=using, update_fields=["config"])
+
+    def update_config(self, pk: Any, change: Callable[[Any], Mapping[str, Any] | BaseModel]) -> PluginInstance:
+        """Store what ``change`` makes of a row's validated configuration, and return the row.
+
+        The row is locked meanwhile, so that no change gets lost; ``change`` had better be quick.
+
+        :raises ConfigError: if the configuration cannot be read, or the new one is refused; nothing was written.
+        :raises PluginInstance.DoesNotExist: if there is no such row here.
+        """
+        with self.locked(pk) as row:
+            row.set_config(change(row.load_config()))
+        return row
 
     def bulk_create(self, objs: Iterable[PluginInstance], *args: Any, **kwargs: Any) -> list[PluginInstance]:
         """Validate and encrypt each config, then insert.

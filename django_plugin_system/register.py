@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django_plugin_system.compat import load_plugin_item, load_plugin_type  # RemovedInPluginSystem30Warning
@@ -10,7 +11,7 @@ from django_plugin_system.exceptions import InvalidRegistration
 from django_plugin_system.registry import ItemSpec, PluginItemRegistry, PluginTypeRegistry, TypeKey, TypeSpec, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "PluginItemRegistry",
@@ -29,12 +30,15 @@ ClassT = TypeVar("ClassT", bound=type)
 
 NAME_LENGTH = 100
 """Characters that the name, manager and module columns hold."""
+_SLUG = re.compile(rf"[-A-Za-z0-9_]{{1,{NAME_LENGTH}}}\Z")
 PRIORITIES = range(-32768, 32768)
 """What a small integer column holds on every database."""
 
 
 def register_plugin_type(plugin_type: PluginTypeRegistry) -> None:
-    """Register a plugin type: ``name``, ``manager``, ``interface``, and optionally ``description`` and ``get_plugin``.
+    """Register a plugin type: ``name``, ``manager``, ``interface``; perhaps ``description``, ``get_plugin``, ``names``.
+
+    ``names`` lists what code asks for: ``manage.py plugins doctor`` tells when nobody serves one of them.
 
     :raises InvalidRegistration: if a key is missing or a value does not fit its column.
     :raises InvalidInterface: (a TypeError) unless the interface is an ABC with an abstract method.
@@ -45,7 +49,12 @@ def register_plugin_type(plugin_type: PluginTypeRegistry) -> None:
     _check_names(plugin_type, ("name", "manager"))
     name, manager, interface = plugin_type["name"], plugin_type["manager"], plugin_type["interface"]
     description = plugin_type.get("description") or ""
-    registry.add_type(TypeSpec(name, manager, interface, description, plugin_type.get("get_plugin")))
+    names = plugin_type.get("names", ())
+    if not isinstance(names, (list, tuple)) or not all(isinstance(one, str) and _SLUG.match(one) for one in names):
+        message = f"names of plugin type {name} must be a list of names of letters, digits, - and _, as instances have."
+        raise InvalidRegistration(message, registered=plugin_type)
+    get_plugin = plugin_type.get("get_plugin")
+    registry.add_type(TypeSpec(name, manager, interface, description, get_plugin, tuple(names)))
 
 
 def register_plugin_item(plugin_item: PluginItemRegistry) -> None:
@@ -65,13 +74,18 @@ def register_plugin_item(plugin_item: PluginItemRegistry) -> None:
 
 
 def plugin_type(
-    *, name: str, manager: str, description: str = "", get_plugin: Callable[..., Any] | None = None
+    *,
+    name: str,
+    manager: str,
+    description: str = "",
+    get_plugin: Callable[..., Any] | None = None,
+    names: Sequence[str] = (),
 ) -> Callable[[ClassT], ClassT]:
     """Register the decorated ABC as the interface of a plugin type; see ``register_plugin_type``."""
 
     def register(interface: ClassT) -> ClassT:
         given: Any = {"name": name, "manager": manager, "interface": interface, "description": description}
-        register_plugin_type(given | {"get_plugin": get_plugin})
+        register_plugin_type(given | {"get_plugin": get_plugin, "names": names})
         return interface
 
     return register

@@ -28,7 +28,7 @@ from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item
 from django_plugin_system.schema.checks import find_unstorable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 TypeKey = tuple[str, str]
 """(type name, manager)"""
@@ -47,6 +47,7 @@ class PluginTypeRegistry(TypedDict):
     interface: type
     description: NotRequired[str | None]
     get_plugin: NotRequired[Callable[..., Any] | None]
+    names: NotRequired[Sequence[str]]
 
 
 class PluginItemRegistry(TypedDict):
@@ -70,6 +71,8 @@ class TypeSpec:
     interface: type
     description: str = ""
     get_plugin: Callable[..., Any] | None = None
+    names: tuple[str, ...] = ()
+    """What code asks for, as far as it is declared: somebody has to serve each of these names."""
 
     @property
     def key(self) -> TypeKey:

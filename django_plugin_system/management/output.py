@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import connections
@@ -16,9 +19,14 @@ from django_plugin_system.exceptions import PluginSystemError, make_printable
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
 
+Cell: TypeAlias = "str | tuple[str, Callable[[str], str]]"
+"""What stands in a table: a text, perhaps with its colour."""
+_MEASURED = 200
+"""So many lines of a table are looked at before its columns get their widths."""
+_NARROWEST = 6
 STANDARD = "-"
 """Stands for standard input."""
 MOST_BYTES = 512 * 1024 * 1024
@@ -55,6 +63,39 @@ class PluginCommand(BaseCommand):
         for problem in problems:
             self.warn(f"- {problem}", self.style.ERROR)
 
+    def tell_json(self, data: Any) -> None:
+        """Write ``data`` as JSON; whatever a terminal might obey is escaped in it."""
+        self.stdout.write(json.dumps(data, indent=2))
+
+    def tell_json_list(self, items: Iterable[Any]) -> None:
+        """Write ``items`` as one JSON list, a line each, as they come."""
+        opening = "["
+        for item in items:
+            self.stdout.write(f"{opening}\n  {json.dumps(item)}", ending="")
+            opening = ","
+        self.stdout.write("[]" if opening == "[" else "\n]")
+
+    def show_table(self, head: Sequence[str], lines: Iterable[Sequence[Cell]]) -> None:
+        """Write a table as its lines come. On a terminal it is as wide as that, and has colours."""
+        lines = iter(lines)
+        first = [head, *islice(lines, _MEASURED)]
+        if len(first) == 1:
+            self.tell("There are none.")
+            return
+        widths = [max(len(_get_text(cell)) for cell in column) for column in zip(*first, strict=True)]
+        room = shutil.get_terminal_size().columns if self.stdout.isatty() else sys.maxsize
+        while sum(widths) + 2 * len(widths) > room and max(widths) > _NARROWEST:
+            widths[widths.index(max(widths))] -= 1
+        for line in chain(first, lines):
+            shown = [self._fit(cell, width) for cell, width in zip(line, widths, strict=True)]
+            self.stdout.write("  ".join(shown).rstrip())
+
+    def _fit(self, cell: Cell, width: int) -> str:
+        text = _get_text(cell)
+        if len(text) > width and self.stdout.isatty():
+            text = f"{text[: width - 1]}\N{HORIZONTAL ELLIPSIS}"
+        return cell[1](text.ljust(width)) if isinstance(cell, tuple) and self.stdout.isatty() else text.ljust(width)
+
     def show_progress(self, done: int, total: int, what: str) -> None:
         """Say how far a long work is: again and again on a terminal's last line, else at each tenth of it."""
         text = f"{done:,} of {total:,} {what} ({done / total:.0%})"
@@ -66,6 +107,10 @@ class PluginCommand(BaseCommand):
             self.stdout.write(text)
 
     _tenths = 0
+
+
+def _get_text(cell: Cell) -> str:
+    return make_printable(cell[0] if isinstance(cell, tuple) else cell)
 
 
 def add_database_option(parser: ArgumentParser, what_for: str) -> None:

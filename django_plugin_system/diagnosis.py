@@ -1,0 +1,159 @@
+"""What is wrong with the instances of a database: one look at each, and a message for each kind of trouble."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.core.checks import ERROR, INFO, WARNING, CheckMessage
+
+from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.exceptions import (
+    ConfigError,
+    NewerConfigVersion,
+    PluginNotRegistered,
+    SecretError,
+    UnknownKey,
+    UnresolvedReference,
+    make_printable,
+    show_path,
+)
+from django_plugin_system.models import PluginInstance
+from django_plugin_system.registry import TypeKey, registry
+from django_plugin_system.rotation import count_rows_by_key
+from django_plugin_system.rows.config import find_plain_secrets, is_outdated
+from django_plugin_system.rows.reasons import describe_row_error, find_status_reason
+from django_plugin_system.selection.candidates import make_request
+from django_plugin_system.selection.choosing import iter_ready
+from django_plugin_system.selection.search import Search, iter_cooling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PAGE = 500
+"""How many instances are read at once."""
+LISTED = 10
+"""How many instances one message names."""
+
+
+class Trouble(NamedTuple):
+    """One kind of trouble that instances may have."""
+
+    id: str
+    level: int
+    text: str
+    hint: str
+
+
+GONE = Trouble("W006", WARNING, "have an item whose code is gone", "Install its app again, or delete the instances.")
+UNREADABLE = Trouble("W007", WARNING, "hold a secret that does not open", "Enter the secret again: plugins set.")
+PLAIN = Trouble("W008", WARNING, "hold a secret in plain text", "Run manage.py pluginrotate, which encrypts it.")
+UNRESOLVED = Trouble(
+    "W009",
+    WARNING,
+    "refer to what is not there",
+    "Set the variable or put the file there, and list it in the settings.",
+)
+NEWER = Trouble("W010", WARNING, "were stored by newer code", "Deploy that code; they are not used until then.")
+INVALID = Trouble(
+    "W011", WARNING, "have a configuration that is not valid", "Edit it, or add a step to migrate_config."
+)
+OLDER = Trouble(
+    "I001",
+    INFO,
+    "are stored in an older form",
+    "Run manage.py pluginsync --mode update, once no process runs the older code any more.",
+)
+KEYLESS = Trouble("W004", WARNING, "", "")
+"""Of this, a message of its own names the key, and counts the instances."""
+ALONE = Trouble("I002", INFO, "serve their name alone, without a standby", "Add a second one, in reserve for example.")
+
+
+@dataclass
+class _Found:
+    """The instances with one kind of trouble: how many there are, and the first of them."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        self.count += 1
+        if len(self.first) < LISTED:
+            self.first.append(make_printable(text))
+
+
+def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = None) -> Iterator[CheckMessage]:
+    """Look at every instance, a page at a time, and yield a message for each kind of trouble that some have."""
+    rows = PluginInstance.objects.using(using).select_related("item__plugin_type").order_by("pk")
+    total, done = rows.count(), 0
+    found: dict[Trouble, _Found] = {}
+    serving: Counter[tuple[TypeKey, str]] = Counter()
+    page = list(rows[:PAGE])
+    while page:
+        for row in page:
+            trouble, why = _examine(row)
+            if trouble not in {None, KEYLESS}:
+                found.setdefault(trouble, _Found()).add(f"{row}{why and f' ({why})'}")
+            if trouble in {None, PLAIN, OLDER} and find_status_reason(row) is None:
+                serving[row.item.plugin_type.key, row.name] += 1
+        done += len(page)
+        if on_page:
+            on_page(done, max(total, done))
+        page = list(rows.filter(pk__gt=page[-1].pk)[:PAGE])
+    for (key, name), count in serving.items():
+        if count == 1:
+            found.setdefault(ALONE, _Found()).add(f"{name} of {key[0]}")
+    for trouble, some in found.items():
+        more = f", and {some.count - len(some.first):,} more" if some.count > len(some.first) else ""
+        text = f'{some.count:,} plugin instances in database "{using}" {trouble.text}: {", ".join(some.first)}{more}.'
+        yield CheckMessage(trouble.level, text, hint=trouble.hint, id=f"django_plugin_system.{trouble.id}")
+
+
+def _examine(row: PluginInstance) -> tuple[Trouble | None, str]:
+    """Return what is wrong with the configuration of ``row``, and where."""
+    try:
+        if plain := find_plain_secrets(row):
+            return PLAIN, ", ".join(map(show_path, plain))
+        return (OLDER, "") if is_outdated(row) else (None, "")
+    except UnknownKey:
+        return KEYLESS, ""
+    except ConfigError as error:
+        kinds = {PluginNotRegistered: GONE, SecretError: UNREADABLE, UnresolvedReference: UNRESOLVED}
+        kinds |= {NewerConfigVersion: NEWER, ConfigError: INVALID}
+        trouble = next(trouble for kind, trouble in kinds.items() if isinstance(error, kind))
+        return trouble, "" if trouble is GONE else str(describe_row_error(row, error))
+
+
+def iter_unused_keys(using: str) -> Iterator[CheckMessage]:
+    """I003: a key is configured that no secret was encrypted with."""
+    needed = count_rows_by_key(using)
+    for key_id in get_keyring().key_ids[1:]:
+        if not needed[key_id]:
+            text = f'No secret in database "{using}" was encrypted with key {key_id}.'
+            hint = "Remove it where it is configured, once no backup or history table needs it."
+            yield CheckMessage(INFO, text, hint=hint, id="django_plugin_system.I003")
+
+
+def iter_unserved(using: str) -> Iterator[CheckMessage]:
+    """E004: all instances of a type are unusable; E005: nobody serves a name that code asks for."""
+    for spec in registry.types.values():
+        rows = PluginInstance.objects.using(using).for_type(*spec.key)
+        if rows.exists() and not _serves(spec.key, None, using):
+            text = f'None of the instances of plugin type {spec} in database "{using}" can be used.'
+            yield _make_error(text, "E004", f"manage.py plugins explain {spec.name} says why.")
+        for name in spec.names:
+            if not _serves(spec.key, name, using):
+                text = f'Code asks for {spec} named {name}, which nobody serves in database "{using}".'
+                yield _make_error(text, "E005", f"Add an instance of that name; see plugins explain {spec.name}.")
+
+
+def _serves(key: TypeKey, name: str | None, using: str) -> bool:
+    """Say whether some instance can be used, now or once its cooldown is over."""
+    request = make_request(*key, name, using)
+    return next(iter_ready(chain(Search(request), iter_cooling(request))), None) is not None
+
+
+def _make_error(text: str, number: str, hint: str) -> CheckMessage:
+    return CheckMessage(ERROR, text, hint=hint, id=f"django_plugin_system.{number}")
