@@ -177,7 +177,7 @@ def check_usable_instances(databases: Sequence[str] | None = None, **_kwargs: An
             id="django_plugin_system.E004",
         )
         for alias in databases or ()
-        if _has_instances(alias) and not _is_behind(alias)
+        if _is_up_to_date(alias) and not _is_behind(alias)
         for spec in registry.types.values()
         if (reasons := _find_reasons(spec, alias))
     ]

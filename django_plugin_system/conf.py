@@ -41,6 +41,8 @@ class PluginSystemSettings:
     """Directories whose files a configuration may refer to."""
     SCHEMA_DIRECTORY: str | os.PathLike[str] | None = None
     """Where ``pluginschema`` keeps its snapshots; beside the code of each app if it is not set."""
+    INSTANCES: tuple[str, ...] = ()
+    """Files that declare instances: ``manage.py pluginapply`` writes them."""
 
 
 class _Rule(NamedTuple):
@@ -92,6 +94,10 @@ _RULES = {
         lambda path: path is None or (isinstance(path, (str, os.PathLike)) and PurePath(path).is_absolute()),
         "must be the absolute path of a directory, or None",
     ),
+    "INSTANCES": _Rule(
+        _is_list_of(lambda path: isinstance(path, (str, os.PathLike)) and PurePath(path).is_absolute()),
+        "must be a list of absolute paths of files",
+    ),
 }
 
 
@@ -124,6 +130,6 @@ def get_settings() -> PluginSystemSettings:
     for problem in _find_unusable(raw):
         raise problem
     values = {key: value for key, value in raw.items() if key in _RULES}
-    lists = ("ENCRYPTION_KEYS", "ENV_REFERENCES", "FILE_REFERENCES")
+    lists = ("ENCRYPTION_KEYS", "ENV_REFERENCES", "FILE_REFERENCES", "INSTANCES")
     values |= {key: tuple(map(str, values.get(key, ()))) for key in lists}
     return PluginSystemSettings(**values)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.core.checks import ERROR, INFO, WARNING, CheckMessage
@@ -25,12 +24,11 @@ from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.rotation import count_rows_by_key
 from django_plugin_system.rows.config import find_plain_secrets, is_outdated
 from django_plugin_system.rows.reasons import describe_row_error, find_status_reason
-from django_plugin_system.selection.candidates import make_request
-from django_plugin_system.selection.choosing import iter_ready
-from django_plugin_system.selection.search import Search, iter_cooling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from django_plugin_system.querysets import PluginInstanceQuerySet
 
 PAGE = 500
 """How many instances are read at once."""
@@ -71,6 +69,9 @@ KEYLESS = Trouble("W004", WARNING, "", "")
 ALONE = Trouble("I002", INFO, "serve their name alone, without a standby", "Add a second one, in reserve for example.")
 
 
+_USABLE = {None, PLAIN, OLDER}
+
+
 @dataclass
 class _Found:
     """The instances with one kind of trouble: how many there are, and the first of them."""
@@ -89,22 +90,20 @@ def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = Non
     rows = PluginInstance.objects.using(using).select_related("item__plugin_type").order_by("pk")
     total, done = rows.count(), 0
     found: dict[Trouble, _Found] = {}
-    serving: Counter[tuple[TypeKey, str]] = Counter()
-    page = list(rows[:PAGE])
-    while page:
+    serving: Counter[tuple[TypeKey, str, str]] = Counter()
+    for page in iter_pages(rows):
         for row in page:
             trouble, why = _examine(row)
             if trouble not in {None, KEYLESS}:
                 found.setdefault(trouble, _Found()).add(f"{row}{why and f' ({why})'}")
-            if trouble in {None, PLAIN, OLDER} and find_status_reason(row) is None:
-                serving[row.item.plugin_type.key, row.name] += 1
+            if trouble in _USABLE and find_status_reason(row) is None:
+                serving[row.item.plugin_type.key, row.name, row.scope] += 1
         done += len(page)
         if on_page:
             on_page(done, max(total, done))
-        page = list(rows.filter(pk__gt=page[-1].pk)[:PAGE])
-    for (key, name), count in serving.items():
-        if count == 1:
-            found.setdefault(ALONE, _Found()).add(f"{name} of {key[0]}")
+    for (key, name, scope), count in serving.items():
+        if count + (serving[key, name, ""] if scope else 0) == 1:  # what is everybody's stands by for each scope
+            found.setdefault(ALONE, _Found()).add(f"{name} of {key[0]}{f' in scope {scope}' if scope else ''}")
     for trouble, some in found.items():
         more = f", and {some.count - len(some.first):,} more" if some.count > len(some.first) else ""
         text = f'{some.count:,} plugin instances in database "{using}" {trouble.text}: {", ".join(some.first)}{more}.'
@@ -137,23 +136,25 @@ def iter_unused_keys(using: str) -> Iterator[CheckMessage]:
 
 
 def iter_unserved(using: str) -> Iterator[CheckMessage]:
-    """E004: all instances of a type are unusable; E005: nobody serves a name that code asks for."""
+    """E005: nobody serves a name that code asks for."""
     for spec in registry.types.values():
-        rows = PluginInstance.objects.using(using).for_type(*spec.key)
-        if rows.exists() and not _serves(spec.key, None, using):
-            text = f'None of the instances of plugin type {spec} in database "{using}" can be used.'
-            yield _make_error(text, "E004", f"manage.py plugins explain {spec.name} says why.")
+        rows = PluginInstance.objects.using(using).for_type(*spec.key).select_related("item__plugin_type")
         for name in spec.names:
-            if not _serves(spec.key, name, using):
+            if not _can_serve(rows.named(name)):
                 text = f'Code asks for {spec} named {name}, which nobody serves in database "{using}".'
-                yield _make_error(text, "E005", f"Add an instance of that name; see plugins explain {spec.name}.")
+                hint = f"Add an instance of that name; see manage.py plugins explain {spec.name} --name {name}."
+                yield CheckMessage(ERROR, text, hint=hint, id="django_plugin_system.E005")
 
 
-def _serves(key: TypeKey, name: str | None, using: str) -> bool:
-    """Say whether some instance can be used, now or once its cooldown is over."""
-    request = make_request(*key, name, using)
-    return next(iter_ready(chain(Search(request), iter_cooling(request))), None) is not None
+def _can_serve(rows: PluginInstanceQuerySet) -> bool:
+    """Say whether one of ``rows`` can be used, now or once its cooldown is over."""
+    pages = iter_pages(rows.enabled().order_by("pk"))
+    return any(_examine(row)[0] in _USABLE for page in pages for row in page)
 
 
-def _make_error(text: str, number: str, hint: str) -> CheckMessage:
-    return CheckMessage(ERROR, text, hint=hint, id=f"django_plugin_system.{number}")
+def iter_pages(rows: PluginInstanceQuerySet) -> Iterator[list[PluginInstance]]:
+    """Yield ``rows``, which are in the order of their keys, a page at a time: no statement stays open meanwhile."""
+    page = list(rows[:PAGE])
+    while page:
+        yield page
+        page = list(rows.filter(pk__gt=page[-1].pk)[:PAGE])

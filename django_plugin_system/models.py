@@ -180,6 +180,8 @@ class PluginInstance(ConfiguredModel):
         _("priority"), null=True, blank=True, help_text=_("Lower is better. Empty: the item's priority.")
     )
     description = models.TextField(_("description"), blank=True, default="")
+    managed_by = models.CharField(_("managed by"), max_length=255, blank=True, default="", editable=False)
+    """The name of the file that declares this instance, and alone changes it; empty where operators do."""
     config_revision = models.UUIDField(default=uuid.uuid4, editable=False)
     secret_dates = models.JSONField(_("dates of the secrets"), blank=True, default=dict, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

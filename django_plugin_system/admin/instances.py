@@ -272,6 +272,18 @@ class PluginInstanceAdmin(InstanceList):
 
     # Who may do what, beside Django's own permissions
 
+    def has_change_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
+        """Let nobody change what a file manages: the next ``pluginapply`` would undo it."""
+        return not (obj and obj.managed_by) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
+        """Let nobody delete what a file manages."""
+        return not (obj and obj.managed_by) and super().has_delete_permission(request, obj)
+
+    def has_cooldown_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
+        """Say whether the user may let an instance be used again: a file does not manage how it fares."""
+        return super().has_change_permission(request, obj)
+
     def has_test_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
         """Say whether the user may run a test: it has a permission of its own, on what the user may view."""
         return request.user.has_perm(TEST_PERMISSION) and self.has_view_permission(request, obj)
@@ -320,6 +332,9 @@ class PluginInstanceAdmin(InstanceList):
             context["test_button"] = BUTTON
             context["media"] += Media(js=["django_plugin_system/connection-test.js"])
         if row is not None:
+            if row.managed_by and request.method == "GET":
+                text = _("The file %(file)s manages this instance: change it there, then run pluginapply.")
+                messages.info(request, text % {"file": row.managed_by})
             if item.is_registered and self.has_add_permission(request):
                 address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
                 context["copy_url"] = f"{address}?item={item.pk}&copy={row.pk}"

@@ -40,12 +40,16 @@ def iter_pages(rows: PluginInstanceQuerySet) -> Iterator[list[PluginInstance]]:
         yield [found[key] for key in keys[start : start + PAGE] if key in found]
 
 
-def find_instance(name: str, alias: str) -> PluginInstance:
+def find_instance(name: str, alias: str, scope: str | None = None) -> PluginInstance:
     """Return the instance that is known by its name, ``item/name``, ``type/item/name`` or its id.
+
+    With ``scope``, only those of it count; an empty one means everybody's.
 
     :raises CommandError: if there is none, or more than one.
     """
     rows = get_rows(alias)
+    if scope is not None:
+        rows = rows.in_scope(scope, shared=not scope)
     with suppress(ValueError):
         if row := rows.filter(pk=uuid.UUID(name)).first():
             return row
@@ -57,12 +61,24 @@ def find_instance(name: str, alias: str) -> PluginInstance:
         return found[0]
     if not found:
         raise CommandError(f"There is no instance {name}: see plugins list.", returncode=WRONG_CALL)
-    spelled = [f"{_spell(row)} ({row.pk})" for row in found[:_SHOWN]]
+    spelled = [f"{_spell(row)}{f' of {row.scope}' if row.scope else ''} ({row.pk})" for row in found[:_SHOWN]]
     more = ", ..." if len(found) > _SHOWN else ""
     raise CommandError(
-        f"Several instances are called {name}: say item/name, type/item/name or the id: {', '.join(spelled)}{more}.",
+        f"Several instances are called {name}: say item/name, type/item/name, --scope or the id: "
+        f"{', '.join(spelled)}{more}.",
         returncode=WRONG_CALL,
     )
+
+
+def find_own(name: str, alias: str, scope: str | None = None) -> PluginInstance:
+    """Return the instance, which operators may change.
+
+    :raises CommandError: if a file manages it; or as ``find_instance``.
+    """
+    row = find_instance(name, alias, scope)
+    if row.managed_by:
+        raise CommandError(f"{row} is managed by {row.managed_by}: change it there, then run pluginapply.")
+    return row
 
 
 def _spell(row: PluginInstance) -> str:
@@ -93,6 +109,8 @@ def describe(row: PluginInstance) -> dict[str, Any]:
         "item": item.name,
         "module": item.module,
         "name": row.name,
+        "scope": row.scope,
+        "managed_by": row.managed_by,
         "status": row.status,
         "priority": row.effective_priority,
         "usable": reason is None,

@@ -31,7 +31,7 @@ STANDARD = "-"
 """Stands for standard input."""
 MOST_BYTES = 512 * 1024 * 1024
 """How long a document may be: a million instances."""
-_YAML_SUFFIXES = {".yaml", ".yml"}
+_SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 
 
 class PluginCommand(BaseCommand):
@@ -120,8 +120,8 @@ def add_database_option(parser: ArgumentParser, what_for: str) -> None:
 
 
 def guess_format(name: str | None) -> str:
-    """Return the format that the name of a file suggests: ``yaml`` or ``json``."""
-    return "yaml" if name and Path(name).suffix.lower() in _YAML_SUFFIXES else "json"
+    """Return the format that the name of a file suggests, ``json`` by default."""
+    return _SUFFIXES.get(Path(name or "").suffix.lower(), "json")
 
 
 def read_text(name: str) -> str:
@@ -139,9 +139,13 @@ def read_text(name: str) -> str:
         raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
     if len(content) > MOST_BYTES:
         raise CommandError(f"The document is longer than {MOST_BYTES:,} bytes: split it.")
+    text = None
     with suppress(UnicodeDecodeError):
-        return content.decode("utf-8-sig")
-    raise CommandError("The document is not UTF-8.")
+        text = content.decode("utf-8-sig")
+    del content  # it may hold secrets, which no error is to show with this frame
+    if text is None:
+        raise CommandError("The document is not UTF-8.")
+    return text
 
 
 @contextmanager

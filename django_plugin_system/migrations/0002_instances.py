@@ -88,6 +88,9 @@ class Migration(migrations.Migration):
                     "priority", null=True, blank=True, help_text="Lower is better. Empty: the item's priority.",
                 )),
                 ("description", models.TextField("description", blank=True, default="")),
+                ("managed_by", models.CharField(
+                    "managed by", max_length=255, blank=True, default="", editable=False,
+                )),
                 ("config_revision", models.UUIDField(default=uuid.uuid4, editable=False)),
                 ("secret_dates", models.JSONField("dates of the secrets", default=dict, blank=True, editable=False)),
                 ("created_at", models.DateTimeField("created at", auto_now_add=True)),

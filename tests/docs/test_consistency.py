@@ -14,7 +14,7 @@ from django.core.management import load_command_class
 from django.core.management.base import CommandParser
 
 import django_plugin_system
-from django_plugin_system import checks, exceptions
+from django_plugin_system import checks, diagnosis, exceptions
 from django_plugin_system.conf import PluginSystemSettings
 from django_plugin_system.management import commands
 from tests.docs.pages import ALL_PAGES, DOCS, ROOT, SITE_PAGES
@@ -96,9 +96,9 @@ def test_every_error_is_listed() -> None:
 
 
 def test_every_check_is_listed() -> None:
-    """The page on errors has each id that a system check can give, and no other."""
-    used = set(re.findall(r"django_plugin_system\.[EW]\d{3}", inspect.getsource(checks)))
-    assert set(re.findall(r"django_plugin_system\.[EW]\d{3}", read(DOCS / "errors.md"))) == used
+    """The page on errors has each id that a system check, or the doctor, can give, and no other."""
+    used = set(re.findall(r"\b[EWI]\d{3}\b", inspect.getsource(checks) + inspect.getsource(diagnosis)))
+    assert set(re.findall(r"django_plugin_system\.([EWI]\d{3})", read(DOCS / "errors.md"))) == used
 
 
 def test_every_setting_is_listed() -> None:

@@ -72,7 +72,7 @@ class TestList:
         """Each has a line, by type and name, with the reason why it cannot be used, if so."""
         add_instance("other", gateway, status="disable", priority=7)
         assert [line.split() for line in run("plugins", "list").lines] == [
-            ["TYPE", "NAME", "ITEM", "STATUS", "PRIORITY", "STATE"],
+            ["TYPE", "NAME", "SCOPE", "ITEM", "STATUS", "PRIORITY", "STATE"],
             ["sms", "main", "gateway", "active", "0", "usable"],
             ["sms", "other", "gateway", "disable", "7", "disabled"],
         ]
@@ -131,9 +131,24 @@ class TestNames:
         other = add_instance("main", get_item("b/c"))
         ran = run("plugins", "show", "main")
         assert (ran.code, ran.out) == (2, "")
-        assert f"say item/name, type/item/name or the id: sms/b/c/main ({other.pk}), sms/gateway/main" in ran.error
+        assert (
+            f"say item/name, type/item/name, --scope or the id: sms/b/c/main ({other.pk}), sms/gateway/main"
+            in ran.error
+        )
         for name, row in (("gateway/main", main), ("sms/b/c/main", other), ("b/c/main", other), (str(other.pk), other)):
             assert run("plugins", "show", name, "--json").data["id"] == str(row.pk)
+
+    def test_a_name_in_several_scopes(self, main: PluginInstance) -> None:
+        """The scope tells them apart, an empty one means everybody's; what is asked in a scope is explained in it."""
+        own = add_instance("main", main.item, scope="acme")
+        assert f"sms/gateway/main of acme ({own.pk})" in run("plugins", "show", "main").error
+        for scope, row in (("acme", own), ("", main)):
+            assert run("plugins", "show", "main", "--scope", scope, "--json").data["id"] == str(row.pk)
+            assert [one["id"] for one in run("plugins", "list", "--scope", scope, "--json").data] == [str(row.pk)]
+        chosen = run("plugins", "explain", "sms", "--name", "main", "--scope", "acme", "--json").data["chosen"]
+        assert chosen == str(own.pk)
+        ran = run("plugins", "disable", "main", "--scope", "acme")
+        assert ran.out == "main (gateway) of acme is disabled; main (gateway) serves sms (apps.sms) named main now.\n"
 
     def test_many_of_one_name(self, main: PluginInstance) -> None:
         """Not all of them are listed."""

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, OperationalError, router, transaction
+from django.db.models import ProtectedError, RestrictedError
 from django.utils import timezone
 
 from django_plugin_system.changes import changing
 from django_plugin_system.contrib.transfer.document import VALUES, Problem, read_document
-from django_plugin_system.contrib.transfer.planning import BATCH, Plan, make_plan
+from django_plugin_system.contrib.transfer.planning import BATCH, Action, Plan, Rules, make_plan
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import WRITTEN_AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from django.db.models import Model
+
+    from django_plugin_system.contrib.transfer.document import Entry
     from django_plugin_system.contrib.transfer.planning import Existing
 
 _CONFLICT = "40001"
 """What PostgreSQL says, at REPEATABLE READ and above, where somebody else changed a row since the snapshot."""
 ATTEMPTS = 3
 """How often a plan is made anew because somebody wrote meanwhile."""
+
+_WRITTEN: tuple[Action, ...] = ("update", "release", "delete", "create")
 
 logger = logging.getLogger(__name__)
 
@@ -39,54 +46,108 @@ def import_document(
     :raises InvalidDocument: if ``text`` is no document.
     :raises ImportRefused: with every problem that was found; nothing was written.
     """
-    alias = using or router.db_for_write(PluginInstance)
     try:
         entries, problems = read_document(text, kind)
     finally:
         del text  # it may hold secrets, which no error is to show with this frame
+    claims = [(entry, "") for entry in entries]
+    return _carry_out(claims, problems, using, Rules(existing), dry_run=dry_run, command="pluginimport")
+
+
+def apply_documents(
+    documents: Mapping[str, tuple[list[Entry], list[Problem]]],
+    using: str | None = None,
+    *,
+    adopt: bool = False,
+    gone: Action = "left",
+    dry_run: bool = False,
+) -> Plan:
+    """Make the instances that files declare what they declare, all or none, and return what was done.
+
+    ``documents`` has what ``read_document(..., complete=True)`` found in each file, by the name of the file. Each of
+    their instances belongs to its file from then on. What is there and differs is taken over with ``adopt`` only.
+    ``gone`` says what becomes of instances that belong to one of the files, and are in none any more: ``left`` as they
+    are, ``delete``, or ``release`` to operators.
+
+    :raises ImportRefused: with every problem that was found; nothing was written.
+    """
+    claims = [(entry, name) for name, (entries, _problems) in documents.items() for entry in entries]
+    problems = [
+        Problem(f"{name}: {problem.subject}", problem.message)
+        for name, (_entries, found) in documents.items()
+        for problem in found
+    ]
+    rules = Rules(owners=frozenset(documents), adopt=adopt, gone=gone)
+    return _carry_out(claims, problems, using, rules, dry_run=dry_run, command="pluginapply")
+
+
+def _carry_out(
+    claims: Sequence[tuple[Entry, str]],
+    problems: Sequence[Problem],
+    using: str | None,
+    rules: Rules,
+    *,
+    dry_run: bool,
+    command: str,
+) -> Plan:
+    alias = using or router.db_for_write(PluginInstance)
     for _attempt in range(ATTEMPTS):
-        plan = make_plan(entries, alias, existing)
+        plan = make_plan(claims, alias, rules)
         plan.problems[:0] = problems
         if dry_run:
             return plan
         if plan.problems:
             raise ImportRefused(plan.problems)
-        if _write(plan, alias):
+        if _write(plan, alias, command):
             return plan
     raise ImportRefused([Problem("all entries", "somebody else keeps changing these instances: try again")])
 
 
-def _write(plan: Plan, alias: str) -> bool:
+def _write(plan: Plan, alias: str, command: str) -> bool:
     """Write what changes, and say whether it was still possible: nobody may have changed these rows since the plan.
 
     Whoever writes them at the same time waits, or makes this wait, in the order of the keys: so nobody waits in a
     circle. Nothing is validated or encrypted in here, so that it does not take long.
     """
     rows = PluginInstance.objects.using(alias)
-    new = plan.pick("create")
-    changed = plan.pick("update")
-    if not new and not changed:
+    changed, released, deleted, new = map(plan.pick, _WRITTEN)
+    touched = sorted((change.row for change in (*changed, *deleted, *released)), key=lambda row: row.pk)
+    if not new and not touched:
         return True
     try:
         with transaction.atomic(using=alias), changing(alias):
-            if not _is_as_seen([change.row for change in changed], alias):
+            if not _is_as_seen(touched, alias):
                 return False
             for in_config in (False, True):  # a configuration that stays may be one that cannot be written
                 part = [change for change in changed if change.in_config is in_config]
-                columns = {difference.name for change in part for difference in change.differences}.intersection(VALUES)
+                columns = {difference.name for change in part for difference in change.differences}
+                columns &= {*VALUES, "managed_by"}
                 for change in part:
                     change.row.updated_at = timezone.now()
                 columns |= {"updated_at", "config"} if in_config else {"updated_at"}
                 rows.bulk_update([change.row for change in part], columns, WRITTEN_AT_ONCE)
+            for change in released:
+                rows.filter(pk=change.row.pk).update(managed_by="", updated_at=timezone.now())
+            for start in range(0, len(deleted), BATCH):
+                rows.filter(pk__in=[change.row.pk for change in deleted[start : start + BATCH]]).delete()
             rows.bulk_create([change.row for change in new], BATCH)
-            transaction.on_commit(partial(_log, plan), using=alias)
+            transaction.on_commit(partial(_log, plan, command), using=alias)
+    except (ProtectedError, RestrictedError) as error:  # a table of the project's refers to an instance
+        names = ", ".join(sorted({str(row._meta.verbose_name) for row in _get_pointing(error)}))  # noqa: SLF001 - documented
+        refusal = Problem("all entries", f"instances that would be deleted are still referred to by: {names}")
     except IntegrityError:  # an instance of that name was made, or its item removed
         return False
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == _CONFLICT:
             return False
         raise
-    return True
+    else:
+        return True
+    raise ImportRefused([refusal])
+
+
+def _get_pointing(error: ProtectedError | RestrictedError) -> Iterable[Model]:
+    return error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
 
 
 def _is_as_seen(rows: Sequence[PluginInstance], alias: str) -> bool:
@@ -99,7 +160,7 @@ def _is_as_seen(rows: Sequence[PluginInstance], alias: str) -> bool:
     return True
 
 
-def _log(plan: Plan) -> None:
-    for change in (*plan.pick("update"), *plan.pick("create")):
+def _log(plan: Plan, command: str) -> None:
+    for change in itertools.chain.from_iterable(map(plan.pick, _WRITTEN)):
         names = ", ".join(difference.name for difference in change.differences)
-        logger.info("pluginimport: %s %s (%s)", change.action, change.entry, names)
+        logger.info("%s: %s %s (%s)", command, change.action, change.entry, names)

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 import re
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from django_plugin_system.config.json_tree import LossyJsonError, is_deep, parse_json
+from django_plugin_system.config.json_tree import LossyJsonError, is_deep, map_json, parse_json
 from django_plugin_system.contrib.transfer.yaml import iter_yaml, read_yaml
 from django_plugin_system.exceptions import InvalidDocument
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
+
+if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
+    import tomllib
+else:  # pragma: no cover - tomli is optional
+    try:
+        import tomli as tomllib
+    except ImportError:
+        tomllib = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FORMAT = "django-plugin-system"
 VERSION = 1
+NO_TOML = "TOML needs Python 3.11, or tomli, which is not installed. Run pip install tomli, or use JSON"
 MAX_DEPTH = 120
 """How many containers may stand inside one another: those of a configuration, and those around it."""
 _OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -51,6 +63,7 @@ class Entry(BaseModel):
     item: _Name
     module: _Name = _NOT_GIVEN
     name: Annotated[str, Field(pattern=_SLUG)]
+    scope: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] = ""
     status: Literal["active", "reserve", "disable"] = "active"
     priority: Annotated[int, Field(ge=-(2**15), lt=2**15)] | None = None
     description: Annotated[str, Field(pattern=r"^[^\x00]*$")] = ""
@@ -62,8 +75,14 @@ class Entry(BaseModel):
         """The plain columns that are given."""
         return {name: getattr(self, name) for name in VALUES if name in self.model_fields_set}
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells this instance from others of its item."""
+        return (self.scope, self.name)
+
     def __str__(self) -> str:
-        return f"{show_name(self.type, self.manager)} / {show_name(self.item, self.module)} / {self.name}"
+        shown = f"{show_name(self.type, self.manager)} / {show_name(self.item, self.module)} / {self.name}"
+        return f"{shown} of {self.scope}" if self.scope else shown
 
 
 def show_name(name: str, owner: str | None) -> str:
@@ -87,7 +106,14 @@ def iter_document(entries: Iterable[Entry], kind: str) -> Iterator[str]:
 
     :raises InvalidDocument: before the first piece, if it cannot be written.
     """
-    return WRITERS[kind]({"format": FORMAT, "version": VERSION}, "instances", map(dict, entries))
+    if kind not in WRITERS:
+        raise InvalidDocument(f"no document is written as {kind}: choose {' or '.join(WRITERS)}")
+    return WRITERS[kind]({"format": FORMAT, "version": VERSION}, "instances", map(_to_data, entries))
+
+
+def _to_data(entry: Entry) -> dict[str, Any]:
+    """Return what stands in a document; a scope only where there is one."""
+    return {name: value for name, value in entry if name != "scope" or value}
 
 
 def iter_json(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
@@ -109,8 +135,10 @@ def _to_json(data: Any) -> str:
 
 
 @leaving_frames_behind
-def read_document(text: str, kind: str) -> tuple[list[Entry], list[Problem]]:
+def read_document(text: str, kind: str, *, complete: bool = False) -> tuple[list[Entry], list[Problem]]:
     """Return the entries of a document, and what is wrong with those that are left out.
+
+    ``kind`` is ``json``, ``yaml`` or ``toml``. With ``complete``, what an entry does not give is given by its default.
 
     :raises InvalidDocument: if it is no document of this version at all.
     """
@@ -120,7 +148,7 @@ def read_document(text: str, kind: str) -> tuple[list[Entry], list[Problem]]:
     entries: list[Entry] = []
     problems: list[Problem] = []
     for number, given in enumerate(_find_instances(data), 1):
-        found = _read_entry(given)
+        found = _read_entry({**_DEFAULTS, **given} if complete and isinstance(given, dict) else given)
         if isinstance(found, Entry):
             entries.append(found)
         else:
@@ -141,6 +169,9 @@ def _find_instances(data: Any) -> list[Any]:
     if not isinstance(instances, list):
         raise InvalidDocument('"instances" must be a list')
     return instances
+
+
+_DEFAULTS: dict[str, Any] = {"status": "active", "priority": None, "description": "", "config": {}}
 
 
 def _read_entry(given: Any) -> Entry | list[str]:
@@ -179,5 +210,38 @@ def read_json(text: str) -> Any:
     raise InvalidDocument(reason)
 
 
-READERS = {"json": read_json, "yaml": read_yaml}
+# TOML
+
+
+def read_toml(text: str) -> Any:
+    """Return the data that ``text`` holds; a date or a time is its text, as in JSON.
+
+    :raises InvalidDocument: if it is no TOML, or Python is older than 3.11 and tomli is missing; the message quotes
+        nothing of it.
+    """
+    if tomllib is None:
+        raise InvalidDocument(NO_TOML)
+    try:
+        return _to_plain(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line \d+, column \d+", str(error))
+        reason = f"{place[0] if place else 'at its end'}: this is not TOML, or gives a key twice"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except InvalidDocument:
+        raise
+    except ValueError:
+        reason = "it holds a number of more than 4,300 digits"
+    raise InvalidDocument(reason)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        return map_json(value, lambda _key, item: _to_plain(item))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidDocument(f"{value} is no number that can be stored")
+    return value.isoformat() if isinstance(value, (dt.date, dt.time)) else value
+
+
+READERS = {"json": read_json, "yaml": read_yaml, "toml": read_toml}
 WRITERS = {"json": iter_json, "yaml": iter_yaml}

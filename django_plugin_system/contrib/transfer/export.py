@@ -6,13 +6,14 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.db import connections, router
+from django.db.models import Q
 from django.db.models.functions import Collate
 from django.views.decorators.debug import sensitive_variables
 
@@ -20,7 +21,9 @@ from django_plugin_system.conf import get_settings
 from django_plugin_system.config.json_tree import INSIDE, is_deep, replace_json, walk_json
 from django_plugin_system.config.references import ENV, is_listed, read_reference
 from django_plugin_system.config.tokens import is_marker
+from django_plugin_system.config.undeclared import drop, find_undeclared, is_below
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem
+from django_plugin_system.contrib.transfer.sealing import seal_for_document
 from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, Path, UnresolvedReference, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import make_current, open_row
@@ -33,10 +36,12 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from django_plugin_system.config.opened import Opened
+    from django_plugin_system.config.tokens import Sealed
     from django_plugin_system.schema.tree import Node
 
-Secrets = Literal["redacted", "env"]
-"""What stands for a secret: that it was left out, or a reference to an environment variable."""
+Secrets = Literal["redacted", "env", "encrypted"]
+"""What stands for a secret: that it was left out, a reference to an environment variable, or itself, encrypted."""
 PAGE = 2000
 """How many rows are read at once. For each page, a database that sorts by rules of its own looks at all rows."""
 _TOLD_APART = re.compile("_[0-9A-F]{32}$")
@@ -79,10 +84,11 @@ def export_instances(
     )
     sources = sorted(sources, key=lambda item: (*item.plugin_type.key, item.name, item.module))
     export = Export(rows.filter(item__in=sources).count())
-    if secrets == "redacted":
-        export.entries = (entry for entry, _paths in _iter_entries(rows, sources, export))
-    else:
+    if secrets == "env":
         export.entries = _iter_referring(rows, sources, export)
+    else:
+        found = _iter_entries(rows, sources, export)
+        export.entries = (one if secrets == "redacted" else _seal(one, item, held) for one, item, held in found)
     return export
 
 
@@ -93,8 +99,8 @@ def _keep(rows: Any, **names: Sequence[str]) -> Any:
 
 def _iter_entries(
     rows: QuerySet[PluginInstance], items: Iterable[PluginItem], export: Export
-) -> Iterator[tuple[Entry, frozenset[Path]]]:
-    """Yield an entry for each row, with the places of its secrets; note which cannot be read."""
+) -> Iterator[tuple[Entry, PluginItem, Snapshot]]:
+    """Yield an entry for each row, with what the row holds; note which cannot be read."""
     for item in items:
         for row in _iter_rows(rows, item):
             snapshot = take_snapshot(row)
@@ -102,19 +108,22 @@ def _iter_entries(
             if snapshot.reason is not None:
                 export.problems.append(Problem(str(entry), snapshot.reason))
             export.written += 1
-            yield entry, snapshot.secret_paths
+            yield entry, item, snapshot
 
 
 def _iter_rows(rows: QuerySet[PluginInstance], item: PluginItem) -> Iterator[PluginInstance]:
     """Yield the rows of an item by name, a page at a time: no statement stays open, so no writer has to wait."""
     collation = _BY_BYTES[connections[rows.db].vendor]
-    ordered = rows.filter(item=item).alias(_name=Collate("name", collation)).order_by("_name")
+    named = rows.filter(item=item).alias(_name=Collate("name", collation), _scope=Collate("scope", collation))
+    ordered = named.order_by("_name", "_scope")
     page = list(ordered[:PAGE])
     while page:
         for row in page:
             row.item = item
             yield row
-        page = list(ordered.filter(_name__gt=page[-1].name)[:PAGE]) if len(page) == PAGE else []
+        last = page[-1]
+        following = Q(_name__gt=last.name) | Q(_name=last.name, _scope__gt=last.scope)
+        page = list(ordered.filter(following)[:PAGE]) if len(page) == PAGE else []
 
 
 def make_entry(row: PluginInstance, snapshot: Snapshot) -> Entry:
@@ -122,6 +131,7 @@ def make_entry(row: PluginInstance, snapshot: Snapshot) -> Entry:
     item = row.item
     values: dict[str, Any] = {"config_version": snapshot.version, "config": snapshot.config, **snapshot.columns}
     values |= {"manager": item.plugin_type.manager, "item": item.name, "module": item.module, "name": row.name}
+    values["scope"] = row.scope
     return Entry.model_construct(type=item.plugin_type.name, **values)
 
 
@@ -130,11 +140,18 @@ def make_entry(row: PluginInstance, snapshot: Snapshot) -> Entry:
 
 def _iter_referring(rows: QuerySet[PluginInstance], items: Iterable[PluginItem], export: Export) -> Iterator[Entry]:
     """Yield the entries with a reference for each secret, after a look at all of them: no two may be the same."""
-    used = Counter(make_name(entry, path) for entry, paths in _iter_entries(rows, items, Export(0)) for path in paths)
-    for entry, paths in _iter_entries(rows, items, export):
-        names = {path: make_name(entry, path, used) for path in paths}
+    found = _iter_entries(rows, items, Export(0))
+    used = Counter(make_name(entry, path) for entry, _item, held in found for path in held.secret_paths)
+    for entry, _item, held in _iter_entries(rows, items, export):
+        names = {path: make_name(entry, path, used) for path in held.secret_paths}
         export.variables.update(names.values())
         yield entry.model_copy(update={"config": substitute(entry.config, partial(_refer, names))})
+
+
+def _seal(entry: Entry, item: PluginItem, held: Snapshot) -> Entry:
+    """Return ``entry`` with its secrets encrypted, as far as they could be opened."""
+    sealed = seal_for_document(item, entry.key, held.version, held.config, held.secrets)
+    return entry.model_copy(update={"config": substitute(held.config, lambda path: sealed.get(path, keep(path)))})
 
 
 def _refer(names: Mapping[Path, str], path: Path) -> dict[str, Any]:
@@ -146,11 +163,11 @@ def make_name(entry: Entry, path: Path, used: Mapping[str, int] = MappingProxyTy
 
     A name that is ``used`` more than once, or looks so, is followed by a digest of the place alone.
     """
-    words = filter(None, map(_to_word, (entry.type, entry.item, entry.name, *path)))
+    words = filter(None, map(_to_word, (entry.type, entry.item, entry.scope, entry.name, *path)))
     name = _make_listed("_".join(words))
     if used.get(name, 1) == 1 and not _TOLD_APART.search(name):
         return name
-    place = json.dumps([entry.type, entry.manager, entry.item, entry.module, entry.name, *path])
+    place = json.dumps([entry.type, entry.manager, entry.item, entry.module, entry.scope, entry.name, *path])
     return f"{name}_{sha256(place.encode()).hexdigest()[:32].upper()}"
 
 
@@ -184,7 +201,7 @@ class Snapshot:
     """Why it is only what was stored, if it cannot be read."""
     stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """With its secrets, as the class stores it today; as the row holds it where that cannot be read."""
-    secrets: Mapping[Path, Any] = field(default_factory=dict, repr=False)
+    secrets: Mapping[Path, Sealed] = field(default_factory=dict, repr=False)
     """The secrets in it, in the clear; none where one of them cannot be read."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """What else is exported of the row."""
@@ -216,7 +233,8 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
     try:
         if declared is None or declared.schema is not None:  # without its class, this says so
             opened, current = make_current(row)
-            opened = opened if row.is_untouched else current
+            if not row.is_untouched:
+                opened = _leave_out_undeclared(current, row.item.config_schema)
         elif row.config:
             why = "its class takes no configuration any more"
     except ConfigError as error:
@@ -230,8 +248,15 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
     if taken and why is None:
         places = ", ".join(map(show_path, sorted(taken)))
         why = f"{places}: {REDACTED} is a key of documents, so what stands there is left out"
-    secrets = {} if opened.failures else opened.secrets
+    secrets = {} if opened.failures else opened.tokens
     return Snapshot(config, opened.place.version, frozenset(hidden), why, dict(opened.stored), secrets, columns)
+
+
+def _leave_out_undeclared(opened: Opened, schema: Any) -> Opened:
+    """Return ``opened`` without what newer code stored beside: it may be a secret, and an import carries it along."""
+    paths = {*find_undeclared([get_tree(schema)], opened.data)}
+    tokens = {path: sealed for path, sealed in opened.tokens.items() if not is_below(path, paths)}
+    return replace(opened, stored=drop(opened.stored, paths), data=drop(opened.data, paths), tokens=tokens)
 
 
 def _redact(stored: Any, plain: Container[Path]) -> tuple[Any, set[Path], set[Path]]:
@@ -251,10 +276,10 @@ def _redact(stored: Any, plain: Container[Path]) -> tuple[Any, set[Path], set[Pa
 def find_plain(schema: Any, config: Any) -> dict[Path, Any]:
     """Return what ``config``, data of the type ``schema``, has of its own at the places of secrets."""
 
-    def is_none_or_elsewhere(value: Any) -> bool:
-        return value is None or claims_kept(value) or read_reference(value) is not None
+    def is_none_or_no_value(value: Any) -> bool:
+        return value is None or claims_kept(value) or is_marker(value) or read_reference(value) is not None
 
-    return dict(find_secrets(get_tree(schema), config, skip=is_none_or_elsewhere))
+    return dict(find_secrets(get_tree(schema), config, skip=is_none_or_no_value))
 
 
 def _find_undeclared(node: Node, config: Any) -> set[Path]:

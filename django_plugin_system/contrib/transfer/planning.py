@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import SecretStr
 
 from django_plugin_system.config.json_tree import look_up, walk_json
-from django_plugin_system.config.tokens import MARKER, is_marker
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.contrib.transfer.document import Problem, show_name
 from django_plugin_system.contrib.transfer.export import (
     REDACTED,
+    Snapshot,
     claims_kept,
     find_plain,
     keep,
+    make_entry,
     substitute,
     take_snapshot,
 )
+from django_plugin_system.contrib.transfer.sealing import open_document_config
 from django_plugin_system.exceptions import (
     ConfigError,
     FieldProblem,
@@ -38,20 +40,34 @@ from django_plugin_system.schema.values import is_same
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from django_plugin_system.contrib.transfer.document import Entry
-    from django_plugin_system.contrib.transfer.export import Snapshot
 
 Existing = Literal["fail", "skip", "update"]
 """What is done with an instance that is there already, and differs from its entry."""
-Action = Literal["create", "update", "skip", "refuse", "unchanged"]
+Action = Literal["create", "update", "skip", "refuse", "unchanged", "delete", "release", "left"]
 _ACTIONS: dict[Existing, Action] = {"fail": "refuse", "skip": "skip", "update": "update"}
+_Key = tuple["uuid.UUID", str, str]
+"""Item, scope and name."""
 BATCH = 500
 """How many entries are looked up at once."""
 GIVE_IT = "give the value, or a reference to it"
 KEPT = "kept"
 """What happens to a secret that stays."""
+
+
+class Rules(NamedTuple):
+    """What is done with instances that are there."""
+
+    existing: Existing = "fail"
+    """For an import: with one that differs."""
+    owners: frozenset[str] = frozenset()
+    """The files that are applied: theirs alone they change."""
+    adopt: bool = False
+    """Whether the files take over what others made, or another file declared, and differs."""
+    gone: Action = "left"
+    """What is done with the files' own instances that they do not declare any more."""
 
 
 class Difference(NamedTuple):
@@ -74,6 +90,12 @@ class Change:
     differences: list[Difference]
 
     @property
+    def lock(self) -> tuple[Any, ...]:
+        """What a write locks: the row, or the place of a new one."""
+        row = self.row
+        return (row.item_id, row.scope, row.name) if self.action == "create" else (row.pk,)
+
+    @property
     def in_config(self) -> bool:
         """Whether the configuration changes."""
         return any(difference.name.startswith("config") for difference in self.differences)
@@ -85,18 +107,21 @@ class Plan:
 
     changes: list[Change] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    plain_secrets: int = 0
-    """How many secrets stand in the document in plain text."""
+    plain_secrets: list[tuple[Entry, str, Path]] = field(default_factory=list)
+    """Which secrets stand in the document in plain text: the entry, its file, and the place in its configuration."""
 
     def count(self) -> Counter[str]:
         """Return how many entries there are by what is done with them."""
         return Counter(change.action for change in self.changes)
 
     def pick(self, action: Action) -> list[Change]:
-        """Return the changes of one kind, in the order of the keys, in which rows are locked."""
-        return sorted((one for one in self.changes if one.action == action), key=lambda change: change.row.pk)
+        """Return the changes of one kind in the order in which everybody locks them: of the keys, or names of new ones.
 
-    def add(self, entry: Entry, row: PluginInstance, existing: Existing) -> None:
+        So nobody waits in a circle.
+        """
+        return sorted((one for one in self.changes if one.action == action), key=lambda one: one.lock)
+
+    def add(self, entry: Entry, owner: str, row: PluginInstance, rules: Rules) -> None:
         """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
         before = None if row._state.adding else take_snapshot(row)  # noqa: SLF001 - Django documents _state
         for name, value in entry.values.items():
@@ -104,46 +129,88 @@ class Plan:
         if before is None or ("config" in entry.model_fields_set and not _says_the_same(entry, before)):
             if problems := _fit_config(row, entry, before):
                 texts = (f"{show_path(('config', *one.path))}: {one.message}" for one in problems)
-                self.problems += [Problem(str(entry), text) for text in texts]
+                self.problems += [Problem(_name(entry, owner), text) for text in texts]
                 return
             after = take_snapshot(row)
         else:
             after = replace(before, columns={**before.columns, **entry.values})
         differences = _compare(before, after)
-        action: Action = "create" if before is None else "unchanged" if not differences else _ACTIONS[existing]
-        if action == "refuse":
-            names = ", ".join(difference.name for difference in differences if difference.text != KEPT)
-            reason = f"is there already and differs in {names}: choose --existing update or --existing skip"
-            self.problems.append(Problem(str(entry), reason))
+        action, reason = _judge(differences, row.managed_by, owner, rules) if before else ("create", "")
+        if reason:
+            self.problems.append(Problem(_name(entry, owner), reason))
+        if owner and row.managed_by != owner:
+            differences.append(Difference("managed_by", f"{json.dumps(row.managed_by)} -> {json.dumps(owner)}"))
+            row.managed_by = owner
         self.changes.append(Change(entry, row, action, differences))
 
 
-def make_plan(entries: Sequence[Entry], using: str, existing: Existing) -> Plan:
-    """Return what an import of ``entries`` into the database ``using`` would do. Nothing is written, nothing locked."""
+def _name(entry: Entry, owner: str) -> str:
+    return f"{owner}: {entry}" if owner else str(entry)
+
+
+def _judge(differences: Sequence[Difference], former: str, owner: str, rules: Rules) -> tuple[Action, str]:
+    """Return what is done with an instance that is there and managed by the file ``former``, and why it is refused."""
+    names = ", ".join(difference.name for difference in differences if difference.text != KEPT)
+    if not owner:
+        if differences and former:
+            return "refuse", f"is managed by {former}, and differs in {names}: change it there"
+        action: Action = _ACTIONS[rules.existing] if differences else "unchanged"
+        reason = f"is there already and differs in {names}: choose --existing update or --existing skip"
+        return action, reason if action == "refuse" else ""
+    if former == owner:
+        return ("update" if differences else "unchanged"), ""
+    if rules.adopt or former in rules.owners or (not former and not differences):
+        return "update", ""
+    whose = f"is managed by {former}" if former else f"is there already and differs in {names}"
+    return "refuse", f"{whose}: --adopt takes it over"
+
+
+def make_plan(claims: Sequence[tuple[Entry, str]], using: str, rules: Rules) -> Plan:
+    """Return what is to be done in the database ``using``. Nothing is written, nothing locked.
+
+    ``claims`` are the entries, each with the name of the file that manages its instance from then on; empty for an
+    import, which hands nothing over.
+    """
     plan = Plan()
     items = _read_items(using)
-    seen: set[tuple[uuid.UUID, str]] = set()
-    for start in range(0, len(entries), BATCH):
-        placed = [(entry, _find_item(items, entry)) for entry in entries[start : start + BATCH]]
-        rows = _find_rows([(item, entry.name) for entry, item in placed if not isinstance(item, str)], using)
-        for entry, item in placed:
+    seen: set[_Key] = set()
+    for start in range(0, len(claims), BATCH):
+        placed = [(entry, owner, _find_item(items, entry)) for entry, owner in claims[start : start + BATCH]]
+        rows = _find_rows([(item, entry.name) for entry, _owner, item in placed if not isinstance(item, str)], using)
+        for entry, owner, item in placed:
             if isinstance(item, str):
-                plan.problems.append(Problem(str(entry), item))
-            elif (item.pk, entry.name) in seen:
-                plan.problems.append(Problem(str(entry), "stands twice in the document"))
+                plan.problems.append(Problem(_name(entry, owner), item))
+            elif (item.pk, *entry.key) in seen:
+                plan.problems.append(Problem(_name(entry, owner), "stands twice in the document"))
             else:
-                seen.add((item.pk, entry.name))
-                plan.plain_secrets += len(find_plain(item.config_schema, entry.config))
-                row = rows.get((item.pk, entry.name)) or PluginInstance(name=entry.name, **entry.values)
+                seen.add((item.pk, *entry.key))
+                plan.plain_secrets += [(entry, owner, path) for path in find_plain(item.config_schema, entry.config)]
+                row = rows.get((item.pk, *entry.key)) or _make_row(entry)
                 row.item = item
-                plan.add(entry, row, existing)
+                plan.add(entry, owner, row, rules)
+    for row in _find_gone(seen, using, rules):
+        plan.changes.append(Change(make_entry(row, Snapshot({}, row.config_version)), row, rules.gone, []))
     return plan
 
 
-def _find_rows(keys: Sequence[tuple[PluginItem, str]], using: str) -> dict[tuple[uuid.UUID, str], PluginInstance]:
+def _find_gone(seen: Container[_Key], using: str, rules: Rules) -> Iterator[PluginInstance]:
+    """Yield what the files declared once, and do not any more."""
+    if rules.owners:
+        rows = PluginInstance.objects.using(using).filter(managed_by__in=rules.owners)
+        keys = rows.values_list("pk", "item_id", "scope", "name")
+        gone = sorted(pk for pk, *key in keys if tuple(key) not in seen)
+        for start in range(0, len(gone), BATCH):
+            yield from rows.filter(pk__in=gone[start : start + BATCH]).select_related("item__plugin_type")
+
+
+def _make_row(entry: Entry) -> PluginInstance:
+    return PluginInstance(name=entry.name, scope=entry.scope, **entry.values)
+
+
+def _find_rows(keys: Sequence[tuple[PluginItem, str]], using: str) -> dict[_Key, PluginInstance]:
     items, names = {item for item, _name in keys}, {name for _item, name in keys}
     rows = PluginInstance.objects.using(using).filter(item__in=items, name__in=names)
-    return {(row.item_id, row.name): row for row in rows}
+    return {(row.item_id, row.scope, row.name): row for row in rows}
 
 
 # The item of an entry
@@ -207,10 +274,8 @@ def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> l
 
 
 def _find_misplaced(given: Any) -> Iterator[FieldProblem]:
-    for path, value in walk_json(given, lambda _path, value: not is_marker(value) and not claims_kept(value)):
-        if is_marker(value):
-            yield FieldProblem(path, f'"{MARKER}" is a stored secret, which opens nowhere else: {GIVE_IT}')
-        elif claims_kept(value) and (value != {REDACTED: True} or value[REDACTED] is not True):
+    for path, value in walk_json(given, lambda _path, value: not claims_kept(value)):
+        if claims_kept(value) and (value != {REDACTED: True} or value[REDACTED] is not True):
             reason = f'a value that was left out is written {{"{REDACTED}": true}}, and nothing beside it'
             yield FieldProblem(path, reason)
 
@@ -265,7 +330,11 @@ def _upgrade(row: PluginInstance, entry: Entry) -> Concealed:
     if version > known:
         reason = f"is of config version {version}, this code knows {known}: deploy the newer code first"
         raise InvalidConfig(str(row), [FieldProblem((), reason)])
-    given = Concealed(dict(entry.config or {}))
+    opened_config = open_document_config(row.item, entry.key, version, entry.config or {})
+    if opened_config.failures:
+        failures = [FieldProblem(path, failure.reason) for path, failure in opened_config.failures.items()]
+        raise InvalidConfig(str(row), failures)
+    given = Concealed(opened_config.data)
     if version == known:
         return given
     opened: list[Path] = []
@@ -298,7 +367,7 @@ def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
         place = path[1:]
         if path[0] == "config" and place in after.secret_paths:
             text = "changed" if place in hidden else "set"
-            if place in known and is_same(known[place], after.secrets.get(place)):
+            if place in known and place in after.secrets and is_same(known[place].value, after.secrets[place].value):
                 text = KEPT
         elif was == will_be:
             continue

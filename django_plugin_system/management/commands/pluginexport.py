@@ -31,10 +31,11 @@ class Command(PluginCommand):
             parser.add_argument(option, action="append", default=[], metavar="NAME", help=text)
         parser.add_argument(
             "--secrets",
-            choices=("redacted", "env"),
+            choices=("redacted", "env", "encrypted"),
             default="redacted",
             help='redacted: {"$redacted": true} stands for each secret; an import keeps what is stored there. '
             'env: {"$env": "NAME"} does, a reference to an environment variable; the names are listed. '
+            "encrypted: itself, encrypted for this document; it opens where the key is. "
             "(default: %(default)s)",
         )
         parser.add_argument("--format", choices=tuple(WRITERS), help="By default what the file's name says, else json.")

@@ -9,17 +9,12 @@ from django.core.management.base import CommandError
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.document import READERS
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management import output
+from django_plugin_system.management import output, plans
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterable
 
-    from django_plugin_system.contrib.transfer.planning import Change, Plan
-
-SIGNS = {"create": "+", "update": "~", "skip": "=", "refuse": "!"}
-"""What stands before an instance in the list of changes."""
-COUNTS = (("Created", "create"), ("Updated", "update"), ("Left as they are", "skip"), ("Unchanged", "unchanged"))
+    from django_plugin_system.contrib.transfer.planning import Plan
 
 
 class Command(output.PluginCommand):
@@ -63,23 +58,16 @@ class Command(output.PluginCommand):
 
     def _tell(self, plan: Plan, options: dict[str, Any]) -> None:
         if options["verbosity"]:
-            self._show([change for change in plan.changes if change.action != "unchanged"])
+            plans.show_changes(self, plan.changes)
         if options["dry_run"]:
             self.tell("Nothing was written; an import would do this:")
-        counts = plan.count()
-        self.tell(" ".join(f"{word}: {counts[action]:,}." for word, action in COUNTS))
+        plans.show_counts(self, plan, plans.IMPORTED)
         if plan.plain_secrets and not plan.problems:
             self.warn(
-                f"Secrets in plain text in the document: {plan.plain_secrets:,}. They are stored encrypted; "
+                f"Secrets in plain text in the document: {len(plan.plain_secrets):,}. They are stored encrypted; "
                 "see to it that nobody else reads the document.",
                 self.style.WARNING,
             )
         self.list_problems(plan.problems)
         if plan.problems:
             raise CommandError(f"An import would be refused; problems: {len(plan.problems):,}, see above.")
-
-    def _show(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            self.tell(f"{SIGNS[change.action]} {change.entry}: {change.action}")
-            for difference in change.differences:
-                self.tell(f"    {difference}")

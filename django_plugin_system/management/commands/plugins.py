@@ -47,6 +47,8 @@ class Command(PluginCommand):
             made: ArgumentParser = actions.add_parser(name, help=text, description=text)
             made.add_argument("--json", action="store_true", help="Write JSON, for machines.")
             add_database_option(made, "use")
+            if name != "doctor":
+                made.add_argument("--scope", help='Only what is of this scope; "" for what is everybody\'s.')
             return made
 
         one = add("list", "List instances, and whether each can be used.")
@@ -95,24 +97,26 @@ class Command(PluginCommand):
             rows = rows.for_type(*lookup.find_type(options["type"]).key)
         if options["name"]:
             rows = rows.named(options["name"])
+        if options["scope"] is not None:
+            rows = rows.in_scope(options["scope"], shared=not options["scope"])
         found = (lookup.describe(row) for page in lookup.iter_pages(rows) for row in page)
         if options["unusable"]:
             found = (one for one in found if not one["usable"])
         if options["json"]:
             self.tell_json_list(found)
         else:
-            head = ("TYPE", "NAME", "ITEM", "STATUS", "PRIORITY", "STATE")
+            head = ("TYPE", "NAME", "SCOPE", "ITEM", "STATUS", "PRIORITY", "STATE")
             self.show_table(head, ((*self._get_cells(one), self._get_state(one)) for one in found))
 
     def _get_cells(self, one: dict[str, Any]) -> tuple[str, ...]:
-        return (one["type"], one["name"], one["item"], one["status"], str(one["priority"]))
+        return (one["type"], one["name"], one["scope"], one["item"], one["status"], str(one["priority"]))
 
     def _get_state(self, one: dict[str, Any]) -> Cell:
         return (one["reason"], self.style.ERROR) if one["reason"] else ("usable", self.style.SUCCESS)
 
     def do_show(self, alias: str, options: dict[str, Any]) -> None:
         """Show all that an operator may see of an instance."""
-        row = lookup.find_instance(options["name"], alias)
+        row = lookup.find_instance(options["name"], alias, options["scope"])
         snapshot = take_snapshot(row)
         dates = {".".join(path): date.isoformat(timespec="seconds") for path, date in get_dates(row).items()}
         times = (("updated_at", row.updated_at), ("last_tested_at", row.last_tested_at))
@@ -140,7 +144,7 @@ class Command(PluginCommand):
     def do_explain(self, alias: str, options: dict[str, Any]) -> None:
         """Show the candidates in order, and who serves."""
         spec = lookup.find_type(options["type"])
-        selection = self._explain(spec.key, options["name"], alias, options["limit"])
+        selection = self._explain(spec.key, options["name"], alias, options["limit"], options["scope"])
         rows = selection.candidates
         if options["json"]:
             found = [{**lookup.describe(one.instance), "reason": one.reason, "usable": one.usable} for one in rows]
@@ -148,7 +152,7 @@ class Command(PluginCommand):
             self.tell_json({"asked": selection.wanted, "chosen": chosen and str(chosen.pk), "candidates": found})
         else:
             lines = (self._get_candidate(one, selection.chosen) for one in rows)
-            self.show_table(("", "ITEM", "NAME", "STATUS", "PRIORITY", "STATE"), lines)
+            self.show_table(("", "ITEM", "NAME", "SCOPE", "STATUS", "PRIORITY", "STATE"), lines)
         if selection.chosen is None:
             raise CommandError(f"Nobody serves {selection.wanted} now.")
 
@@ -156,11 +160,13 @@ class Command(PluginCommand):
         row = one.instance
         sign = "->" if chosen is not None and row.pk == chosen.pk else ""
         state = self._get_state({"reason": one.reason})
-        return (sign, row.item.name, row.name, row.status, str(row.effective_priority), state)
+        return (sign, row.item.name, row.name, row.scope, row.status, str(row.effective_priority), state)
 
-    def _explain(self, key: tuple[str, str], name: str | None, alias: str, limit: int) -> Selection:
+    def _explain(
+        self, key: tuple[str, str], name: str | None, alias: str, limit: int, scope: str | None = None
+    ) -> Selection:
         """Return the first candidates, as far as the one that serves, and at least ``limit``; read page by page."""
-        request = make_request(*key, name, alias)
+        request = make_request(*key, name, alias, scope=scope)
         if request.fake or request.spec.get_plugin is not None:
             return explain(request)
         shown: list[Candidate] = []
@@ -176,7 +182,7 @@ class Command(PluginCommand):
 
     def do_set(self, alias: str, options: dict[str, Any]) -> None:
         """Change a field under the row's lock; the rest of the configuration stays as it is."""
-        row, field = lookup.find_instance(options["name"], alias), options["field"]
+        row, field = lookup.find_own(options["name"], alias, options["scope"]), options["field"]
         path = tuple(field.split("."))
         set_field(row, alias, path, None if options["unset"] else self._ask(row, field, from_stdin=options["stdin"]))
         done = "is unset" if options["unset"] else "is set"
@@ -192,17 +198,17 @@ class Command(PluginCommand):
 
     def do_enable(self, alias: str, options: dict[str, Any]) -> None:
         """Let an instance be used; say why it is not, if so."""
-        row = lookup.find_instance(options["name"], alias)
+        row = lookup.find_own(options["name"], alias, options["scope"])
         self._set_status(row, PluginStatus.RESERVED if options["reserve"] else PluginStatus.ACTIVE, alias)
         reason = lookup.describe(row)["reason"]
         self._answer(row, options, f"{row} is enabled{f', but not used: {reason}' if reason else ''}.")
 
     def do_disable(self, alias: str, options: dict[str, Any]) -> None:
         """Take an instance out of use, and say who serves its name afterwards."""
-        row = lookup.find_instance(options["name"], alias)
+        row = lookup.find_own(options["name"], alias, options["scope"])
         self._set_status(row, PluginStatus.DISABLED, alias)
         kind = row.item.plugin_type
-        chosen = self._explain(kind.key, row.name, alias, 0).chosen if kind.is_registered else None
+        chosen = self._explain(kind.key, row.name, alias, 0, row.scope).chosen if kind.is_registered else None
         who = f"{chosen} serves" if chosen else "nobody serves"
         self._answer(row, options, f"{row} is disabled; {who} {kind} named {row.name} now.", chosen)
 
@@ -228,7 +234,7 @@ class Command(PluginCommand):
             rows = lookup.get_rows(alias).enabled()
             total, pages = rows.count(), lookup.iter_pages(rows)
         else:
-            named = [lookup.find_instance(name, alias) for name in options["names"]]
+            named = [lookup.find_instance(name, alias, options["scope"]) for name in options["names"]]
             total, pages = len(named), iter([named])
         failed, results = 0, []
         for number, row in enumerate((row for page in pages for row in page), 1):

@@ -10,9 +10,11 @@ from pydantic import BaseModel, SecretStr
 
 from tests.contrib.transfer.helpers import KEPT, declare, export, make_entry, run
 from tests.support.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
-from tests.support.rows import add_instance, get_item, write_raw
+from tests.support.rows import add_instance, get_item, read_raw, write_raw
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_django import Settings
 
     from django_plugin_system.models import PluginItem
@@ -165,6 +167,23 @@ def test_plain_text_that_became_a_secret_does_not_leave(declared: Registry) -> N
     assert not ran.error
     assert SECRET not in ran.everything
     assert json.loads(ran.out)["instances"][0]["config"]["token"] == KEPT
+
+
+def test_what_newer_code_stored_beside_does_not_leave(declared: Registry, folder: Path) -> None:
+    """A key that the class does not know may hold a secret, so it stays; an import of the export carries it along."""
+    del declared
+    declare_type()
+    row = add_instance("main", declare(Strict), config={"token": SECRET})
+    write_raw(row.pk, config={**row.config, "password": SECRET, "region": "eu"})
+    ran = run("pluginexport")
+    assert not ran.error
+    assert SECRET not in ran.everything
+    assert list(json.loads(ran.out)["instances"][0]["config"]) == ["token", "more", "needed"]
+    (folder / "document.json").write_text(ran.out)
+    assert run("pluginimport", "document.json").out.endswith("Unchanged: 1.\n")
+    (folder / "document.json").write_text(ran.out.replace('"needed": 1', '"needed": 2'))
+    assert not run("pluginimport", "document.json", "--existing", "update").error
+    assert json.loads(read_raw(row.pk)).items() >= {"password": SECRET, "region": "eu", "needed": 2}.items()
 
 
 class TestWhatCannotBeRead:

@@ -79,6 +79,13 @@ def test_the_name_says_the_format(folder: Path, name: str) -> None:
     assert run("pluginimport", name).out.endswith("Unchanged: 1.\n")
 
 
+def test_toml_is_read_only(folder: Path) -> None:
+    """No document is written as TOML, and nothing is left behind."""
+    ran = run("pluginexport", "--output", "out.toml")
+    assert ran.error == "no document is written as toml: choose json or yaml"
+    assert not [*folder.iterdir()]
+
+
 def test_the_format_can_be_given(folder: Path) -> None:
     """An option says the format where there is no name, or another one."""
     text = run("pluginexport", "--format", "yaml").out

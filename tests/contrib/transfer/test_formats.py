@@ -13,12 +13,14 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from django_plugin_system.contrib.transfer import document
 from django_plugin_system.contrib.transfer.document import (
     MAX_DEPTH,
     Entry,
     iter_json,
     read_document,
     read_json,
+    read_toml,
     write_document,
 )
 from django_plugin_system.contrib.transfer.yaml import iter_yaml, read_yaml
@@ -129,6 +131,40 @@ def test_json_that_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidDocument) as raised:
         read_json(text)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f'a = "{SECRET}', "at its end: this is not TOML, or gives a key twice"),
+        (f'a = "{SECRET}"\na = 1', "at its end: this is not TOML, or gives a key twice"),
+        (f"{SECRET} x", "line 1, column 21: this is not TOML, or gives a key twice"),
+        ("a = inf", "inf is no number that can be stored"),
+        ("a = " + "9" * 5000, "it holds a number of more than 4,300 digits"),
+        ("a = " + "[" * 5000, "it is nested too deeply"),
+    ],
+)
+def test_toml_that_is_refused(text: str, message: str) -> None:
+    """What is no TOML, or cannot be stored, is refused with its place, and never quoted."""
+    with pytest.raises(InvalidDocument) as raised:
+        read_toml(text)
+    assert str(raised.value) == message
+
+
+def test_toml_is_read_as_json_says_it() -> None:
+    """Dates and times are their texts."""
+    assert read_toml("a = 2026-01-02T03:04:05Z\nb = 03:04:05\nc = [1.5, {d = true}]") == {
+        "a": "2026-01-02T03:04:05+00:00",
+        "b": "03:04:05",
+        "c": [1.5, {"d": True}],
+    }
+
+
+def test_toml_needs_a_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, which is the case on Python 3.10 only, it is said what to install."""
+    monkeypatch.setattr(document, "tomllib", None)
+    with pytest.raises(InvalidDocument, match="pip install tomli"):
+        read_toml("a = 1")
 
 
 def deep(levels: int) -> Any:

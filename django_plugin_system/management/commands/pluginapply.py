@@ -1,0 +1,94 @@
+"""``manage.py pluginapply``: make instances what files in the repository declare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import CommandError
+
+from django_plugin_system.conf import get_settings
+from django_plugin_system.contrib.transfer.apply import apply_documents
+from django_plugin_system.contrib.transfer.document import read_document
+from django_plugin_system.exceptions import ImportRefused, InvalidDocument
+from django_plugin_system.management import output, plans
+from django_plugin_system.rows.traceback_safety import Concealed
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from django_plugin_system.contrib.transfer.document import Entry, Problem
+    from django_plugin_system.contrib.transfer.planning import Action, Plan
+
+
+class Command(output.PluginCommand):
+    """Apply the files, or tell how the database differs from them."""
+
+    help = (
+        "Make the plugin instances that files declare what these say, all or none. Each belongs to its file from then "
+        "on, which alone changes it. The files are those of PLUGIN_SYSTEM['INSTANCES'] unless some are named."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("files", nargs="*", metavar="FILE", help="JSON, YAML or TOML, as its name says.")
+        parser.add_argument("--check", action="store_true", help="Write nothing; end with 1 if anything differs.")
+        gone = parser.add_mutually_exclusive_group()
+        gone.add_argument("--prune", action="store_true", help="Delete their instances that none declares any more.")
+        gone.add_argument("--release", action="store_true", help="Give these to the admin instead.")
+        parser.add_argument("--adopt", action="store_true", help="Take over instances that are there and differ.")
+        output.add_database_option(parser, "write to")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Apply, and say what was done.
+
+        :raises CommandError: if anything is wrong (nothing was written), or, with ``--check``, differs.
+        """
+        paths = [Path(name) for name in options["files"] or get_settings().INSTANCES]
+        if not paths:
+            raise CommandError("Name a file, or list some in PLUGIN_SYSTEM['INSTANCES'].", returncode=2)
+        twice = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
+        if twice:
+            raise CommandError(f"Files are known by their name; several are called {', '.join(twice)}.", returncode=2)
+        texts = {path.name: Concealed(output.read_text(str(path))) for path in paths}
+        documents = {name: _read(name, text) for name, text in texts.items()}
+        gone: Action = "delete" if options["prune"] else "release" if options["release"] else "left"
+        how = {"adopt": options["adopt"], "gone": gone}
+        if options["prune"] and not options["check"]:
+            self._announce(apply_documents(documents, options["database"], dry_run=True, **how))
+        try:
+            plan = apply_documents(documents, options["database"], dry_run=options["check"], **how)
+        except ImportRefused as error:
+            self.list_problems(error.problems)
+            raise CommandError(f"Nothing was written; problems: {len(error.problems):,}, see above.") from None
+        self._tell(plan, texts, options)
+
+    def _announce(self, plan: Plan) -> None:
+        """Say what is about to be deleted."""
+        for change in plan.pick("delete"):
+            self.warn(f"No file declares {change.entry} any more: it is deleted.", self.style.WARNING)
+
+    def _tell(self, plan: Plan, texts: dict[str, Concealed], options: dict[str, Any]) -> None:
+        if options["verbosity"]:
+            plans.show_changes(self, plan.changes)
+        if options["check"]:
+            self.tell("Nothing was written; pluginapply would do this:")
+        plans.show_counts(self, plan, plans.APPLIED)
+        plans.warn_of_plain_secrets(self, plan, texts)
+        left = len(plan.pick("left"))
+        if left and not options["check"]:
+            self.warn(f"In no file any more: {left:,}. Delete them with --prune, or --release them to the admin.")
+        self.list_problems(plan.problems)
+        if plan.problems:
+            raise CommandError(f"This would be refused; problems: {len(plan.problems):,}, see above.")
+        differing = sum(plan.count().values()) - plan.count()["unchanged"]
+        if options["check"] and differing:
+            raise CommandError(f"Instances that differ from the files: {differing:,}.")
+
+
+def _read(name: str, text: Concealed) -> tuple[list[Entry], list[Problem]]:
+    try:
+        return read_document(text.config, output.guess_format(name), complete=True)
+    except InvalidDocument as error:
+        raise CommandError(f"{name} cannot be read: {error}.") from None
