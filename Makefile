@@ -12,7 +12,7 @@ SESSIONS := tests-3.12 tests-3.10 tests-3.11 tests-3.13 wheel # the longest firs
 # Each with a database of its own; what one writes is shown when it ends.
 TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 WORKERS ?= 2
-OTHER_LINES := tests/changes tests/selection tests/support tests/sync \
+OTHER_LINES := tests/changes tests/selection tests/state tests/support tests/sync \
   tests/admin/test_change.py tests/contrib/transfer/test_concurrency.py tests/leaks/test_frames.py
 MEASURED := $(PY) -m coverage run -m pytest -q
 

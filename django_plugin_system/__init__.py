@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from django_plugin_system.clients import shared_client as shared_client
     from django_plugin_system.compat import get_plugin_class as get_plugin_class  # RemovedInPluginSystem30Warning
     from django_plugin_system.compat import get_plugin_instance as get_plugin_instance  # RemovedInPluginSystem30Warning
     from django_plugin_system.exceptions import AllPluginsFailed as AllPluginsFailed
@@ -60,6 +61,7 @@ _HOMES = {
         "get_plugins",
         "refresh_plugins",
     ),
+    "clients": ("shared_client",),
     "plugin": ("BoundTo", "ConfigurablePlugin"),
     "register": ("plugin_item", "plugin_type", "register_plugin_item", "register_plugin_type"),
 }

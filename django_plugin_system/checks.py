@@ -14,7 +14,8 @@ from django.core.checks import CheckMessage, Tags
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from django_plugin_system.conf import find_setting_problems
+from django_plugin_system.conf import find_setting_problems, get_settings
+from django_plugin_system.config.backends import find_fault
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.config.references import find_exposed_keys
 from django_plugin_system.diagnosis import iter_pages, iter_troubles, iter_unserved, iter_unused_keys
@@ -62,12 +63,15 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
 
 
 def check_references(**_kwargs: Any) -> list[CheckMessage]:
-    """W005: what the settings list for references covers a key; such a reference is refused."""
+    """W005: what the settings list for references covers a key; such a reference is refused. E005: a wrong backend."""
     try:
-        found = find_exposed_keys()
+        kinds, found = get_settings().REFERENCES, find_exposed_keys()
     except InvalidSetting:
         return []  # E001 or E002 says so already
-    return [
+    hint = "BACKEND is the dotted path of a ReferenceBackend, OPTIONS what its constructor takes."
+    faults = filter(None, (find_fault(f"${name}") for name in kinds))
+    errors = [checks.Error(fault, hint=hint, id="django_plugin_system.E005") for fault in faults]
+    return [*errors] + [
         checks.Warning(
             f"{make_printable(name)} holds a key of the settings, and ENV_REFERENCES or FILE_REFERENCES covers it.",
             hint="List narrower names, or keep the key elsewhere. References to it are refused.",

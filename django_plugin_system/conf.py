@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from django.conf import settings
 from django_plugin_system.exceptions import InvalidSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 NAME = "PLUGIN_SYSTEM"
 
@@ -39,10 +39,17 @@ class PluginSystemSettings:
     """Environment variables that a configuration may refer to; ``TWILIO_*`` allows all that start so."""
     FILE_REFERENCES: tuple[str, ...] = ()
     """Directories whose files a configuration may refer to."""
+    REFERENCES: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """Other kinds of references: by name, a ``BACKEND`` with ``OPTIONS``, and which names it may be asked for."""
     SCHEMA_DIRECTORY: str | os.PathLike[str] | None = None
     """Where ``pluginschema`` keeps its snapshots; beside the code of each app if it is not set."""
     INSTANCES: tuple[str, ...] = ()
     """Files that declare instances: ``manage.py pluginapply`` writes them."""
+
+    @cached_property
+    def reference_kinds(self) -> frozenset[str]:
+        """The keys that always mean a reference, so that no other object may use them."""
+        return frozenset(("$env", "$file", *(f"${name}" for name in self.REFERENCES)))
 
 
 class _Rule(NamedTuple):
@@ -61,6 +68,22 @@ def _is_list_of(is_fit: Callable[[Any], object]) -> Callable[[Any], bool]:
 
 def _is_number_of_seconds(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+_STORE = re.compile(r"(?!env\Z|file\Z|secret\Z)[a-z][a-z0-9_]*\Z", re.ASCII)
+_STORE_NAME = re.compile(r"[^*\0]+\*?\Z")
+
+
+def _is_store(name: Any, given: Any) -> bool:
+    return (
+        isinstance(name, str)
+        and _STORE.match(name) is not None
+        and isinstance(given, dict)
+        and given.keys() <= {"BACKEND", "ALLOW", "OPTIONS"}
+        and isinstance(given.get("BACKEND"), str)
+        and _is_list_of(lambda entry: isinstance(entry, str) and _STORE_NAME.match(entry))(given.get("ALLOW"))
+        and isinstance(given.get("OPTIONS", {}), dict)
+    )
 
 
 def _is_directory(value: Any) -> bool:
@@ -89,6 +112,11 @@ _RULES = {
     ),
     "FILE_REFERENCES": _Rule(
         _is_list_of(_is_directory), "must be a list of absolute directories, and none of them the root"
+    ),
+    "REFERENCES": _Rule(
+        lambda given: isinstance(given, dict) and all(_is_store(name, store) for name, store in given.items()),
+        "must be a dict by name, in lower case, of dicts with BACKEND, a dotted path, ALLOW, a list of names that may "
+        "end in * as shop/*, and perhaps OPTIONS, a dict",
     ),
     "SCHEMA_DIRECTORY": _Rule(
         lambda path: path is None or (isinstance(path, (str, os.PathLike)) and PurePath(path).is_absolute()),

@@ -199,9 +199,9 @@ class NoPluginAvailable(PluginSystemError, LookupError):
 class PluginBuildError(PluginSystemError, RuntimeError):
     """The constructor of a plugin class raised; the message names the class and the error, without its text."""
 
-    def __init__(self, plugin_class: type, error_name: str) -> None:
-        """Name the class and the exception type."""
-        super().__init__(f"{plugin_class.__qualname__} could not be built: its constructor raised {error_name}.")
+    def __init__(self, plugin_class: type, error_name: str, what: str = "its constructor") -> None:
+        """Name the class, the exception type, and what raised it: the constructor, or a shared client."""
+        super().__init__(f"{plugin_class.__qualname__} could not be built: {what} raised {error_name}.")
         self.plugin_class = plugin_class
         self.error_name = error_name
 
@@ -388,6 +388,27 @@ class EndpointChanged(TamperedToken):
 
 class PluginUnavailable(PluginSystemError, RuntimeError):
     """A plugin raises this to say: this provider cannot serve now, try the next one."""
+
+
+class ClientUnavailable(PluginUnavailable):
+    """A shared client could not be made; the message names it and the error, without its text."""
+
+    def __init__(self, name: str, error_name: str) -> None:
+        """Name the client and the exception type."""
+        super().__init__(f"The shared client {name} could not be made: {error_name}.")
+        self.error_name = error_name
+
+
+class StateUnavailable(PluginUnavailable):
+    """A plugin's state is stale, and whoever is renewing it did not succeed, or not in time."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        """Name whose state it is, and say why there is none."""
+        super().__init__(f"There is no fresh value of {subject}: {reason}.")
+
+
+class PluginCredentialsRefused(PluginSystemError, PermissionError):
+    """A plugin raises this to say: the provider refuses these credentials, and will until somebody changes them."""
 
 
 class PluginRejected(PluginSystemError, RuntimeError):

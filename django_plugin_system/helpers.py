@@ -91,13 +91,18 @@ def get_plugins(ref: object, manager: str | None = None, /, **wanted: Unpack[Wan
 
 
 @overload
-def get_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, **where: Unpack[Where]) -> T: ...
+def get_plugin_by_id(
+    ref: TypeForm[T], instance_id: UUID | str, /, *, disabled: bool = False, **where: Unpack[Where]
+) -> T: ...
 @overload
-def get_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, **where: Unpack[Where]) -> Any: ...
-def get_plugin_by_id(ref: object, *args: Any, **where: Unpack[Where]) -> Any:
+def get_plugin_by_id(
+    ref: str, manager: str, instance_id: UUID | str, /, *, disabled: bool = False, **where: Unpack[Where]
+) -> Any: ...
+def get_plugin_by_id(ref: object, *args: Any, disabled: bool = False, **where: Unpack[Where]) -> Any:
     """Return a new plugin built from exactly one instance, whatever its place in the order.
 
-    If a ``scope`` is given, the instance has to be of it, or everybody's if that may be ``shared``; else of any.
+    If a ``scope`` is given, the instance has to be of it, or everybody's if that may be ``shared``; else of any. With
+    ``disabled``, one that is disabled will do: for what belongs to it from before, as the refund of a payment.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.
     :raises PluginInstanceNotFound: (a LookupError) if the type has no such instance, or none for the scope.
@@ -105,7 +110,8 @@ def get_plugin_by_id(ref: object, *args: Any, **where: Unpack[Where]) -> Any:
     :raises ConfigError: (a ValueError) if its configuration cannot be read.
     """
     *manager, instance_id = args
-    return choosing.get_by_id(make_request(ref, manager[0] if manager else None, **where), instance_id)
+    request = make_request(ref, manager[0] if manager else None, **where)
+    return choosing.get_by_id(request, instance_id, disabled=disabled)
 
 
 def explain_selection(ref: object, manager: str | None = None, /, **wanted: Unpack[Wanted]) -> Selection:
@@ -147,12 +153,16 @@ async def aget_plugins(ref: object, manager: str | None = None, /, **wanted: Unp
 
 
 @overload
-async def aget_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, **where: Unpack[Where]) -> T: ...
+async def aget_plugin_by_id(
+    ref: TypeForm[T], instance_id: UUID | str, /, *, disabled: bool = False, **where: Unpack[Where]
+) -> T: ...
 @overload
-async def aget_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, **where: Unpack[Where]) -> Any: ...
-async def aget_plugin_by_id(ref: object, *args: Any, **where: Unpack[Where]) -> Any:
+async def aget_plugin_by_id(
+    ref: str, manager: str, instance_id: UUID | str, /, *, disabled: bool = False, **where: Unpack[Where]
+) -> Any: ...
+async def aget_plugin_by_id(ref: object, *args: Any, disabled: bool = False, **where: Unpack[Where]) -> Any:
     """Return what ``get_plugin_by_id`` returns, from asynchronous code."""
-    return await _ask_in_thread(get_plugin_by_id, ref, *args, **where)
+    return await _ask_in_thread(get_plugin_by_id, ref, *args, disabled=disabled, **where)
 
 
 def refresh_plugins(using: str | None = None) -> None:

@@ -6,14 +6,17 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import Index, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.changes import TABLE
+from django_plugin_system.changes import TABLE, get_place
+from django_plugin_system.clients import Origin
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
+from django_plugin_system.config.copying import make_copier
+from django_plugin_system.config.references import Resolver
 from django_plugin_system.exceptions import PluginItemNotFound, make_printable
-from django_plugin_system.plugin import ItemConfig, build_plugin, get_item_config
+from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, make_builder
 from django_plugin_system.querysets import (
     DEFAULT_NAME,
     NAME_LENGTH,
@@ -23,16 +26,27 @@ from django_plugin_system.querysets import (
 )
 from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.rows import config as configuration
-from django_plugin_system.rows.fields import ConfigField, DatabaseTimeField, PluginStatus, StoredConfig
+from django_plugin_system.rows.fields import ConfigField, DatabaseTimeField, PluginStatus, StoredConfig, to_text
 from django_plugin_system.rows.reasons import Reason, find_reason
 from django_plugin_system.rows.rows import ChangeAnnouncingModel, ConfiguredModel
+from django_plugin_system.rows.state import StateStore
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable, Hashable
 
     from pydantic import BaseModel
 
-__all__ = ["Change", "PluginHealth", "PluginInstance", "PluginItem", "PluginOverview", "PluginStatus", "PluginType"]
+__all__ = [
+    "Change",
+    "PluginHealth",
+    "PluginInstance",
+    "PluginItem",
+    "PluginOverview",
+    "PluginState",
+    "PluginStatus",
+    "PluginType",
+]
 
 
 class PluginType(
@@ -260,8 +274,29 @@ class PluginInstance(ConfiguredModel):
         :raises ConfigError: if the configuration cannot be read.
         :raises PluginBuildError: if the class's constructor raises.
         """
-        config = self.load_config()
-        return build_plugin(configuration.require_declared(self).plugin_class, config, self)
+        return self.make_builder(Resolver())()
+
+    def make_builder(self, used: Resolver) -> Callable[[], Any]:
+        """Return a function that returns a new plugin each time; its references are followed now, with ``used``.
+
+        :raises ConfigError: if the configuration cannot be read.
+        """
+        config = configuration.read_config(self, used)
+        plugin_class = configuration.require_declared(self).plugin_class
+        get_config = None if config is None else make_copier(config)
+        line: Hashable = None
+        contents: tuple[Any, ...] = ()
+        schema = plugin_class.state_schema if issubclass(plugin_class, ConfigurablePlugin) else None
+        if not self._state.adding and not self.is_changed("config_revision") and not self.is_config_changed():
+            line = (get_place(self._state.db or DEFAULT_DB_ALIAS), self.pk)
+            contents = (id(plugin_class), self.config_version, to_text(self.config), sorted(used.given.items()))
+            if schema is not None:
+                self.open_state(schema).read()
+        return make_builder(plugin_class, get_config, Origin(self, line, contents, get_config))
+
+    def open_state(self, schema: type[BaseModel]) -> StateStore:
+        """Return where plugins of this configuration keep their state, models of ``schema``."""
+        return StateStore(self, schema)
 
     def open_secrets(self) -> dict[tuple[str, ...], Any]:
         """Return the plain secrets by path: JSON values, or bytes. For forms; never show them.
@@ -306,6 +341,29 @@ class PluginHealth(ChangeAnnouncingModel):
 
     def __str__(self) -> str:
         return self.instance.name  # and not the item, which Django's page of a deletion would look up for each
+
+
+class PluginState(models.Model):
+    """What a provider handed out for one revision of an instance's configuration: one token, and who is renewing it.
+
+    No constraint ties it to the instance, as checking one would wait for whoever locks that. An older revision's row
+    goes when the current one is renewed.
+    """
+
+    instance = models.ForeignKey(PluginInstance, models.CASCADE, related_name="states", db_constraint=False)
+    revision = models.UUIDField()
+    stored = models.TextField(default="")
+    lease = models.UUIDField(null=True)
+    lease_until = DatabaseTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("plugin state")
+        verbose_name_plural = _("plugin states")
+        constraints = (UniqueConstraint(fields=["instance", "revision"], name="uniq_plugin_state_instance_revision"),)
+
+    def __str__(self) -> str:
+        return str(self.revision)
 
 
 class Change(models.Model):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, NoReturn, 
 from pydantic import BaseModel
 from typing_extensions import get_original_bases
 
+from django_plugin_system.clients import NO_ORIGIN, Origin, failures, find_failure
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
 from django_plugin_system.overrides import check_may_be_built, find_override, overrides
 from django_plugin_system.schema.tree import BoundTo, get_tree
@@ -41,8 +42,14 @@ class ConfigurablePlugin(Generic[ConfigT]):
     config_version: ClassVar[int] = 1
     """Raise this by one, and add a step to ``migrate_config``, whenever stored configurations no longer fit."""
 
+    webhook_path: ClassVar[str] = ""
+    """Where a provider calls the project, ``/payments/hooks/{id}/`` say: the admin shows it with the instance's id."""
+    state_schema: ClassVar[type[BaseModel] | None] = None
+    """What the provider hands out at run time, as a token that expires: see ``state`` and ``renew_state``."""
+
     config: ConfigT
-    _row: PluginInstance | None = None
+    _state: Any = None
+    _origin: Origin = NO_ORIGIN
     _own_row: PluginInstance | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -59,9 +66,49 @@ class ConfigurablePlugin(Generic[ConfigT]):
     @property
     def plugin_instance(self) -> PluginInstance | None:
         """The row this object was built from, as a copy of its own; None when it was built by hand."""
-        if self._own_row is None and self._row is not None:
-            self._own_row = copy.deepcopy(self._row)
+        if self._own_row is None and self._origin.row is not None:
+            self._own_row = copy.deepcopy(self._origin.row)
         return self._own_row
+
+    @property
+    def state(self) -> Any:
+        """What the provider handed out last, a ``state_schema``, read once for each object; None before the first time.
+
+        :raises ConfigError: if it cannot be read.
+        """
+        store = self._get_store() if self._state is None else None
+        if store is not None:
+            self._state = store.read()
+        return self._state
+
+    def renew_state(
+        self,
+        refresh: Callable[[Any], BaseModel],
+        *,
+        stale: Callable[[Any], object] | None = None,
+        lease: float = 60,
+        timeout: float = 30,
+    ) -> Any:
+        """Return the state, replaced by what ``refresh(state)`` returns if it is None or ``stale(state)``.
+
+        Without ``stale``, the one that this object knows is. Of all processes, one calls ``refresh`` at a time; it has
+        ``lease`` seconds for that. The others take what it stores, and wait ``timeout`` seconds for it at most. It is
+        committed at once, whatever becomes of the caller's transaction.
+
+        :raises StateUnavailable: if the one that tried to renew it failed, or took too long.
+        :raises ConfigError: if it cannot be read or stored. What ``refresh`` raises comes as it is.
+        """
+        known = self.state
+        is_stale = stale or (lambda state: state == known)
+        if known is None or is_stale(known):
+            store = self._get_store()
+            self._state = refresh(known) if store is None else store.renew(refresh, is_stale, lease, timeout)
+        return self._state
+
+    def _get_store(self) -> Any:
+        """Return where the state is kept; None for a plugin that was built by hand, which keeps its own."""
+        row = self._origin.row if self._origin.digest is not None else None
+        return None if row is None or self.state_schema is None else row.open_state(self.state_schema)
 
     @classmethod
     def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:
@@ -165,25 +212,31 @@ def build_plugin(plugin_class: type, config: BaseModel | None, row: PluginInstan
     :raises PluginBuildError: if the constructor raises.
     :raises PluginBlocked: in a test run that may not reach real providers.
     """
-    return make_builder(plugin_class, None if config is None else lambda: config, row)()
+    return make_builder(plugin_class, None if config is None else lambda: config, Origin(row))()
 
 
 def make_builder(
-    plugin_class: type, get_config: Callable[[], BaseModel] | None, row: PluginInstance | None
+    plugin_class: type, get_config: Callable[[], BaseModel] | None, origin: Origin = NO_ORIGIN
 ) -> Callable[[], Any]:
     """Return a function that does what ``build_plugin`` does, each time with what ``get_config`` returns."""
+    row, knows_origin = origin.row, issubclass(plugin_class, ConfigurablePlugin)
 
     def build() -> Any:
         if overrides and row is not None and (override := find_override(row.item.plugin_type.key, row.name, row.scope)):
             return override.build()
         check_may_be_built(plugin_class)
+        if failures and (failed := find_failure(origin)):
+            raise PluginBuildError(plugin_class, *failed)
         try:
-            plugin = plugin_class() if get_config is None else plugin_class(get_config())
+            args = () if get_config is None else (get_config(),)
+            if not knows_origin:
+                return plugin_class(*args)
+            plugin: Any = plugin_class.__new__(plugin_class, *args)
+            plugin._origin = origin  # noqa: SLF001 - ours, and the constructor may use a client
+            plugin.__init__(*args)
         except Exception as error:  # noqa: BLE001 - foreign code
             failure = PluginBuildError(plugin_class, type(error).__name__)
         else:
-            if isinstance(plugin, ConfigurablePlugin):
-                plugin._row = row  # noqa: SLF001 - ours, or documented
             return plugin
         raise failure
 

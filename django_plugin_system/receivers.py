@@ -13,6 +13,7 @@ from django.db.models.signals import post_delete, post_migrate, post_save, pre_m
 
 from django_plugin_system.changes import TABLE, announce_instances, is_changing, note_change
 from django_plugin_system.conf import NAME, get_settings
+from django_plugin_system.config.backends import forget_stores
 from django_plugin_system.config.keyring import get_key_material, get_keyring
 from django_plugin_system.exceptions import PluginSystemError
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
@@ -141,4 +142,5 @@ def reset_settings(setting: str, **_kwargs: Any) -> None:
         get_settings.cache_clear()
         get_keyring.cache_clear()
         get_key_material.cache_clear()
+        forget_stores()
         forget_selections()

@@ -147,9 +147,11 @@ def check_plugin_class(spec: ItemSpec) -> None:
     if type(version) is not int or version < 1:
         message = f"config_version of {cls.__qualname__} must be a whole number of 1 or more, not {version!r}."
         raise InvalidPluginClass(message, registered=cls)
-    if problems := find_unstorable(schema):
-        message = f"{name} has a config_schema that cannot be stored: {'; '.join(problems)}."
-        raise InvalidConfigSchema(message, registered=cls)
+    state = cls.state_schema if issubclass(cls, ConfigurablePlugin) else None
+    for attribute, declared in (("config_schema", schema), ("state_schema", state)):
+        if problems := find_unstorable(declared) if declared is not None else ():
+            message = f"{name} has a {attribute} that cannot be stored: {'; '.join(problems)}."
+            raise InvalidConfigSchema(message, registered=cls)
     if not takes_config(cls):
         message = (
             f"{name} has a config_schema, but cannot be called with one argument: derive from ConfigurablePlugin, "

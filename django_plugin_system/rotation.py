@@ -21,10 +21,11 @@ from django_plugin_system.config.keyring import KeyRing, get_keyring
 from django_plugin_system.config.opened import iter_markers
 from django_plugin_system.config.tokens import MARKER, VERSION, get_token_key_id, open_token, seal
 from django_plugin_system.exceptions import ConfigError, MalformedToken, Path, SecretError, make_printable, show_path
-from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.models import PluginInstance, PluginItem, PluginState
 from django_plugin_system.rows.config import find_plain_secrets, make_place, may_hold_plain_secret
 from django_plugin_system.rows.fields import AsText
 from django_plugin_system.rows.reasons import describe_config_error
+from django_plugin_system.rows.state import make_state_place, open_state, seal_state
 from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
@@ -97,7 +98,17 @@ def count_rows_by_key(using: str) -> Counter[str]:
     for batch in _iter_batches(_read_texts(using), BATCH_SIZE):
         for _id, config in batch:
             counts.update(set(_CLAIM.findall(config)))
+    if PluginState._meta.db_table in connections[using].introspection.table_names():  # noqa: SLF001 - as above
+        counts.update(key_id for state in _read_states(using) for key_id in _find_key_ids(state.stored))
     return counts
+
+
+def _read_states(using: str) -> Any:
+    return PluginState.objects.using(using).exclude(stored="").order_by("pk")
+
+
+def _find_key_ids(token: str) -> list[str]:
+    return _CLAIM.findall(json.dumps({MARKER: token}))
 
 
 # Looking
@@ -201,6 +212,7 @@ def rotate_secrets(
         else:
             encrypted = _encrypt_plain([found.row.pk for found in plain], alias, report)
             _write({row: found for row, found in outdated.items() if row.pk not in encrypted}, alias, report)
+    _look_at_states(alias, report, renew=True, write=not dry_run)
     return report
 
 
@@ -219,6 +231,7 @@ def verify_secrets(
         for found, paths in plain.items():
             places = ", ".join(map(show_path, paths))
             report.add_problem(found, f"{places}: a secret in plain text; pluginrotate encrypts it")
+    _look_at_states(alias, report)
     return report
 
 
@@ -287,3 +300,22 @@ def _write(findings: dict[Row, Finding], using: str, report: RotationReport) -> 
     for found in changed:
         if found.problems:
             report.add_problem(found, "; ".join(found.problems))
+
+
+@sensitive_variables()
+def _look_at_states(using: str, report: RotationReport, *, renew: bool = False, write: bool = False) -> None:
+    """Open what providers handed out, and encrypt it anew; what is renewed meanwhile has the first key already."""
+    for state in _read_states(using).select_related("instance__item").iterator(BATCH_SIZE):
+        key_ids, instance = _find_key_ids(state.stored), state.instance
+        report.secrets.update(key_ids)
+        place = make_state_place(instance.pk, instance.item_id)
+        try:
+            plain = open_state(state.stored, place, state.revision)
+        except SecretError as error:
+            report.add_problem(f"{instance} {instance.pk}", str(error))
+            continue
+        if renew and key_ids != [report.key_ids[0]]:
+            report.rewritten += 1
+            if write:
+                renewed = seal_state(plain, place, state.revision)
+                PluginState.objects.using(using).filter(pk=state.pk, stored=state.stored).update(stored=renewed)

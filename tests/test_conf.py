@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -71,6 +71,25 @@ def test_keys_do_not_show(settings: Settings) -> None:
         ("FILE_REFERENCES", ["/run/.."], "must be a list of absolute directories"),
         ("FILE_REFERENCES", ["/run\x00"], "must be a list of absolute directories"),
         ("FILE_REFERENCES", [None], "must be a list of absolute directories"),
+        *(
+            ("REFERENCES", given, "must be a dict by name, in lower case, of dicts with BACKEND")
+            for given in cast(
+                "tuple[Any, ...]",
+                (
+                    [],
+                    {5: {"BACKEND": "a.B", "ALLOW": []}},
+                    {"Aws": {"BACKEND": "a.B", "ALLOW": []}},
+                    {"env": {"BACKEND": "a.B", "ALLOW": []}},
+                    {"aws": "a.B"},
+                    {"aws": {"BACKEND": "a.B"}},
+                    {"aws": {"ALLOW": []}},
+                    {"aws": {"BACKEND": "a.B", "ALLOW": ["*"]}},
+                    {"aws": {"BACKEND": "a.B", "ALLOW": [5]}},
+                    {"aws": {"BACKEND": "a.B", "ALLOW": [], "OPTIONS": 5}},
+                    {"aws": {"BACKEND": "a.B", "ALLOW": [], "TTL": 5}},
+                ),
+            )
+        ),
         ("WARN_LEGACY", "yes", "must be True or False"),
         ("SCHEMA_DIRECTORY", "schemas", "must be the absolute path of a directory"),
         ("SCHEMA_DIRECTORY", "", "must be the absolute path of a directory"),

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import django_plugin_system
-from django_plugin_system import exceptions, helpers, plugin, register, storage
+from django_plugin_system import clients, exceptions, helpers, plugin, register, storage
 
 
 @pytest.mark.parametrize("name", django_plugin_system.__all__)
@@ -16,7 +16,7 @@ def test_every_public_name_is_there(name: str) -> None:
     """Each name of ``__all__`` is listed by ``dir`` and is what its home module calls so."""
     value = getattr(django_plugin_system, name)
     assert name in dir(django_plugin_system)
-    homes = (exceptions, helpers, plugin, register)
+    homes = (clients, exceptions, helpers, plugin, register)
     assert any(getattr(home, name, None) is value for home in homes) or name == "failover"
     assert callable(value)
     assert value.__doc__

@@ -19,7 +19,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import router
 from django.forms import Media
 from django.http import HttpResponseRedirect
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -148,6 +148,12 @@ class InstancePage:
     def state(self) -> State:
         """How a stored row fares; read when the page is drawn, as a test may have come before."""
         return describe_state(self.row, self.row.reason_unusable(), length=MAX_LENGTH)
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the provider calls this instance; empty if its class declares no ``webhook_path``."""
+        path = getattr(self.row.item.plugin_class, "webhook_path", "").format(id=self.row.pk)
+        return self.request.build_absolute_uri(get_script_prefix() + path.lstrip("/")) if path else ""
 
     @property
     def rank(self) -> str:

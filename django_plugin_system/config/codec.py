@@ -184,7 +184,7 @@ class Codec:
         :raises UnstorableConfig: if it would not come back as it is.
         :raises InvalidConfig: if a secret that ``previous`` holds was kept while what it is bound to was changed.
         """
-        encoded, data = self._encode(parsed)
+        encoded, data = self.encode(parsed)
         belongings = find_belongings(parsed.model, get_tree(self.schema))
         if redirected := list(self._iter_redirected(parsed, encoded, belongings, previous)):
             raise InvalidConfig(self.subject, redirected)
@@ -209,7 +209,7 @@ class Codec:
                 return self._read(previous)[2]
         return ()
 
-    def _encode(self, parsed: Parsed) -> tuple[Encoded, Any]:
+    def encode(self, parsed: Parsed) -> tuple[Encoded, Any]:
         """Return the model as JSON, and the same as it comes from the database, secrets in the clear.
 
         :raises UnstorableConfig: if it would not come back as it is.

@@ -1,38 +1,30 @@
 """Values that stand elsewhere: ``{"$env": "NAME"}`` in an environment variable, ``{"$file": "/path"}`` in a file.
 
+``PLUGIN_SYSTEM["REFERENCES"]`` adds other kinds, each with a backend that knows where to look.
+
 A reference is stored as it is and followed each time the configuration is read, if the settings list its target. What
 it gives counts as a secret: no message here quotes it.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import stat
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path as FilePath
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_plugin_system.conf import get_settings
+from django_plugin_system.config.backends import ENV, FILE, Given, Unavailable, find_fault, get_store
 from django_plugin_system.config.json_tree import is_deep, look_up, walk_json
 from django_plugin_system.config.keyring import holds_key
 from django_plugin_system.exceptions import FieldProblem, Path
-from django_plugin_system.schema.checks import RESERVED_KEYS
+from django_plugin_system.schema.checks import get_reserved_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-
-ENV = "$env"
-FILE = "$file"
-RESERVED = frozenset((ENV, FILE))
-"""Keys that always mean a reference, so that no other object may use them."""
-
-MAX_BYTES = 2 * 1024 * 1024
-"""How long a file may be that is referred to."""
 
 _MOST_CHECKED = 1000
 """Files that a system check looks into."""
@@ -41,7 +33,7 @@ _SHORT = 4
 
 
 class Reference(NamedTuple):
-    """Where a value stands: ``kind`` is ``$env`` or ``$file``, ``name`` the variable or the path."""
+    """Where a value stands: ``kind`` is ``$env``, say, and ``name`` the variable."""
 
     kind: str
     name: str
@@ -56,7 +48,7 @@ class Reference(NamedTuple):
 
 def claims_reference(value: object) -> bool:
     """Say whether ``value`` is meant as a reference (it may be malformed)."""
-    return isinstance(value, dict) and not RESERVED.isdisjoint(value)
+    return isinstance(value, dict) and not get_settings().reference_kinds.isdisjoint(value)
 
 
 def read_reference(value: object) -> Reference | None:
@@ -64,7 +56,11 @@ def read_reference(value: object) -> Reference | None:
     if not isinstance(value, dict) or len(value) != 1:
         return None
     [(kind, name)] = value.items()
-    return Reference(kind, name) if kind in RESERVED and isinstance(name, str) and _is_name(name) else None
+    return (
+        Reference(kind, name)
+        if kind in get_settings().reference_kinds and isinstance(name, str) and _is_name(name)
+        else None
+    )
 
 
 def _is_name(name: str) -> bool:
@@ -72,53 +68,55 @@ def _is_name(name: str) -> bool:
     return "\0" not in name and name == name.encode(errors="replace").decode()
 
 
-class Unavailable(NamedTuple):
-    """A reference gives no value; ``reason`` says why, and names the variable or the file."""
-
-    reason: str
-
-
-Given = str | bytes | Unavailable
-"""What a reference gives: text, or bytes where it is not UTF-8."""
-
-
 @dataclass
 class Resolver:
     """Follows references; one that was followed gives the same value for as long as this object lives."""
 
-    _values: dict[Reference, Given] = field(default_factory=dict, repr=False)
+    given: dict[Reference, Given] = field(default_factory=dict, repr=False)
 
     def get(self, reference: Reference) -> Given:
         """Return what ``reference`` gives, if the settings allow it and there is something that can be read."""
-        if reference not in self._values:
-            read = _read_variable if reference.kind == ENV else _read_file
-            given = read(reference.name)
-            if holds_key(given):
-                given = Unavailable(f"{reference} holds a key of this project's settings, which is not given out")
-            self._values[reference] = given
-        return self._values[reference]
+        self.load([reference])
+        return self.given[reference]
+
+    def load(self, references: Iterable[Reference]) -> None:
+        """Follow many references, so that a store is asked for all of them at once."""
+        new: dict[str, list[str]] = {}
+        for reference in dict.fromkeys(references):
+            if reference not in self.given:
+                new.setdefault(reference.kind, []).append(reference.name)
+        for kind, names in new.items():
+            listed, fault = [name for name in names if is_listed(name, kind)], find_fault(kind)
+            found = dict.fromkeys(listed, Unavailable(fault)) if fault else get_store(kind).get(listed)
+            self.given |= {Reference(kind, name): given for name, given in found.items()}
+        for kind, name in [(kind, name) for kind, names in new.items() for name in names]:
+            reference = Reference(kind, name)
+            if not is_listed(name, kind):
+                self.given[reference] = Unavailable(_say_not_listed(reference))
+            elif holds_key(self.given[reference]):
+                reason = f"{reference} holds a key of this project's settings, which is not given out"
+                self.given[reference] = Unavailable(reason)
 
 
-def is_listed(name: str) -> bool:
-    """Say whether the settings let a reference name this environment variable."""
-    allowed = get_settings().ENV_REFERENCES
-    return any(name.startswith(entry[:-1]) if entry.endswith("*") else name == entry for entry in allowed)
+def is_listed(name: str, kind: str = ENV) -> bool:
+    """Say whether the settings let a reference of this kind have this name; a file's path is looked at when it is read.
+
+    A name in a store may go on with ``#`` and a key of the JSON object that stands there.
+    """
+    settings = get_settings()
+    if kind == FILE:
+        return True
+    allowed = settings.ENV_REFERENCES if kind == ENV else settings.REFERENCES[kind[1:]]["ALLOW"]
+    names = {name, name.partition("#")[0]} if kind != ENV else {name}
+    return any(
+        one.startswith(entry[:-1]) if entry.endswith("*") else one == entry for entry in allowed for one in names
+    )
 
 
-def _read_variable(name: str) -> Given:
-    if not is_listed(name):
-        return Unavailable(f"the environment variable {name} is not listed in PLUGIN_SYSTEM['ENV_REFERENCES']")
-    value = os.environ.get(name)
-    if value is None:
-        return Unavailable(f"the environment variable {name} is not set")
-    return _to_text(os.fsencode(value))
-
-
-def _to_text(content: bytes) -> str | bytes:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return content
+def _say_not_listed(reference: Reference) -> str:
+    if reference.kind == ENV:
+        return f"the environment variable {reference.name} is not listed in PLUGIN_SYSTEM['ENV_REFERENCES']"
+    return f"{reference} is not listed in PLUGIN_SYSTEM['REFERENCES']['{reference.kind[1:]}']['ALLOW']"
 
 
 def find_exposed_keys() -> list[str]:
@@ -126,51 +124,7 @@ def find_exposed_keys() -> list[str]:
     names = [Reference(ENV, name) for name in sorted(os.environ) if is_listed(name)]
     paths = (str(path) for directory in get_settings().FILE_REFERENCES for path in FilePath(directory).glob("**/*"))
     names += [Reference(FILE, path) for path in islice(paths, _MOST_CHECKED)]
-    return [str(name) for name in names if holds_key((_read_variable if name.kind == ENV else _read_file)(name.name))]
-
-
-def _read_file(name: str) -> Given:
-    try:
-        real = os.path.realpath(name) if PurePath(name).is_absolute() else ""
-        directories = map(os.path.realpath, get_settings().FILE_REFERENCES)
-        directory = next((one for one in directories if PurePath(one) in PurePath(real).parents), None)
-        if directory is None:
-            return Unavailable(f"the file {name} is not below a directory of PLUGIN_SYSTEM['FILE_REFERENCES']")
-        content = _read_regular(directory, PurePath(real).relative_to(directory).parts)
-    except OSError as error:
-        return Unavailable(f"the file {name} cannot be read ({errno.errorcode.get(error.errno or 0, 'error')})")
-    if len(content) > MAX_BYTES:
-        return Unavailable(f"the file {name} is longer than {MAX_BYTES:,} bytes")
-    text = _to_text(content)
-    return text if isinstance(text, bytes) else _drop_newline(text)
-
-
-def _read_regular(directory: str, parts: tuple[str, ...]) -> bytes:
-    """Return the content of a file below ``directory``, one byte more than allowed at most.
-
-    A pipe is refused, not waited for. No link is followed: one that is there by now was put there since we looked.
-
-    :raises OSError: if it cannot be read.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-    with ExitStack() as stack:
-        folder: int | None = None
-        for name in (directory, *parts[:-1]):
-            folder = os.open(name, flags | getattr(os, "O_DIRECTORY", 0), dir_fd=folder)
-            stack.callback(os.close, folder)
-        _require_regular(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))  # opening a device may have effects
-        file = stack.enter_context(open(os.open(parts[-1], flags, dir_fd=folder), "rb"))  # noqa: PTH123 - a descriptor, opened with flags
-        _require_regular(os.fstat(file.fileno()))
-        return file.read(MAX_BYTES + 1)
-
-
-def _require_regular(status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.ENOTSUP, "not a regular file")
-
-
-def _drop_newline(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+    return [str(name) for name in names if holds_key(get_store(name.kind).get([name.name])[name.name])]
 
 
 def find_references(stored: Any) -> dict[Path, Reference]:
@@ -193,6 +147,10 @@ class Resolved:
 def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Resolved:
     """Return a copy of ``data`` with its references followed; what stands inside ``secrets`` is left alone."""
     resolved = Resolved()
+    if get_settings().REFERENCES:
+        found = walk_json(data, lambda path, _value: path not in secrets)
+        asked = [read_reference(value) for path, value in found if path not in secrets]
+        resolver.load(filter(None, asked))
 
     def visit(value: Any, path: Path) -> Any:
         if path in secrets or not isinstance(value, (dict, list)):
@@ -215,7 +173,7 @@ def _follow(value: dict[str, Any], path: Path, resolver: Resolver, found: Resolv
     reference = read_reference(value)
     if reference is None or not path:
         where = "stands alone in its object, with a text" if path else "stands for a field, not for all of them"
-        keys = ", ".join(sorted(RESERVED & value.keys()))
+        keys = ", ".join(sorted(get_settings().reference_kinds & value.keys()))
         found.problems.append(FieldProblem(path, f"{keys} is a reference: it {where}"))
         return None
     given = resolver.get(reference)
@@ -246,7 +204,7 @@ def find_misplaced(tree: Any, references: Mapping[Path, Reference]) -> list[Fiel
         FieldProblem(path, f'"{key}" cannot be used as a key')
         for path, value in walk_json(tree)
         if isinstance(value, dict) and path not in references
-        for key in sorted(RESERVED_KEYS & value.keys())
+        for key in sorted(get_reserved_keys() & value.keys())
     ]
     lost = [path for path, reference in references.items() if look_up(tree, path) != [reference.to_json()]]
     reason = "a reference cannot stand here: give the whole value of a field, of a list's item or of a dict's value"

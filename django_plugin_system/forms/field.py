@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django_jsonform.widgets import JSONFormWidget
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.config.references import ENV, FILE
+from django_plugin_system.config.backends import ENV, FILE
 from django_plugin_system.config.validation import MOST_PROBLEMS
 from django_plugin_system.forms.controls import JOIN, escape_surrogates
 from django_plugin_system.forms.messages import localize
@@ -96,6 +96,10 @@ def _describe_references(text_url: str) -> SafeString:
     ways = [
         _describe_way(ENV, "NAME", _("an environment variable (%(listed)s)"), settings.ENV_REFERENCES),
         _describe_way(FILE, "/path/to/file", _("a file (below %(listed)s)"), settings.FILE_REFERENCES),
+        *(
+            _describe_way(f"${name}", "name#key", _("a secret of the store (%(listed)s)"), store["ALLOW"])
+            for name, store in settings.REFERENCES.items()
+        ),
     ]
     if not any(ways):
         return mark_safe("")

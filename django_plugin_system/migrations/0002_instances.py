@@ -150,5 +150,28 @@ class Migration(migrations.Migration):
             },
             bases=(f"{APP}.plugintype",),
         ),
+        migrations.CreateModel(
+            "PluginState",
+            fields=[
+                ("id", models.BigAutoField("ID", primary_key=True, serialize=False, auto_created=True)),
+                ("instance", models.ForeignKey(
+                    f"{APP}.plugininstance", models.CASCADE, related_name="states", db_constraint=False,
+                )),
+                ("revision", models.UUIDField()),
+                ("stored", models.TextField(default="")),
+                ("lease", models.UUIDField(null=True)),
+                ("lease_until", DatabaseTimeField(null=True)),
+            ],
+            options={
+                "verbose_name": "plugin state",
+                "verbose_name_plural": "plugin states",
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("instance", "revision"), name="uniq_plugin_state_instance_revision",
+                    ),
+                ],
+            },
+        ),
         migrations.RunPython(migrations.RunPython.noop, refuse_to_lose_instances),
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
+from django_plugin_system.config.references import Resolver
 from django_plugin_system.exceptions import (
     ConfigError,
     NewerConfigVersion,
@@ -15,7 +16,6 @@ from django_plugin_system.exceptions import (
     StoredConfigInvalid,
     UnresolvedReference,
 )
-from django_plugin_system.rows.config import read_config
 from django_plugin_system.rows.fields import PluginStatus
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def find_row_reason(row: PluginInstance, *, cools_down: bool | None = None) -> R
         until = f"{row.unavailable_until:%Y-%m-%d %H:%M:%S %Z}"
         return Reason(gettext_noop("cooling down until %(until)s"), until=until)
     try:
-        read_config(row)
+        row.make_builder(Resolver())
     except ConfigError as error:
         return describe_row_error(row, error)
     return None

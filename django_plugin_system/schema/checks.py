@@ -10,6 +10,7 @@ import typing_extensions
 from pydantic import SkipValidation, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined
 
+from django_plugin_system.conf import get_settings
 from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree, iter_models, iter_nodes
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-RESERVED_KEYS = frozenset(("$secret", "$env", "$file"))
-"""Keys that no stored object may use, other than a stored secret or a reference."""
+
+def get_reserved_keys() -> frozenset[str]:
+    """Return the keys that no stored object may use, other than a stored secret or a reference."""
+    return get_settings().reference_kinds | {"$secret"}
+
 
 _BY_CODE = {"value_error", "assertion_error"}
 """The kinds of error that an author's validator raises."""
@@ -44,7 +48,7 @@ def _find_field_problems(model: Node, part: Part) -> Iterator[str]:
     for other in model.fields.values():
         if other is not part and other.name in aliases:
             yield f"its alias is the name of another field, {other.name}: stored configs go by name"
-    for name in sorted(RESERVED_KEYS.intersection(part.names)):
+    for name in sorted(get_reserved_keys().intersection(part.names)):
         yield f'"{name}" means something else in a stored config: give the field another name or alias'
     yield from _find_bound_problems(model, part)
     yield from _find_problems(part.node)

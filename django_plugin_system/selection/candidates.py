@@ -13,15 +13,12 @@ from django.db.models.functions import Now
 from typing_extensions import TypedDict
 
 from django_plugin_system.changes import get_place
-from django_plugin_system.config.copying import make_copier
 from django_plugin_system.config.references import Resolver
 from django_plugin_system.exceptions import ConfigError, make_printable
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import find_override, overrides
-from django_plugin_system.plugin import make_builder
 from django_plugin_system.querysets import NAME_LENGTH, find_scopes, is_storable
 from django_plugin_system.registry import TypeSpec, registry
-from django_plugin_system.rows.config import read_config, require_declared
 from django_plugin_system.rows.reasons import describe_row_error
 
 if TYPE_CHECKING:
@@ -151,9 +148,7 @@ def prepare(row: PluginInstance) -> Ready:
     :raises ConfigError: if its configuration cannot be read.
     """
     used = Resolver()
-    config = read_config(row, used)
-    get_config = None if config is None else make_copier(config)
-    return Ready(row, make_builder(require_declared(row).plugin_class, get_config, row), used)
+    return Ready(row, row.make_builder(used), used)
 
 
 def try_prepare(row: PluginInstance) -> Ready | None:

@@ -196,8 +196,8 @@ def iter_failover(request: Request) -> Iterator[Ready]:
 # One by its id
 
 
-def get_by_id(request: Request, instance_id: UUID | str) -> Any:
-    """Return a plugin built from exactly one instance, cooling down or not.
+def get_by_id(request: Request, instance_id: UUID | str, *, disabled: bool = False) -> Any:
+    """Return a plugin built from exactly one instance, cooling down or not; with ``disabled``, one of these too.
 
     :raises PluginInstanceNotFound: if the type has no instance with this id, or it is not for the scope asked for.
     :raises NoPluginAvailable: if it, or its item, is disabled.
@@ -210,15 +210,16 @@ def get_by_id(request: Request, instance_id: UUID | str) -> Any:
         pk: UUID = PluginInstance._meta.pk.to_python(instance_id)  # noqa: SLF001 - Django documents _meta
     except ValidationError:  # what is no UUID is the id of no row
         raise PluginInstanceNotFound(str(request), instance_id) from None
-    ready: Ready = cache.remember(request.using, (*request.key, pk), lambda: _find_by_id(request, pk))
+    key = (*request.key, pk, disabled)
+    ready: Ready = cache.remember(request.using, key, lambda: _find_by_id(request, pk, disabled=disabled))
     return ready.build()
 
 
-def _find_by_id(request: Request, instance_id: UUID) -> cache.Made:
+def _find_by_id(request: Request, instance_id: UUID, *, disabled: bool) -> cache.Made:
     row = request.get_rows([instance_id]).for_type(*request.spec.key).first()
     if row is None or (request.scope is not None and row.scope not in request.scopes):
         raise PluginInstanceNotFound(str(request), instance_id)
-    if reason := find_status_reason(row):
+    if (reason := find_status_reason(row)) and not disabled:
         raise NoPluginAvailable(str(request), [Candidate(row, reason)])
     return cache.Made(prepare(row))
 

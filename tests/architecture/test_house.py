@@ -17,6 +17,7 @@ FLOORS = (
     ("conf",),
     ("schema",),
     ("config",),
+    ("clients",),
     ("overrides", "plugin", "signals"),
     ("registry",),
     ("changes",),
@@ -26,7 +27,7 @@ FLOORS = (
     ("models", "register", "storage"),
     ("failover", "rotation", "selection", "sync"),
     ("helpers", "services"),
-    ("contrib", "contrib.drift", "contrib.transfer", "diagnosis", "forms"),
+    ("contrib", "contrib.aws", "contrib.drift", "contrib.oauth", "contrib.transfer", "diagnosis", "forms"),
     ("admin", "apps", "checks", "management", "receivers", "testing"),
 )
 """The rooms of the package, lowest first; rooms on one floor may use each other as long as no cycle comes of it."""

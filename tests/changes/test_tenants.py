@@ -35,4 +35,5 @@ def test_tenants_with_schemas_never_get_what_is_anothers(tmp_path: Path) -> None
         "strict": both,
         "stale": both,
         "changed": ["provider/main/ACacme", "provider/other/ACbolt"] * 2,
+        "states": ["acme", "bolt"] * 2,
     }

@@ -26,8 +26,9 @@ from pydantic import (
 )
 
 from django_plugin_system.checks import check_references
+from django_plugin_system.config.backends import MAX_BYTES
 from django_plugin_system.config.json_tree import MAX_DEPTH
-from django_plugin_system.config.references import MAX_BYTES, Reference, Resolver, find_references
+from django_plugin_system.config.references import Reference, Resolver, find_references
 from django_plugin_system.exceptions import (
     InvalidConfig,
     MalformedToken,

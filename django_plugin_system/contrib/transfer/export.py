@@ -18,8 +18,9 @@ from django.db.models.functions import Collate
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.conf import get_settings
+from django_plugin_system.config.backends import ENV
 from django_plugin_system.config.json_tree import INSIDE, is_deep, replace_json, walk_json
-from django_plugin_system.config.references import ENV, is_listed, read_reference
+from django_plugin_system.config.references import is_listed, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.config.undeclared import drop, find_undeclared, is_below
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import django
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import override_settings
+from pydantic import BaseModel
+
+
+class Notes(BaseModel):
+    """What a provider handed out."""
+
+    owner: str
+
+
+def _keep_or_make(made: Notes, notes: Notes | None) -> Notes:
+    return notes or made
 
 
 def visit() -> dict[str, Any]:
@@ -16,6 +28,7 @@ def visit() -> dict[str, Any]:
     from django_tenants.utils import schema_context  # noqa: PLC0415 - Django must be set up first
 
     from django_plugin_system.models import PluginInstance, PluginItem  # noqa: PLC0415 - as above
+    from django_plugin_system.rows.transactions import outside_transaction  # noqa: PLC0415 - as above
     from tests.changes.tenants.models import Tenant  # noqa: PLC0415 - as above
     from tests.support import errands  # noqa: PLC0415 - as above
 
@@ -43,6 +56,16 @@ def visit() -> dict[str, Any]:
         with schema_context("bolt"):
             errands.rename("main", "other")
         seen["changed"] = take_turns()
+    seen["states"] = []
+    for name in ("acme", "bolt", "acme", "bolt"):
+        with schema_context(name), transaction.atomic():
+            store = PluginInstance.objects.get().open_state(Notes)
+            made = Notes(owner=name)
+            store.renew(partial(_keep_or_make, made), lambda _notes: True, 60, 30)
+            transaction.set_rollback(True)
+            with outside_transaction("default"):
+                notes: Any = store.read()
+            seen["states"].append(notes.owner)
     return seen
 
 
