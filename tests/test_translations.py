@@ -77,12 +77,12 @@ def test_update_keeps_what_is_translated(tmp_path: Path, monkeypatch: Any, capsy
     path = tmp_path / "de" / "LC_MESSAGES" / "django.po"
     path.parent.mkdir(parents=True)
     header = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n'
-    path.write_text(f'{header}\nmsgid "Used"\nmsgstr "Benutzt"\n\nmsgid "old"\nmsgstr "alt"\n')
+    path.write_text(f'{header}\nmsgid "Order"\nmsgstr "Die Ordnung"\n\nmsgid "old"\nmsgstr "alt"\n')
     monkeypatch.setattr(messages, "LOCALE", tmp_path)
     assert messages.main() == 1
     assert "  Usable\n" in capsys.readouterr().out
     catalog = read_catalog(path)
-    assert catalog["Used"].string == "Benutzt"
+    assert catalog["Order"].string == "Die Ordnung"
     assert "Usable" in catalog
     assert "old" not in catalog
     assert path.with_suffix(".mo").exists()
