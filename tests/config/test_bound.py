@@ -456,6 +456,16 @@ def test_a_validator_that_moves_a_kept_secret_redirects_nothing() -> None:
     assert change({"servers": moved}, previous, codec) == [("servers", "1", "token")]
 
 
+def test_the_same_secret_may_be_kept_in_one_place_and_typed_in_another() -> None:
+    """Whoever types it knows it, also where another item keeps the same."""
+    codec = make_codec(Sorted)
+    first = {"endpoint": "one", "token": SECRET, "note": "a"}
+    previous = codec.store(codec.parse({"servers": [first, {**first, "endpoint": "two", "note": "b"}]}))
+    one, two = previous["servers"]
+    assert change({"servers": [one, {**two, "endpoint": "new"}]}, previous, codec) == [("servers", "1", "token")]
+    assert change({"servers": [one, {**two, "endpoint": "new", "token": SECRET}]}, previous, codec) == []
+
+
 def test_items_may_be_reordered_but_not_mixed() -> None:
     """A server that moves in a list keeps its secret; one that gets the secret of another does not."""
     servers = [Api(endpoint=f"https://{name}", token=SecretStr(name * 9)) for name in "abc"]

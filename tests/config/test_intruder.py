@@ -59,9 +59,15 @@ def change(**values: Any) -> dict[str, Any]:
 
 
 def refuse(stored: dict[str, Any], error: type[ConfigError], **kwargs: Any) -> ConfigError:
-    """Check that a row is refused by ``error`` alone, when read and when given back as input; return the error."""
+    """Check that a row is refused by ``error`` alone, when read and when given back as input; return the error.
+
+    So it is when given to the row that holds those very tokens, but for positions in a list, which may change.
+    """
     codec = make_codec(Account, **kwargs)
-    for read in (codec.restore, codec.parse):
+    ways: list[Any] = [codec.restore, codec.parse]
+    if stored.get("keys") == STORED["keys"]:
+        ways.append(lambda data: codec.parse(data, STORED))
+    for read in ways:
         with pytest.raises(error) as caught:
             read(stored)
         assert type(caught.value) is error

@@ -197,6 +197,9 @@ def test_items_take_along_what_is_theirs(old: Any) -> None:
     assert save(two, one) == [("b", "asia", "kb"), ("a", "us", "ka")]
     assert save({**one, "host": "e"}, two) == [("e", "us", "ka"), ("b", "asia", "kb")]
     assert save(two) == [("b", "asia", "kb")]
+    stored = new.store(new.parse({**GIVEN, "servers": [GIVEN["servers"][0], {**GIVEN["servers"][0], "region": "sa"}]}))
+    assert save(one, one) == [("a", "us", "ka"), ("a", "sa", "ka")]
+    stored = new.store(new.parse(GIVEN))
     assert save(one, {**two, "host": "e"}, {"host": "f"}) == [("a", "us", "ka"), ("e", "asia", "kb"), ("f", "eu", None)]
     assert save() == []
 
