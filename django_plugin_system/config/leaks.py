@@ -6,6 +6,7 @@ import base64
 import html
 import re
 import sys
+import unicodedata
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -116,8 +117,8 @@ def _to_pair(found: re.Match[str]) -> str:
 
 
 def _join(text: str) -> str:
-    """Return ``text`` without what programs add between its characters: white space, ``+`` for it, backslashes."""
-    return re.sub(r"[\s+\\]+", "", text)
+    """Return the letters and digits of ``text``, all small: programs add quotes, colons, line breaks and capitals."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _iter_written(secret: str) -> Iterator[str]:
@@ -135,9 +136,7 @@ def _iter_encoded(secret: str) -> Iterator[str]:
     raw = secret.encode(errors="surrogatepass")
     if len(raw) < _ENCODABLE:
         return
-    yield from (raw.hex(), raw.hex().upper())
+    yield raw.hex()
     for lead in range(3):
         text = base64.b64encode(b"\0" * lead + raw).decode().rstrip("=")
-        whole = text[-(-lead * 4 // 3) : (lead + len(raw)) * 4 // 3]  # without what depends on the neighbours
-        yield whole
-        yield whole.translate(str.maketrans("+/", "-_"))
+        yield text[-(-lead * 4 // 3) : (lead + len(raw)) * 4 // 3]  # without what depends on the neighbours

@@ -183,7 +183,7 @@ def test_what_takes_too_long_to_look_through_is_withheld() -> None:
 
 def test_scrubbing_finds_every_written_form() -> None:
     """A secret is found as it is, escaped by Python or JSON, stripped, and as a number; an empty one never."""
-    assert scrub("a message", []) == "a message"
+    assert scrub("a message", ["", "!?"]) == "a message"
     for secret, message in (
         ("abcd", "x abcd"),
         ("a\nbcd", r"x a\nbcd"),
@@ -275,6 +275,12 @@ def test_a_secret_of_a_default_factory_is_not_quoted(schema: type[BaseModel]) ->
         ("a\nb\tcdef", r"a\nb\tcdef"),
         ("C:\\new\\dir", r"C:\\\\new\\\\dir"),
         ("50%41&amp;x", "the key 50%41&amp;x is bad"),
+        ("it's-a-secret", "syntax error near 'it''s-a-secret'"),
+        ("hunter2-planted", "HUNTER2-PLANTED is unknown"),
+        ("Hunter2-Planted", "h-u-n-t-e-r-2-p-l-a-n-t-e-d"),
+        ("hunter2", "68:75:6E:74:65:72:32"),
+        ("pässwörd", "pa\u0308sswo\u0308rd"),
+        ("hunter2", "\uff48\uff55\uff4e\uff54\uff45\uff52\uff12"),
         ("50%41&amp;x", "the key 50%2541%26amp;amp;x is bad"),
     ],
 )
