@@ -15,7 +15,7 @@ from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
 from django_plugin_system.conf import find_setting_problems, get_settings
-from django_plugin_system.config.backends import find_fault
+from django_plugin_system.config.backends import find_fault, find_outages
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.config.references import find_exposed_keys
 from django_plugin_system.diagnosis import iter_pages, iter_troubles, iter_unserved, iter_unused_keys
@@ -63,14 +63,14 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
 
 
 def check_references(**_kwargs: Any) -> list[CheckMessage]:
-    """W005: what the settings list for references covers a key; such a reference is refused. E005: a wrong backend."""
+    """W005: what the settings list for references covers a key; such a reference is refused. E006: a wrong backend."""
     try:
         kinds, found = get_settings().REFERENCES, find_exposed_keys()
     except InvalidSetting:
         return []  # E001 or E002 says so already
     hint = "BACKEND is the dotted path of a ReferenceBackend, OPTIONS what its constructor takes."
     faults = filter(None, (find_fault(f"${name}") for name in kinds))
-    errors = [checks.Error(fault, hint=hint, id="django_plugin_system.E005") for fault in faults]
+    errors = [checks.Error(fault, hint=hint, id="django_plugin_system.E006") for fault in faults]
     return [*errors] + [
         checks.Warning(
             f"{make_printable(name)} holds a key of the settings, and ENV_REFERENCES or FILE_REFERENCES covers it.",
@@ -236,6 +236,12 @@ def check_unused_keys(databases: Sequence[str] | None = None, **_kwargs: Any) ->
     return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_unused_keys(alias)]
 
 
+def check_stores(**_kwargs: Any) -> list[CheckMessage]:
+    """W012: a store that instances refer to does not answer this process."""
+    hint = "Processes use what they hold of it for a while. Instances without a value are skipped."
+    return [checks.Warning(f"{outage}.", hint=hint, id="django_plugin_system.W012") for outage in find_outages()]
+
+
 def _is_up_to_date(alias: str) -> bool:
     """Say whether instances can be read: their tables are there and migrated, and the keys can be used."""
     try:
@@ -265,5 +271,6 @@ CHECKS: dict[Callable[..., list[CheckMessage]], str | None] = {
     check_service: Tags.database,
     check_unused_keys: None,
     check_instances: None,
+    check_stores: None,
 }
 """All that is looked for, with the tag under which ``manage.py check`` does; None: only ``plugins doctor`` does."""

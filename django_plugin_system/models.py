@@ -286,13 +286,20 @@ class PluginInstance(ConfiguredModel):
         get_config = None if config is None else make_copier(config)
         line: Hashable = None
         contents: tuple[Any, ...] = ()
-        schema = plugin_class.state_schema if issubclass(plugin_class, ConfigurablePlugin) else None
         if not self._state.adding and not self.is_changed("config_revision") and not self.is_config_changed():
             line = (get_place(self._state.db or DEFAULT_DB_ALIAS), self.pk)
             contents = (id(plugin_class), self.config_version, to_text(self.config), sorted(used.given.items()))
-            if schema is not None:
-                self.open_state(schema).read()
+            self.check_state()
         return make_builder(plugin_class, get_config, Origin(self, line, contents, get_config))
+
+    def check_state(self) -> None:
+        """Check that what a provider handed out can be read, if the class keeps that.
+
+        :raises ConfigError: if it cannot.
+        """
+        schema = getattr(self.item.plugin_class, "state_schema", None)
+        if schema is not None and issubclass(self.item.plugin_class or object, ConfigurablePlugin):
+            self.open_state(schema).read()
 
     def open_state(self, schema: type[BaseModel]) -> StateStore:
         """Return where plugins of this configuration keep their state, models of ``schema``."""

@@ -128,7 +128,10 @@ def _find_error(row: PluginInstance, stored: PluginInstance | None) -> str:
     except ConfigError as error:
         return describe_config_error(error)
     try:
-        plugin = build_plugin(plugin_class, config, stored)
+        if stored is not None and row.config_revision == stored.config_revision:
+            plugin = stored.make_builder(used)()  # with its state, as nothing of the configuration is unsaved
+        else:
+            plugin = build_plugin(plugin_class, config, stored)
         _wait_for(plugin.check())
     except BaseException as error:  # noqa: BLE001 - foreign code, and this thread is its own: SystemExit too
         return describe(error, find_secret_texts(config, used, row, stored))

@@ -270,7 +270,7 @@ def test_a_backend_that_cannot_be_made_is_a_check(backend: str, settings: Settin
         "REFERENCES": {"vault": {"BACKEND": backend, "ALLOW": ["exact"], "OPTIONS": {TEXT: TEXT}}}
     }
     [error] = check_references()
-    assert error.id == "django_plugin_system.E005"
+    assert error.id == "django_plugin_system.E006"
     assert error.msg.startswith("PLUGIN_SYSTEM['REFERENCES']['vault']: its backend cannot be made (")
     assert TEXT not in error.msg
     assert "its backend cannot be made" in str(get("exact"))

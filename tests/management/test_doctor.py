@@ -70,6 +70,17 @@ def test_no_standby(gateway: PluginItem) -> None:
     assert ran.lines[1:] == ["    Add a second one, in reserve for example."]
 
 
+def test_a_store_that_does_not_answer(gateway: PluginItem, settings: Settings) -> None:
+    """A store of references that is down is named, beside the instances that are skipped for it."""
+    add_instance("main", gateway)
+    write_raw(PluginInstance.objects.get().pk, config={**VALID, "token": {"$vault": "a"}})
+    backend = {"BACKEND": "django_plugin_system.config.backends.ReferenceBackend", "ALLOW": ["a"]}
+    settings.PLUGIN_SYSTEM = {**settings.PLUGIN_SYSTEM, "REFERENCES": {"vault": backend}}
+    found = examine()
+    assert "$vault does not answer (NotImplementedError): nothing is held of it." in found["W012"]
+    assert "main (gateway) (reference unresolved: token: " in found["W009"]
+
+
 def test_scopes(gateway: PluginItem) -> None:
     """What is everybody's stands by for each scope, and nothing else does; a name is served in whatever scope."""
     for scope in ("acme", "other"):

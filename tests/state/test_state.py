@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system import ConfigurablePlugin, explain_selection, get_plugin, refresh_plugins
+from django_plugin_system.checks import check_instances
 from django_plugin_system.exceptions import (
     InvalidConfig,
     InvalidConfigSchema,
@@ -29,6 +30,7 @@ from django_plugin_system.exceptions import (
 from django_plugin_system.models import PluginInstance, PluginState
 from django_plugin_system.rotation import count_rows_by_key, rotate_secrets, verify_secrets
 from django_plugin_system.rows import state as states
+from django_plugin_system.selection.trial import run_check
 from tests.rotation.running import NEW, OLD
 from tests.state.plugins import Crm, CrmConfig, Tokens, set_up
 from tests.support.plugins import AbstractSms, declare_item, declare_type
@@ -170,6 +172,19 @@ def test_two_rows_have_nothing_of_each_other(row: PluginInstance) -> None:
         get_plugin(AbstractSms, name="twin")
 
 
+def test_a_test_of_the_stored_configuration_has_its_state(row: PluginInstance, server: TokenServer) -> None:
+    """A button that tries an instance uses no refresh token twice; what is unsaved is tried without any state."""
+    Crm.seen.clear()
+    assert get().send("x") == "x access-1"
+    for _ in range(2):
+        assert run_check(row, row).passed
+    assert Crm.seen == ["x access-1"] * 2
+    tried = PluginInstance.objects.get()
+    tried.set_config({"url": f"{server.url}?tried"})
+    assert run_check(tried, row).error == "PluginCredentialsRefused: 400"
+    assert show(get().state) == "access-1"
+
+
 # What cannot be read, or renewed
 
 
@@ -183,6 +198,7 @@ def test_a_state_that_cannot_be_read_is_a_reason_and_the_next_one_serves(row: Pl
     refresh_plugins()
     reason = explain_selection(AbstractSms).candidates[0].reason
     assert reason == "config invalid: state.refresh: Field required; state.expires_at: Field required"
+    assert any(f"main (provider) ({reason})" in found.msg for found in check_instances(["default"]))
     PluginState.objects.update(stored=text.replace(text[5:13], "0" * 8))
     refresh_plugins()
     explained = explain_selection(AbstractSms)
