@@ -35,15 +35,19 @@ def format_time(moment: dt.datetime) -> str:
     return date_format(moment, "SHORT_DATETIME_FORMAT")
 
 
-def show_time(moment: dt.datetime) -> SafeString:
-    """Return how long ago, or in how long; the time itself stands where the pointer rests."""
+def describe_time(moment: dt.datetime) -> str:
+    """Return how long ago, or in how long."""
     now = dt.datetime.now(dt.timezone.utc if timezone.is_aware(moment) else None)
     if abs(moment - now) < _MINUTE:
-        text = _("just now") if moment <= now else _("in a moment")
-    elif moment < now:
-        text = _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
-    else:
-        text = _("in %(time)s") % {"time": timeuntil(moment, now, depth=1)}
+        return _("just now") if moment <= now else _("in a moment")
+    if moment < now:
+        return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+    return _("in %(time)s") % {"time": timeuntil(moment, now, depth=1)}
+
+
+def show_time(moment: dt.datetime) -> SafeString:
+    """Return how long ago, or in how long; the time itself stands where the pointer rests."""
+    text = describe_time(moment)
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), format_time(moment), text)
 
 

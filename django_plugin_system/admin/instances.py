@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from django_plugin_system.admin.adding import COPIED, find_item, find_row, show_choice
-from django_plugin_system.admin.columns import State, describe_state, format_time, make_time, show_rank
+from django_plugin_system.admin.columns import State, describe_state, describe_time, format_time, make_time, show_rank
 from django_plugin_system.admin.connection_test import (
     BUTTON,
     TEST_PERMISSION,
@@ -44,6 +44,7 @@ from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidCo
 from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, hide_config, is_jsonform_installed
 from django_plugin_system.forms.placeholders import TypedSecrets
+from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.secret_dates import get_dates, note_typed
@@ -89,8 +90,18 @@ class SecretNote:
     """One stored secret: how people know it, when it was stored, and what stands for it in the form."""
 
     title: str
-    date: str
+    stored_at: dt.datetime
     placeholder: str
+
+    @property
+    def date(self) -> str:
+        """When it was stored."""
+        return format_time(self.stored_at)
+
+    @property
+    def text(self) -> str:
+        """How long ago that was."""
+        return _("Stored, %(time)s") % {"time": describe_time(self.stored_at)}
 
 
 @dataclass
@@ -175,12 +186,12 @@ class InstancePage:
     def list_secret_notes(self) -> list[SecretNote]:
         """Return a note for each secret whose date is known; placeholders are for those who may edit."""
         if self.schema is None or not self.dates:
-            return [SecretNote(" > ".join(path), format_time(date), "") for path, date in self.dates.items()]
+            return [SecretNote(" > ".join(path), date, "") for path, date in self.dates.items()]
         stored = self.binding.get_stored_secrets()
         notes = []
         for path, date in self.dates.items():
             title, placeholder = stored.get(path, (" > ".join(path), ""))
-            notes.append(SecretNote(title, format_time(date), placeholder if self.is_allowed else ""))
+            notes.append(SecretNote(title, date, placeholder if self.is_allowed else ""))
         return notes
 
 
@@ -273,7 +284,9 @@ class PluginInstanceAdmin(InstanceList):
     def stored_config(self, row: PluginInstance) -> SafeString:
         """Return the configuration without its secrets, and why it cannot be changed."""
         schema, obstacle = find_schema(row)
-        text = format_html('<pre class="dps-stored">{}</pre>', redact(row.config, schema)) if row.config else ""
+        text: str = format_html('<pre class="dps-stored">{}</pre>', redact(row.config)) if row.config else ""
+        if row.config and schema:
+            text = show_fields(row.config, schema)
         return format_html('<div>{}<div class="dps-quiet">{}</div></div>', text, obstacle)
 
     # Who may do what, beside Django's own permissions
@@ -345,7 +358,6 @@ class PluginInstanceAdmin(InstanceList):
                 address = reverse("admin:django_plugin_system_plugininstance_add", current_app=self.admin_site.name)
                 context["copy_url"] = f"{address}?item={item.pk}&copy={row.pk}"
             context["secret_notes"] = page.list_secret_notes()
-            context["media"] += Media(js=["django_plugin_system/secret-dates.js"])
         return super().render_change_form(request, context, *args, **kwargs)
 
     # The two steps of adding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,12 @@ BLOT = "••••••••"
 
 TOO_DEEP = "{...}"
 """What they see in the place of a configuration that is nested too deeply."""
+
+UNKNOWN = Control()
+"""What stands at a path that leads nowhere."""
+
+_WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[^\s{}\[\],:"]+')
+"""A text in quotes, perhaps without its end, or any other word."""
 
 _EMPTY: dict[str, Any] = {"string": "", "boolean": False, "array": []}
 
@@ -132,7 +139,7 @@ class ConfigBinding:
         if not text or not text.strip():
             return _refuse(_("The form arrived empty, so nothing was changed. Is JavaScript switched off?"))
         try:
-            form = parse_json(text)
+            form = parse_json(self._open_text(text))
         except ValueError as error:
             return _refuse(_("This is not valid JSON: %(reason)s.") % {"reason": error})
         if not self.is_new and is_same(form, self._form):
@@ -165,24 +172,51 @@ class ConfigBinding:
 
     def get_title(self, path: Path) -> str:
         """Return how people know the value at a form path: ``Servers > 1 > Token``."""
-        return " > ".join(_find_titles(self.control, path) or path)
+        found = _find_controls(self.control, path) or [(key, UNKNOWN) for key in path]
+        return " > ".join(key if key.isdigit() else str(control.label.title) or key for key, control in found)
+
+    def get_example(self, path: Path) -> str:
+        """Return an example of the value at a form path, if its author gave one."""
+        found = _find_controls(self.control, path)
+        return found[-1][1].label.placeholder if found else ""
 
     def redisplay(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
-        form = _parse_or_none(text)
-        if not isinstance(form, dict):
-            return self._redisplay_odd(form, text)
+        form = _parse_or_none(self._open_text(text or ""))
         known = {part for _path, part in walk_json(self.plain) if type(part) in (str, int, float)}
         reading = Reading(known=known, typed=self._typed)
+        if not text or (self.generated and not isinstance(form, dict)):
+            return self.get_text()
         if self.generated:  # what was left out stays, so it must not come back empty
             return show_json(self.control.redisplay({**self._form, **form}, reading))
-        return show_json(_redisplay_text(self.control, form, reading) if self.control.label.holds_secret else form)
+        if not self.control.label.holds_secret:
+            return text if form is None else show_json(form)
+        return (
+            show_json(_redisplay_text(self.control, form, reading)) if isinstance(form, dict) else self._seal_text(text)
+        )
 
-    def _redisplay_odd(self, form: Any, text: str | None) -> str:
-        """Return what may be shown of what is no configuration: nothing, where a secret can be in it."""
-        if self.generated or not text or self.control.label.holds_secret:
+    def _seal_text(self, text: str) -> str:
+        """Return a text that is no configuration as it was typed, encrypted wherever it may be a secret."""
+        if self._typed is None:
             return self.get_text()
-        return text if form is None else show_json(form)
+        typed, known = self._typed, {"true", "false", "null"}
+        for path, part in (*walk_json(self._form), *walk_json(_outline(self.control))):
+            known |= {show_json(word) for word in (*path, part) if type(word) in (str, int, float)}
+        opened = self._open_text(text)
+        return _WORD.sub(lambda word: word[0] if word[0] in known else show_json(typed.seal(word[0], ())), opened)
+
+    def _open_text(self, text: str) -> str:
+        """Return a text with what ``_seal_text`` encrypted."""
+        typed = self._typed
+        if self.generated or typed is None:
+            return text
+
+        def open_word(word: re.Match[str]) -> str:
+            marker = word[0].strip('"')
+            opened = str(typed.open(marker, ()))
+            return word[0] if opened == marker else opened
+
+        return _WORD.sub(open_word, text)
 
 
 def _refuse(problem: str, form: Any = None) -> Submission:
@@ -199,23 +233,23 @@ def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
 
 def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """Return a stored configuration without its secrets: what a copy of the row may start with."""
-    dropped: dict[str, Any] = _hide(stored, schema, MISSING)
+    dropped: dict[str, Any] = _hide(_build(schema)[0], stored, schema, MISSING)
     return dropped
 
 
-def redact(stored: Mapping[str, Any], schema: type[BaseModel] | None = None) -> str:
-    """Return a stored configuration for people who may only look: neither secrets nor placeholders.
-
-    ``schema`` finds secrets that are not encrypted yet.
-    """
-    return TOO_DEEP if is_deep(dict(stored)) else show_json(_hide(stored, schema, BLOT))
+def blot(stored: Mapping[str, Any], schema: type[BaseModel]) -> tuple[Control, dict[str, Any]]:
+    """Return a stored configuration with dots in the place of its secrets, and the control that would show it."""
+    control, _models = _build(schema)
+    return control.resolve(stored) or control, _hide(control, stored, schema, BLOT)
 
 
-def _hide(stored: Mapping[str, Any], schema: type[BaseModel] | None, instead: Any) -> Any:
-    if schema is None:
-        return Placeholders(instead=instead).hide(None, dict(stored))
-    declared = _find_declared(schema, stored)
-    return Placeholders(declared=declared, instead=instead).hide(_build(schema)[0], dict(stored))
+def redact(stored: Mapping[str, Any]) -> str:
+    """Return as JSON a stored configuration whose schema is not known: neither secrets nor placeholders."""
+    return TOO_DEEP if is_deep(dict(stored)) else show_json(Placeholders(instead=BLOT).hide(None, dict(stored)))
+
+
+def _hide(control: Control, stored: Mapping[str, Any], schema: type[BaseModel], instead: Any) -> Any:
+    return Placeholders(declared=_find_declared(schema, stored), instead=instead).hide(control, dict(stored))
 
 
 def _find_declared(schema: type[BaseModel], stored: Mapping[str, Any]) -> set[Path]:
@@ -245,19 +279,21 @@ def _locate(control: Control, path: Path, form: Any) -> Path:
     return found
 
 
-def _find_titles(control: Control, path: Path) -> Path | None:
-    """Return the titles of the controls on a form path; list positions count from 1. None if it leads nowhere."""
+def _find_controls(control: Control, path: Path) -> list[tuple[str, Control]] | None:
+    """Return each control on a form path, with the key that leads to it; None if the path leads nowhere.
+
+    The rest of a path that leads nowhere has no controls.
+    """
     if not path:
-        return ()
+        return []
     for keys, child in control.iter_children():
         given, rest = path[: len(keys)], path[len(keys) :]
         if len(given) == len(keys) and all(map(_matches, keys, given)):
-            inner = _find_titles(child, rest)
+            inner = _find_controls(child, rest)
             if not keys and inner is None:
                 continue  # another option of a choice
-            position = str(int(given[0]) + 1) if keys[:1] == ("*",) else ""
-            own = (position or str(child.label.title) or given[0],) if keys else ()
-            return (*own, *(rest if inner is None else inner))
+            own = [(str(int(given[0]) + 1) if keys[0] == "*" else given[0], child)] if keys else []
+            return [*own, *([(key, UNKNOWN) for key in rest] if inner is None else inner)]
     return None
 
 

@@ -28,6 +28,7 @@ from django_plugin_system.forms.controls import Control, Label, Text
 from django_plugin_system.forms.scalars import (
     ChoiceControl,
     JsonTextControl,
+    MultipleControl,
     NumberTextControl,
     SecretControl,
     TextControl,
@@ -86,11 +87,13 @@ class Builder:
         if node.kind is Kind.UNION:
             found = self._build_union(node, label, metadata, nullable=nullable)
         else:
-            found = self._build_container(node, label, metadata)
+            found = self._build_container(node, label, metadata, in_union=in_union)
             found = _make_optional(found) if found is not None and nullable else found
         return found or make_json_text(label, nullable=nullable)
 
-    def _build_container(self, node: Node, label: Label, metadata: tuple[Any, ...]) -> Control | None:
+    def _build_container(
+        self, node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool
+    ) -> Control | None:
         """Return the control of a model, list, dict or tuple; None where only JSON text can show it."""
         is_model = isinstance(node.annotation, type) and issubclass(node.annotation, BaseModel)
         identity = id(node.parts)
@@ -103,11 +106,15 @@ class Builder:
             found = self._build_model(node, label)
         elif node.kind is Kind.LIST:
             item = next(self.build(part.node) for part in node.parts)
-            found = ListControl(label, item=item, most=_get_limit(metadata))
+            is_set = node.cls in (set, frozenset) and not in_union
+            if is_set and isinstance(item, ChoiceControl) and not item.nullable:
+                found = MultipleControl(label, choices=item.choices)
+            else:
+                found = ListControl(label, item=item, most=_get_limit(metadata))
         elif node.kind is Kind.DICT:
             value = node.get_inner(Step.VALUE)
             control = self.build(value) if value else JsonTextControl()
-            found = None if isinstance(control, JsonTextControl) else PairsControl(label, item=control)
+            found = None if type(control) is JsonTextControl else PairsControl(label, item=control)
         elif node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
             found = TupleControl(label, children=dict(map(self._build_position, node.parts)))
         del self._open[identity]

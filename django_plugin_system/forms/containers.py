@@ -152,7 +152,7 @@ class PairsControl(ListControl):
 
     def describe_item(self, seen: Seen) -> Schema:
         """Draw a group of key and value."""
-        key = {"type": "string", "title": _("Key")}
+        key = {"type": "string", "title": _("Key"), "dpsPlain": True}  # never a reference
         value = {"title": _("Value"), **self.item.describe(collect(seen, "value"))}
         return {"type": "object", "properties": {"key": key, "value": value}, "required": ["key"]}
 

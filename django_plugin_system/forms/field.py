@@ -10,19 +10,18 @@ from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django_jsonform.widgets import JSONFormWidget
 
-from django_plugin_system.conf import get_settings
-from django_plugin_system.config.backends import ENV, FILE
 from django_plugin_system.config.validation import MOST_PROBLEMS
 from django_plugin_system.forms.controls import JOIN, escape_surrogates
 from django_plugin_system.forms.messages import localize
+from django_plugin_system.forms.references import list_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from django.http import HttpRequest
 
@@ -70,7 +69,8 @@ class ConfigFormField(forms.Field):
         """Show ``problems`` (with form paths) at their places, and return the error that says them all."""
         found = []
         for path, message in islice(problems, MOST_PROBLEMS):
-            text, title = map(escape_surrogates, (localize(message), self.binding.get_title(path)))
+            text = escape_surrogates(localize(message, self.binding.get_example(path)))
+            title = escape_surrogates(self.binding.get_title(path))
             self.widget.error_map.setdefault(JOIN.join(path), []).append(text)
             found.append(f"{title}: {text}" if title else text)
         return ValidationError(found)
@@ -92,29 +92,15 @@ class ConfigFormField(forms.Field):
 
 def _describe_references(text_url: str) -> SafeString:
     """Return what operators may refer to by the settings, in words; nothing where that is nothing."""
-    settings = get_settings()
-    ways = [
-        _describe_way(ENV, "NAME", _("an environment variable (%(listed)s)"), settings.ENV_REFERENCES),
-        _describe_way(FILE, "/path/to/file", _("a file (below %(listed)s)"), settings.FILE_REFERENCES),
-        *(
-            _describe_way(f"${name}", "name#key", _("a secret of the store (%(listed)s)"), store["ALLOW"])
-            for name, store in settings.REFERENCES.items()
-        ),
-    ]
-    if not any(ways):
+    sources = list_sources()
+    if not sources:
         return mark_safe("")
-    said = _("A value may also stand on the server, in the place of a text, a secret or any part of JSON:")
-    text = format_html("{} {}.", said, mark_safe(" / ".join(filter(None, ways))))  # noqa: S308 - escaped above
-    if not text_url:
-        return text
-    link = _("Edit the configuration as JSON to refer to the server from any other field.")
-    return format_html('{} <a href="{}">{}</a>', text, text_url, link)
-
-
-def _describe_way(kind: str, example: str, words: str, allowed: Sequence[str]) -> str:
-    if not allowed:
-        return ""
-    return format_html("<code>{}</code> {}", json.dumps({kind: example}), words % {"listed": ", ".join(allowed)})
+    if text_url:
+        link = _("Edit the configuration as JSON to refer to the server from any other field.")
+        return format_html('<a href="{}">{}</a>', text_url, link)
+    ways = [(json.dumps({one["kind"]: "…"}, ensure_ascii=False), one["title"], one["allowed"]) for one in sources]
+    said = _("A value may also stand on the server, in the place of any part of the JSON:")
+    return format_html("{} {}", said, format_html_join(" / ", "<code>{}</code> {} ({})", ways))
 
 
 def is_jsonform_installed() -> bool:
@@ -135,8 +121,30 @@ def get_script_texts() -> dict[str, str]:
         "Move up": _("Move up"),
         "Remove": _("Remove"),
         "Select...": _("Select…"),
-        "typed": _("Typed, not saved yet. It is kept for half an hour; type over it to replace it."),
+        "add": _("Add %s"),
+        "addTo": _("Add to %s"),
+        "stored": _("Stored"),
+        "typed": _("Typed, not saved yet. It is kept for half an hour."),
         "retype": _("Not kept: type this secret again."),
+        "replaced": _("Replaces the stored secret when you save."),
+        "cleared": _("The stored secret is removed when you save."),
+        "typeNew": _("Type the new secret."),
+        "show": _("Show"),
+        "replace": _("Replace"),
+        "clear": _("Clear"),
+        "keep": _("Keep the stored one"),
+        "where": _("Where the value stands"),
+        "value": _("Value"),
+        "choose": _("Choose"),
+        "other": _("Another one…"),
+        "allowed": _("Allowed:"),
+        "works": _("found"),
+        "fails": _("not there"),
+        "unit": _("Unit"),
+        "days": _("days"),
+        "hours": _("hours"),
+        "minutes": _("minutes"),
+        "seconds": _("seconds"),
     }
 
 
@@ -177,6 +185,7 @@ class GeneratedConfigWidget(_HiddenWidget, JSONFormWidget):  # type: ignore[misc
         """Add the texts that our script needs; all else it is told in the schema."""
         context: dict[str, Any] = super().get_context(name, value, attrs)
         context["widget"]["texts"] = json.dumps(get_script_texts())
+        context["widget"]["sources"] = json.dumps(list_sources())
         return context
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> Any:
@@ -189,7 +198,11 @@ class GeneratedConfigWidget(_HiddenWidget, JSONFormWidget):  # type: ignore[misc
         """Add our own style and script, after django-jsonform's."""
         own = forms.Media(
             css={"all": ["django_jsonform/style.css", "django_plugin_system/config-form.css"]},
-            js=["django_jsonform/index.js", "django_plugin_system/config-form.js"],
+            js=[
+                "django_jsonform/index.js",
+                "django_plugin_system/config-inputs.js",
+                "django_plugin_system/config-form.js",
+            ],
         )
         media: forms.Media = super().media + own
         return media

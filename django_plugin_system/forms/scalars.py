@@ -34,6 +34,7 @@ MAX_EXACT = 2**53 - 1
 """The largest whole number that a browser does not round."""
 
 _YES_NO = ((gettext_lazy("Yes"), "true"), (gettext_lazy("No"), "false"))
+_TIMES = {"date", "time", "date-time", "duration"}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,1000}\Z")
 
 
@@ -44,9 +45,14 @@ class TextControl(Control):
     may_be_empty: bool = False
     """An empty text is a value, as that of a str is and that of a date is not."""
 
+    format: str = ""
+    """What our script offers a help for: a date, a time, a duration."""
+
     def describe(self, seen: Seen) -> Schema:
         """Draw an area of text where a line would lose line breaks."""
         schema = super().describe(seen)
+        if self.format:
+            schema["dpsInput"] = self.format
         if self.label.multiline or any("\n" in text or "\r" in text for text in seen or () if isinstance(text, str)):
             schema["widget"] = "textarea"
         return schema
@@ -195,6 +201,10 @@ class ChoiceControl(Control):
             raise UnfitError
         return text
 
+    def get_choice_title(self, plain: Any) -> str:
+        """Return how people know a value; one that is no choice stands for itself."""
+        return next((str(title) for title, text in self.choices if text == json.dumps(plain)), str(plain))
+
     def adapt(self, plain: Any) -> Control:
         """Add a stored value that is no choice any more, so that the browser does not drop it."""
         text = json.dumps(plain)
@@ -233,18 +243,8 @@ class SecretControl(Control):
     """The secret is no text (``Secret[int]``, ``Secret[Model]``): it is typed as JSON."""
 
     def describe(self, _seen: Seen) -> Schema:
-        """Say what can be done with a stored secret. Limits of length are left out: they would cut the placeholder."""
-        hint = _(
-            "Write-only. Leave a stored secret as it is to keep it, type over it to replace it, empty it to clear it."
-        )
-        help_text = join_texts(self.label.help_text, hint)
-        return {
-            **self.describe_label(),
-            "type": "string",
-            "widget": "textarea",
-            "help_text": help_text,
-            "dpsSecret": True,
-        }
+        """Draw an area of text. Limits of length are left out: they would cut the placeholder."""
+        return {**self.describe_label(), "type": "string", "widget": "textarea", "dpsSecret": True}
 
     def show(self, plain: Any) -> str:
         """Show a placeholder, or nothing where nothing is stored. Anything else would be a secret."""
@@ -313,6 +313,27 @@ class JsonTextControl(Control):
             return ""
 
 
+@dataclass(frozen=True)
+class MultipleControl(JsonTextControl):
+    """Any number of choices, in any order: check boxes in the place of the JSON text."""
+
+    encode = Control.encode
+
+    choices: tuple[tuple[Text, str], ...] = ()
+
+    def describe(self, seen: Seen) -> Schema:
+        """List the choices."""
+        choices = [{"title": str(title), "value": text} for title, text in self.choices]
+        return {**Control.describe(self, seen), "dpsChoices": choices}
+
+    def show(self, plain: Any) -> str:
+        """Show choices and nothing else, none of them twice."""
+        texts = [json.dumps(part) for part in plain] if isinstance(plain, list) else [""]
+        if len(texts) > len({text for _title, text in self.choices}.intersection(texts)):
+            raise UnfitError
+        return json.dumps(plain)
+
+
 def make_json_text(label: Label, *, nullable: bool) -> JsonTextControl:
     """Return JSON text; without the default where that would show secrets as masks."""
     return JsonTextControl(replace(label, default=MISSING) if label.holds_secret else label, nullable)
@@ -360,7 +381,8 @@ def build_value(annotation: Any, label: Label, metadata: tuple[Any, ...], *, nul
     kind = "" if "enum" in schema or "const" in schema else schema.get("type")
     if kind == "string":
         may_be_empty = any(base in (str, bytes) for base in getattr(annotation, "__mro__", ()))
-        return TextControl(label, nullable, may_be_empty)
+        shape = schema.get("format", "")
+        return TextControl(label, nullable, may_be_empty, shape if shape in _TIMES else "")
     if kind == "boolean":
         return ChoiceControl(label, nullable, _YES_NO) if nullable else BooleanControl(label)
     if kind not in {"integer", "number"}:

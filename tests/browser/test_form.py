@@ -81,7 +81,7 @@ def test_headings(admin_page: Page, items: dict[str, PluginItem], screenshot: Sh
     field(page, "host").fill("h")
     field(page, "per_day").fill("0")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".rjf-error-text")).to_contain_text("greater than or equal to 1")
+    expect(page.locator(".rjf-error-text")).to_contain_text("Enter 1 or more.")
     field(page, "per_day").fill("7")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".messagelist .success")).to_be_visible()
@@ -92,7 +92,7 @@ def test_focus_after_adding_moving_and_removing(admin_page: Page, items: dict[st
     """Lists can be edited from the keyboard alone: the focus goes where the next key press is meant to go."""
     page = admin_page
     open_sample(page, items, "a", "b")
-    page.get_by_role("button", name="Add new item: Senders").focus()
+    page.get_by_role("button", name="Add Sender: Senders").focus()
     page.keyboard.press("Enter")
     expect(field(page, "senders§2§name")).to_be_focused()
     page.keyboard.type("c")
@@ -108,7 +108,7 @@ def test_focus_after_adding_moving_and_removing(admin_page: Page, items: dict[st
     for number in (2, 1):
         expect(page.get_by_role("button", name=f"Remove: Senders {number}")).to_be_focused()
         page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Add new item: Senders")).to_be_focused()
+    expect(page.get_by_role("button", name="Add Sender: Senders")).to_be_focused()
     expect(page.get_by_role("button", name="Remove")).to_have_count(0)
 
 
@@ -139,7 +139,7 @@ def test_german(admin_page: Page, items: dict[str, PluginItem], screenshot: Shoo
     settings.LANGUAGE_CODE = "de"
     page = admin_page
     open_sample(page, items, "a", "b")
-    expect(page.get_by_role("button", name="Eintrag hinzufügen: Senders")).to_have_text("Eintrag hinzufügen")
+    expect(page.get_by_role("button", name="Sender hinzufügen: Senders")).to_have_text("Sender hinzufügen")
     expect(page.get_by_role("button", name="Nach oben: Senders 2")).to_be_visible()
     page.get_by_role("button", name="Einklappen: Retry").click()
     expect(page.get_by_role("button", name="Ausklappen: Retry")).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -63,7 +64,7 @@ def test_shape_survives_the_browser(page: Page, shape: Shape) -> None:
         assert save(page) == "unchanged", value
         field(page, "other").fill("NOT SMALL")
         assert save(page) == "invalid"
-        expect(page.locator(".rjf-error-text")).to_contain_text("match pattern")
+        expect(page.locator(".rjf-error-text")).to_contain_text("not in the expected form")
         field(page, "other").fill("small")
         saved = save(page)
         assert saved.startswith("{"), saved
@@ -166,11 +167,11 @@ def test_union_changes_its_member(page: Page) -> None:
 def test_lists_grow_and_shrink(page: Page) -> None:
     """Items are added beyond a hundred, moved and removed."""
     open_shape(page, "texts", ["x"] * 120)
-    page.get_by_role("button", name="Add new item").click()
+    page.get_by_role("button", name=re.compile("^Add ")).click()
     field(page, "value§120").fill("last")
     assert get_saved(page) == ["x"] * 120 + ["last"]
     open_shape(page, "models", [{"user": "a", "token": MARKER, "active": False}])
-    page.get_by_role("button", name="Add new item").click()
+    page.get_by_role("button", name=re.compile("^Add ")).click()
     field(page, "value§1§user").fill("b")
     field(page, "value§1§token").fill("t")
     assert get_saved(page)[1] == {"user": "b", "token": "t", "active": True}
@@ -179,7 +180,7 @@ def test_lists_grow_and_shrink(page: Page) -> None:
 def test_dict_gets_an_entry(page: Page) -> None:
     """A dict is edited as pairs; keys with the renderer's own separator too."""
     open_shape(page, "headers", {"a § b": "1"})
-    page.get_by_role("button", name="Add new item").click()
+    page.get_by_role("button", name=re.compile("^Add ")).click()
     field(page, "value§1§key").fill("7")
     field(page, "value§1§value").fill("seven")
     assert get_saved(page) == {"a § b": "1", "7": "seven"}

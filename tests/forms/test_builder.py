@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from enum import Enum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -12,10 +12,11 @@ import typing_extensions
 from pydantic import BaseModel, ConfigDict, Field, Json, RootModel, SecretStr, WithJsonSchema, create_model
 from pydantic_core import core_schema
 
-from django_plugin_system.forms.binding import ConfigBinding, redact
+from django_plugin_system.forms.binding import ConfigBinding
 from django_plugin_system.forms.builder import Builder, get_model_title
 from django_plugin_system.forms.controls import Control, Reading
 from django_plugin_system.forms.scalars import JsonTextControl
+from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.schema.tree import get_tree
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.form_models import Color, Smtp
@@ -333,7 +334,7 @@ def test_schema_that_cannot_be_built_at_all() -> None:
     assert not binding.generated
     assert edit(binding, value=SECRET).config == {"value": SECRET}
     assert SECRET not in binding.redisplay(json.dumps({"value": SECRET}))
-    assert "stored secret" not in redact({"value": MARKER}, schema)
+    assert "stored secret" not in show_fields({"value": MARKER}, schema)
     assert post(bind(schema), {"a": 1}).config == {"a": 1}
 
 
@@ -397,3 +398,25 @@ def test_controls_must_say_how_they_carry_values() -> None:
     control = Control()
     with pytest.raises(NotImplementedError):
         control.encode(1)
+
+
+def test_help_for_dates_and_durations() -> None:
+    """Our script is told what is typed; the value stays the text that pydantic writes."""
+    for annotation, kind in ((date, "date"), (time, "time"), (datetime, "date-time"), (timedelta, "duration")):
+        assert describe(annotation)["dpsInput"] == kind
+    assert "dpsInput" not in describe(str)
+
+
+def test_a_set_of_choices() -> None:
+    """It is one text, in which our script draws boxes; anything else that is stored falls back to JSON text."""
+    days = set[Literal["mon", "tue"]]
+    assert [choice["value"] for choice in describe(days)["dpsChoices"]] == ['"mon"', '"tue"']
+    binding = bind(make_schema(days), {"value": ["tue"]})
+    assert get_form(binding) == {"value": '["tue"]'}
+    assert edit(binding, value='["mon", "tue"]').config == {"value": ["mon", "tue"]}
+    assert edit(binding, value="").config == {}
+    for odd in (["sun"], ["mon", "mon"], "mon"):
+        assert json.loads(get_form(bind(make_schema(days), {"value": odd}))["value"]) == odd
+    assert describe(dict[str, days])["items"]["properties"]["value"]["dpsChoices"]
+    for annotation in (list[Literal["mon", "tue"]], days | int, set[Literal["mon"] | None]):
+        assert "dpsChoices" not in json.dumps(describe(annotation))

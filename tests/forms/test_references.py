@@ -9,14 +9,19 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system import BoundTo
+from django_plugin_system.config.backends import ReferenceBackend
 from django_plugin_system.config.codec import Kept
 from django_plugin_system.forms.binding import drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField
 from django_plugin_system.forms.placeholders import RETYPE
+from django_plugin_system.forms.references import list_sources
+from django_plugin_system.forms.viewing import show_fields
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.table import MARKER, SHAPES, Shape, get_stored
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_django import Settings
 
 ENV = {"$env": "APP_TOKEN"}
@@ -47,6 +52,10 @@ def test_a_reference_may_be_typed_as_json_text(shape: Shape) -> None:
     )
     submission = post(binding, {"value": ENV})
     assert submission.config == {"value": ENV}
+
+
+class StubStore(ReferenceBackend):
+    """A store that a form never asks."""
 
 
 class Config(BaseModel):
@@ -138,27 +147,43 @@ def test_json_text_in_a_form_takes_references() -> None:
 def test_people_who_may_only_look_see_the_reference() -> None:
     """The name of a variable is no secret, also in the place of one; a copy of a row takes it along."""
     stored = {"host": FILE, "token": ENV}
-    assert json.loads(redact(stored, Config)) == stored
+    assert json.loads(redact(stored)) == stored
+    assert "$env APP_TOKEN" in show_fields(stored, Config)
     assert drop_secrets({**stored, "spare": MARKER}, Config) == stored
     deep: Any = ENV
     for _level in range(200):
         deep = [deep]
-    assert "APP_TOKEN" not in redact({"host": deep}, Config)
+    assert "APP_TOKEN" not in redact({"host": deep})
+    assert "APP_TOKEN" not in show_fields({"host": deep}, Config)
 
 
-def test_what_may_be_referred_to_is_said(settings: Settings) -> None:
-    """The form names what the settings list, escaped, with a way to the JSON text; without a setting, nothing."""
+def test_what_may_be_referred_to_is_said(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form offers what the settings list and what is there of it, escaped; without a setting, nothing."""
     binding = bind(Config, {})
     settings.PLUGIN_SYSTEM = {}
     assert ConfigFormField(binding).help_text == ""
-    settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["APP_*", "OTHER"]}
-    text = str(ConfigFormField(binding, "?a=1&json=1").help_text)
+    assert list_sources() == []
+    (tmp_path / "token").write_text("secret-in-a-file")
+    monkeypatch.setenv("APP_HERE", "secret-in-a-variable")
+    settings.PLUGIN_SYSTEM = {
+        "ENV_REFERENCES": ["APP_*", "OTHER"],
+        "FILE_REFERENCES": [str(tmp_path), "/run/<secrets>"],
+    }
+    assert '<a href="?a=1&amp;json=1">' in str(ConfigFormField(binding, "?a=1&json=1").help_text)
+    text = str(ConfigFormField(bind(Config, {}, generated=False)).help_text)
     assert "APP_*, OTHER" in text
-    assert "$file" not in text
-    assert '<a href="?a=1&amp;json=1">' in text
-    settings.PLUGIN_SYSTEM = {"FILE_REFERENCES": ["/run/<secrets>"]}
-    assert "/run/&lt;secrets&gt;" in str(ConfigFormField(binding).help_text)
-    assert "<a" not in str(ConfigFormField(bind(Config, {}, generated=False)).help_text)
+    assert "/run/&lt;secrets&gt;" in text
+    assert "<a" not in text
+    variables, files = list_sources()
+    assert (variables["kind"], files["kind"]) == ("$env", "$file")
+    assert variables["names"] == [{"name": "APP_HERE", "works": True}, {"name": "OTHER", "works": False}]
+    assert files["names"] == [{"name": str(tmp_path / "token"), "works": True}]
+    assert "secret-in" not in json.dumps(list_sources())
+    backend = f"{StubStore.__module__}.{StubStore.__qualname__}"
+    settings.PLUGIN_SYSTEM = {"REFERENCES": {"vault": {"BACKEND": backend, "ALLOW": ["shop/*", "sms#token"]}}}
+    [store] = list_sources()
+    assert (store["kind"], store["title"], store["allowed"]) == ("$vault", "Store: vault", "shop/*, sms#token")
+    assert store["names"] == [{"name": "sms#token", "works": None}]
 
 
 # Bound secrets

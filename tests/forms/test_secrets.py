@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretSt
 from django_plugin_system.config.codec import Kept
 from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
 from django_plugin_system.forms.placeholders import RETYPE
+from django_plugin_system.forms.viewing import show_fields
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.form_models import Account, Typed
 from tests.shapes.table import MARKER
@@ -205,7 +206,7 @@ def test_secret_stored_as_plain_text_is_hidden() -> None:
     for annotation, value in ((SecretStr, SECRET), (Typed, {"token": SECRET, "port": 1})):
         binding = bind(make_schema(annotation), {"value": value}, opened={})
         assert SECRET not in binding.get_text()
-        assert SECRET not in redact({"value": value}, make_schema(annotation))
+        assert SECRET not in show_fields({"value": value}, make_schema(annotation))
         assert not binding.read(binding.get_text()).changed
 
 
@@ -232,12 +233,14 @@ def test_new_row_has_nothing_to_keep() -> None:
     assert edit(binding, token=f"[stored secret {'0' * 16}]").config is None
 
 
-def test_redacted_for_viewers() -> None:
-    """People who may only look see that a secret is stored, and no placeholder."""
-    for schema in (Config, None):
-        shown = redact(make_accounts(MARKER), schema)
-        assert json.loads(shown)["token"] == BLOT
+def test_viewers_see_no_secret() -> None:
+    """People who may only look see that a secret is stored, and no placeholder; also where the schema is gone."""
+    stored = make_accounts(MARKER)
+    for shown in (show_fields(stored, Config), redact(stored)):
+        assert BLOT in shown
         assert "stored secret" not in shown
+        assert "dps1." not in shown
+    assert json.loads(redact(stored))["token"] == BLOT
 
 
 def test_copy_starts_without_secrets() -> None:

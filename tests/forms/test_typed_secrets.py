@@ -155,3 +155,21 @@ def test_a_stored_text_may_read_like_one(generated: bool) -> None:  # noqa: FBT0
     config = post(binding, {**get_form(binding), "second": "new"}).config
     assert config is not None
     assert config["url"] == text
+
+
+def test_json_with_a_mistake_comes_back() -> None:
+    """What was typed is there, encrypted where it may be a secret, and can be read once the mistake is mended."""
+    binding = make(generated=False)
+    typed = f'{{"url": "u", "token": "{SECRET}", "second": "a\\"b", "number": 4711,\n "accounts": [],}}'
+    shown = binding.redisplay(typed)
+    assert SECRET not in shown
+    assert "4711" not in shown
+    assert shown.startswith('{"url": "u", "token": "[typed, not saved yet: ')
+    again = binding.redisplay(shown)
+    assert again != shown
+    config = make(generated=False).read(again.replace(",}", "}")).config
+    assert config is not None
+    assert (config["token"], config["second"], config["number"]) == (SECRET, 'a"b', 4711)
+    other = make(generated=False, typed=TypedSecrets("user-2", "item-1", "row-1"))
+    assert other.read(shown.replace(",}", "}")).config is None
+    assert SECRET not in binding.redisplay(f'["{SECRET}"]') + binding.redisplay(f'"{SECRET}')

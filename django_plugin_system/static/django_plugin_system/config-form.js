@@ -1,14 +1,13 @@
-/* What django-jsonform leaves out: labels tied to their inputs, focus after a click, headings between fields,
-   its own texts in the reader's language, masked secrets, and a post without its inner inputs. */
+/* What django-jsonform leaves out: labels tied to their inputs, focus after a click, headings between fields, entries
+   known by a name, its own texts in the reader's language, masked secrets, and a post without its inner inputs. */
 (function () {
   "use strict";
 
   const JOIN = "\u00a7";
   const INNER = "rjf" + JOIN;
-  const REFERENCE = /^\s*\{\s*"\$(env|file)"/;
-  const RETYPE = "[type this secret again]";
-  const TYPED = /^\[typed, not saved yet: [^\]]+\]$/;
-  const STORED = /^\[stored secret [0-9a-f]{16}\]$/;
+  const REFERENCE = /^\s*\{\s*"\$\w+"/;
+  const KEYS = ["name", "title", "label", "key", "id", "user", "username", "email", "host", "url"];
+  const isHeld = window.djangoPluginSystem.isHeld;
   const ANIMATION = 250; // milliseconds; the renderer moves and removes rows after 200
   let lastId = 0;
 
@@ -56,7 +55,13 @@
     input.setAttribute("aria-label", getTitle(input, texts.Configuration) + " " + (row ? getPosition(row) + 1 : 1));
   }
 
-  function tieLabel(input, words) {
+  function getName(input) {
+    const box = input.closest(".rjf-input-group, .rjf-check-input");
+    const label = box && (box.parentElement.querySelector(":scope > label") || box.querySelector(":scope > label"));
+    return label ? label.textContent.trim() : input.getAttribute("aria-label") || "";
+  }
+
+  function tieLabel(input, words, describing) {
     giveId(input);
     const box = input.closest(".rjf-input-group, .rjf-check-input");
     if (!box) {
@@ -68,7 +73,7 @@
     } else if (!label) {
       nameByGroup(input, words);
     }
-    const texts = Array.from(box.querySelectorAll(":scope > .rjf-error-text, :scope > .rjf-help-text"));
+    const texts = [...box.querySelectorAll(":scope > .rjf-error-text, :scope > .rjf-help-text"), ...describing];
     if (texts.length) {
       input.setAttribute("aria-describedby", texts.map(giveId).join(" "));
     }
@@ -82,7 +87,7 @@
 
   function selectPlaceholder(event) {
     const input = event.target;
-    if (input.value === RETYPE || TYPED.test(input.value) || STORED.test(input.value)) {
+    if (isHeld(input.value)) {
       if (event.type === "mousedown") {
         event.preventDefault(); // a click would end with a selection of its own
         input.focus();
@@ -98,9 +103,9 @@
     }
   }
 
-  function maskSecret(input, texts) {
-    const say = () => sayWhatItIs(input, texts);
-    say();
+  function maskSecret(input) {
+    input.classList.toggle("dps-reference", REFERENCE.test(input.value)); // it names a place, no secret
+    input.classList.toggle("dps-held", isHeld(input.value));
     if (input.classList.contains("dps-secret")) {
       return;
     }
@@ -112,23 +117,29 @@
     input.addEventListener("focus", selectPlaceholder);
     input.addEventListener("mousedown", selectPlaceholder);
     input.addEventListener("keydown", submitOnEnter);
-    input.addEventListener("input", say);
+    input.addEventListener("input", () => maskSecret(input));
   }
 
-  function sayWhatItIs(input, texts) {
-    input.classList.toggle("dps-reference", REFERENCE.test(input.value)); // it names a place, no secret
-    const box = input.closest(".rjf-input-group") || input.parentElement;
-    const old = box.querySelector(":scope > .dps-typed");
-    const text = TYPED.test(input.value) ? texts.typed : input.value === RETYPE ? texts.retype : "";
-    if ((old ? old.textContent : "") === text) {
-      return; // every write is seen by the observer
+  function decorate(input, told) {
+    const keys = (input.name || "").slice(INNER.length).split(JOIN);
+    const schemas = findSchemas(told.schema, told.schema, keys);
+    const fits = (schema) => (input.tagName === "TEXTAREA" || !schema.dpsSecret) && schema.type !== "object" && schema.type !== "array";
+    const schema = schemas.find((one) => fits(one) && (one.dpsSecret || one.dpsInput || one.dpsChoices)) || schemas.find(fits) || {};
+    if (schema.dpsSecret) {
+      maskSecret(input);
     }
-    if (old) {
-      old.remove();
+    tieLabel(input, told.texts, []);
+    if (!["INPUT", "TEXTAREA"].includes(input.tagName) || ["hidden", "checkbox", "number"].includes(input.type)) {
+      return;
     }
-    if (text) {
-      box.append(Object.assign(document.createElement("span"), { className: "rjf-help-text dps-typed", textContent: text }));
-    }
+    const added = window.djangoPluginSystem.decorate(input, schema, getName(input), told);
+    tieLabel(input, told.texts, added.describes);
+    added.coverings.forEach((covering) => {
+      const control = covering.querySelector("input, select");
+      ["aria-describedby", "aria-invalid"].filter((name) => control && input.hasAttribute(name)).forEach((name) => {
+        control.setAttribute(name, input.getAttribute(name));
+      });
+    });
   }
 
   function translate(element, texts) {
@@ -141,24 +152,87 @@
     }
   }
 
-  function nameButton(button, texts) {
-    translate(button, texts);
+  function nameAddButton(button, told) {
+    const title = getTitle(button, "");
+    const thing = told.things.get(title);
+    const text = thing ? told.texts.add.replace("%s", thing) : told.texts.addTo.replace("%s", title);
+    if (title && button.textContent !== text) {
+      button.textContent = text;
+    }
+  }
+
+  function nameButton(button, told) {
+    translate(button, told.texts);
+    if (button.classList.contains("rjf-add-button")) {
+      nameAddButton(button, told);
+    }
     const row = getRow(button);
     const group = row && button.closest(".rjf-form-row-controls") ? row.parentElement : button;
     const number = group === button ? "" : " " + (getPosition(row) + 1);
-    const label = button.title + ": " + getTitle(group, texts.Configuration) + number;
+    const isAdding = button.classList.contains("rjf-add-button");
+    const label = (isAdding ? button.textContent : button.title) + ": " + getTitle(group, told.texts.Configuration) + number;
     if (button.title && button.getAttribute("aria-label") !== label) {
       button.setAttribute("aria-label", label);
     }
   }
 
+  /* The value by which people know an entry: its name, or else its first text. */
+  function findKey(group) {
+    const fields = ":scope > .rjf-form-group-inner > .rjf-form-group-children > .rjf-form-row";
+    const inputs = Array.from(group.querySelectorAll(fields), (row) => row.querySelector("[name^=rjf]")).filter(
+      (input) => input && !input.classList.contains("dps-secret") && ["text", "date"].includes(input.type),
+    );
+    const last = (input) => input.name.split(JOIN).pop();
+    return inputs.find((input) => KEYS.includes(last(input))) || inputs[0];
+  }
+
   function nameGroup(group) {
     const title = group.querySelector(":scope > .rjf-form-group-inner > .rjf-form-group-title");
-    if (title) {
-      const isItem = group.parentElement.querySelector(":scope > .rjf-form-row-controls > button");
-      const number = isItem ? " " + (getPosition(group.parentElement) + 1) : "";
-      group.setAttribute("role", "group");
-      group.setAttribute("aria-label", title.firstChild.textContent.trim() + number);
+    const isItem = group.parentElement.querySelector(":scope > .rjf-form-row-controls > button");
+    if (!title) {
+      return;
+    }
+    const key = isItem && findKey(group);
+    const text = key && key.value ? " " + key.value : "";
+    let shown = title.querySelector(":scope > .dps-key");
+    if (isItem && !shown) {
+      shown = Object.assign(document.createElement("span"), { className: "dps-key" });
+      title.insertBefore(shown, title.querySelector("button"));
+    }
+    if (shown && shown.textContent !== text) {
+      shown.textContent = text;
+    }
+    const number = isItem ? " " + (getPosition(group.parentElement) + 1) : "";
+    const name = title.firstChild.textContent.trim() + number + (text && ":" + text);
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", name);
+  }
+
+  /* What each list is a list of, by the list's title. */
+  function findThings(schema, things) {
+    if (schema && typeof schema === "object") {
+      if (schema.type === "array" && schema.title && schema.items) {
+        things.set(schema.title, schema.items.title || "");
+      }
+      Object.values(schema).forEach((part) => findThings(part, things));
+    }
+    return things;
+  }
+
+  function findStored() {
+    const items = document.querySelectorAll(".dps-secret-dates li");
+    return new Map(Array.from(items, (item) => [item.dataset.placeholder, { text: item.dataset.text, exact: item.dataset.exact }]));
+  }
+
+  /* The list below the form is for what stands nowhere in it. */
+  function hideShownDates(container) {
+    const list = document.querySelector(".dps-secret-dates");
+    const values = new Set(Array.from(container.querySelectorAll("textarea"), (input) => input.value));
+    if (list) {
+      list.querySelectorAll("li").forEach((item) => {
+        item.hidden = values.has(item.dataset.placeholder);
+      });
+      list.hidden = !list.querySelector("li:not([hidden])");
     }
   }
 
@@ -173,18 +247,29 @@
     });
   }
 
+  /* An error that stands at its field need not be read a second time above the form. */
+  function hideRepeatedErrors(box) {
+    const list = box.parentElement.querySelector(".errorlist") || box.closest("form").querySelector(".field-config .errorlist");
+    const shown = Array.from(box.querySelectorAll(".rjf-error-text"), (error) => error.textContent);
+    if (list && shown.length) {
+      const items = Array.from(list.querySelectorAll("li"));
+      items.forEach((item) => {
+        item.hidden = shown.some((text) => item.textContent.endsWith(": " + text));
+      });
+      list.hidden = items.every((item) => item.hidden);
+    }
+  }
+
   function refresh(box, told) {
     const container = box.firstElementChild;
     box.querySelector(".dps-config-text").hidden = container.childElementCount > 0;
-    container.querySelectorAll("input, select, textarea").forEach((input) => {
-      tieLabel(input, told.texts);
+    container.querySelectorAll("[name^=rjf], .rjf-oneof-selector-input").forEach((input) => {
       input.setAttribute("autocomplete", "off");
-      const keys = (input.name || "").slice(INNER.length).split(JOIN);
-      if (input.tagName === "TEXTAREA" && findSchemas(told.schema, told.schema, keys).some((schema) => schema.dpsSecret)) {
-        maskSecret(input, told.texts);
-      }
+      decorate(input, told);
     });
-    container.querySelectorAll("button").forEach((button) => nameButton(button, told.texts));
+    container.querySelectorAll("button:not(.dps-tool)").forEach((button) => nameButton(button, told));
+    hideShownDates(container);
+    hideRepeatedErrors(box);
     container.querySelectorAll("option[disabled], .rjf-collapsed-indicator > span").forEach((element) => translate(element, told.texts));
     container.querySelectorAll(".rjf-form-group").forEach(nameGroup);
     showHeadings(container, told.schema);
@@ -242,10 +327,16 @@
     const told = {
       schema: JSON.parse(box.querySelector("[data-django-jsonform]").dataset.djangoJsonform).schema,
       texts: JSON.parse(box.dataset.dpsTexts),
+      sources: JSON.parse(box.dataset.dpsSources),
+      stored: findStored(),
     };
+    told.things = findThings(told.schema, new Map());
     const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["title"] };
     new MutationObserver(() => refresh(box, told)).observe(box.firstElementChild, watched);
     refresh(box, told);
+    const later = () => window.requestAnimationFrame(() => refresh(box, told)); // after the form has drawn the change
+    box.firstElementChild.addEventListener("input", later);
+    box.firstElementChild.addEventListener("click", () => window.setTimeout(later, ANIMATION));
     box.firstElementChild.addEventListener("click", focusAfterClick, true); // before the renderer changes the rows
     box.closest("form").addEventListener("formdata", dropInnerInputs);
     window.setTimeout(focusFirstError, 0);
