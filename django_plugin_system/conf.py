@@ -27,7 +27,7 @@ class PluginSystemSettings:
     """Base64 keys of 32 bytes: the first encrypts, all decrypt. Empty: derived from ``SECRET_KEY``."""
     MAX_STALENESS: float = 0
     """How old a selection may be before the changes are read again; 0 reads them at every call."""
-    MAX_CACHED_INSTANCES: int = 10_000
+    MAX_CACHED_INSTANCES: int = 20_000
     """How many instances one process may keep in memory for its selections; the least recently used go first."""
     AUTODISCOVER: bool = True
     """Import ``plugins.py`` of every installed app at start-up."""

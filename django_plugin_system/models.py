@@ -177,7 +177,8 @@ class PluginInstance(ConfiguredModel):
     )
     name = models.SlugField(
         _("name"),
-        max_length=100,
+        max_length=NAME_LENGTH,
+        db_index=False,
         help_text=_("What code asks for, for example “transactional”. Unique for each item and scope."),
     )
     scope = models.CharField(
@@ -209,7 +210,10 @@ class PluginInstance(ConfiguredModel):
         verbose_name_plural = _("plugin instances")
         permissions = (("test_plugininstance", _("Can test plugin instance")),)
         constraints = (UniqueConstraint(fields=["item", "scope", "name"], name="uniq_plugin_instance_scope_name"),)
-        indexes = (Index(fields=["item", "scope", "status", "priority", "name"], name="idx_plugin_instance_order"),)
+        indexes = (
+            Index(fields=["item", "scope", "status", "priority", "name"], name="idx_plugin_instance_order"),
+            Index(fields=["name", "scope"], name="idx_plugin_instance_name"),
+        )
 
     NATURAL_KEY = ("name", "scope", *(f"item__{name}" for name in PluginItem.NATURAL_KEY))
 

@@ -166,7 +166,8 @@ def test_a_type_of_which_nothing_can_be_used_fails(declared: Registry) -> None:
     assert checks.check_usable_instances() == []
     other = add_instance("other", config=VALID)
     assert checks.check_usable_instances(databases=["default"]) == []
-    PluginInstance.objects.filter(pk=other.pk).update(unavailable_until="2999-01-01T00:00:00Z")
+    rows: Any = PluginInstance.objects
+    rows.filter(pk=other.pk).update(unavailable_until="2999-01-01T00:00:00Z")
     assert checks.check_usable_instances(databases=["default"]) == []
     PluginInstance.objects.filter(pk=other.pk).update(status="disable")
     assert len(checks.check_usable_instances(databases=["default"])) == 1

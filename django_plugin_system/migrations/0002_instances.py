@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                     f"{APP}.pluginitem", protect_configured, related_name="instances", verbose_name="plugin item",
                 )),
                 ("name", models.SlugField(
-                    "name", max_length=100,
+                    "name", max_length=100, db_index=False,
                     help_text="What code asks for, for example “transactional”. Unique for each item and scope.",
                 )),
                 ("scope", models.CharField(
@@ -108,6 +108,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         fields=["item", "scope", "status", "priority", "name"], name="idx_plugin_instance_order",
                     ),
+                    models.Index(fields=["name", "scope"], name="idx_plugin_instance_name"),
                 ],
             },
         ),

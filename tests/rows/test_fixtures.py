@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.serializers.base import DeserializationError
 from django.db import transaction
+from django.db.models import F
 
 from django_plugin_system import get_plugin
 from django_plugin_system.config.keyring import make_key
@@ -69,15 +70,17 @@ def test_a_dump_can_be_loaded(provider: PluginItem, tmp_path: Path, form: str) -
     assert PluginInstance.objects.get().priority == 3
 
 
+@pytest.mark.parametrize("form", ["json", "xml"])
 @pytest.mark.parametrize("options", [(), ("--natural-foreign",), ("--natural-foreign", "--natural-primary")], ids=len)
 @pytest.mark.usefixtures("all_kinds")
 def test_a_dump_can_be_loaded_into_a_fresh_database(
-    provider: PluginItem, tmp_path: Path, options: tuple[str, ...]
+    provider: PluginItem, tmp_path: Path, options: tuple[str, ...], form: str
 ) -> None:
     """What ``migrate`` made there has the ids that it has here, so its rows are those of the dump, and secrets open."""
     add_instance(item=provider)
+    add_instance(item=provider, scope="acme")
     PluginInstance.objects.filter(item__name="console").update(priority=5)
-    path = dump(tmp_path, "json", *options)
+    path = dump(tmp_path, form, *options)
     rows = PluginInstance.objects.order_by("pk").values_list("pk", "item", "name", "priority")
     before = list(rows)
     for model in (PluginInstance, PluginItem, PluginType):
@@ -85,16 +88,25 @@ def test_a_dump_can_be_loaded_into_a_fresh_database(
     sync_registered_plugins_to_db()
     load(path)
     assert list(rows.all()) == before
-    assert get_plugin(AbstractSms, name="main").send("hi") == f"hi by AC1 with {SECRET}"
+    for scope in (None, "acme"):
+        assert get_plugin(AbstractSms, name="main", scope=scope).send("hi") == f"hi by AC1 with {SECRET}"
+    assert {row.scope for row in PluginInstance.objects.filter(health__scope=F("scope"))} == {"", "acme"}
 
 
 def test_natural_keys_stand_for_types_and_items_that_have_other_ids(provider: PluginItem, tmp_path: Path) -> None:
-    """A fixture written by hand names the item, as one of a project's own tables may."""
+    """A fixture written by hand names the item, as one of a project's own tables may; and an instance that is there."""
     key = [provider.name, provider.module, *provider.plugin_type.key]
     assert PluginItem.objects.get_by_natural_key(*key) == provider
     assert PluginType.objects.get_by_natural_key("sms", "apps.sms") == provider.plugin_type
     load(write_fixture(tmp_path, key, config=VALID))
-    assert PluginInstance.objects.get().item == provider
+    row = PluginInstance.objects.get()
+    assert (row.item, row.natural_key()) == (provider, ("typed", "", *key))
+    load(write_fixture(tmp_path, key, config=VALID, description="again"))
+    assert PluginInstance.objects.get(description="again").pk == row.pk
+    load(write_fixture(tmp_path, key, config=VALID, scope="acme"))
+    scoped = PluginInstance.objects.get_by_natural_key("typed", "acme", *key)
+    assert scoped.natural_key() == ("typed", "acme", *key)
+    assert PluginInstance.objects.count() == 2
 
 
 def test_a_typed_fixture_is_encrypted(provider: PluginItem, tmp_path: Path) -> None:
