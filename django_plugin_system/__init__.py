@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from django_plugin_system.compat import get_plugin_instance as get_plugin_instance  # RemovedInPluginSystem30Warning
     from django_plugin_system.exceptions import AllPluginsFailed as AllPluginsFailed
     from django_plugin_system.exceptions import NoPluginAvailable as NoPluginAvailable
+    from django_plugin_system.exceptions import PluginCredentialsRefused as PluginCredentialsRefused
     from django_plugin_system.exceptions import PluginOutcomeUnknown as PluginOutcomeUnknown
     from django_plugin_system.exceptions import PluginRejected as PluginRejected
     from django_plugin_system.exceptions import PluginSystemError as PluginSystemError
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     from django_plugin_system.helpers import aget_plugin as aget_plugin
     from django_plugin_system.helpers import aget_plugin_by_id as aget_plugin_by_id
     from django_plugin_system.helpers import aget_plugins as aget_plugins
+    from django_plugin_system.helpers import areport_failure as areport_failure
+    from django_plugin_system.helpers import areport_success as areport_success
     from django_plugin_system.helpers import explain_selection as explain_selection
     from django_plugin_system.helpers import failover as failover
     from django_plugin_system.helpers import get_plugin as get_plugin
     from django_plugin_system.helpers import get_plugin_by_id as get_plugin_by_id
     from django_plugin_system.helpers import get_plugins as get_plugins
     from django_plugin_system.helpers import refresh_plugins as refresh_plugins
+    from django_plugin_system.helpers import report_failure as report_failure
+    from django_plugin_system.helpers import report_success as report_success
     from django_plugin_system.plugin import BoundTo as BoundTo
     from django_plugin_system.plugin import ConfigurablePlugin as ConfigurablePlugin
     from django_plugin_system.register import plugin_item as plugin_item
@@ -42,6 +47,7 @@ _HOMES = {
     "exceptions": (
         "AllPluginsFailed",
         "NoPluginAvailable",
+        "PluginCredentialsRefused",
         "PluginOutcomeUnknown",
         "PluginRejected",
         "PluginSystemError",
@@ -52,6 +58,8 @@ _HOMES = {
         "aget_plugin",
         "aget_plugin_by_id",
         "aget_plugins",
+        "areport_failure",
+        "areport_success",
         "explain_selection",
         "failover",
         "get_plugin",
@@ -60,6 +68,8 @@ _HOMES = {
         "get_plugin_instance",  # RemovedInPluginSystem30Warning
         "get_plugins",
         "refresh_plugins",
+        "report_failure",
+        "report_success",
     ),
     "clients": ("shared_client",),
     "plugin": ("BoundTo", "ConfigurablePlugin"),

@@ -29,6 +29,8 @@ class PluginSystemSettings:
     """How old a selection may be before the changes are read again; 0 reads them at every call."""
     MAX_CACHED_INSTANCES: int = 20_000
     """How many instances one process may keep in memory for its selections; the least recently used go first."""
+    MAX_COOLDOWN: float = 900
+    """How long the cooldown of an instance grows that fails again and again, unless a caller asks for a longer one."""
     AUTODISCOVER: bool = True
     """Import ``plugins.py`` of every installed app at start-up."""
     BLOCK_IN_TESTS: bool = False
@@ -99,6 +101,7 @@ _RULES = {
         _is_list_of(lambda key: isinstance(key, str)), "must be a list of strings, as manage.py pluginkey prints them"
     ),
     "MAX_STALENESS": _Rule(_is_number_of_seconds, "must be a number of seconds, 0 or more"),
+    "MAX_COOLDOWN": _Rule(_is_number_of_seconds, "must be a number of seconds, 0 or more"),
     "MAX_CACHED_INSTANCES": _Rule(
         lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
         "must be a whole number, 0 or more",

@@ -389,6 +389,11 @@ class EndpointChanged(TamperedToken):
 class PluginUnavailable(PluginSystemError, RuntimeError):
     """A plugin raises this to say: this provider cannot serve now, try the next one."""
 
+    def __init__(self, message: object = "", retry_after: float | None = None) -> None:
+        """Say what happened, and for how many seconds the provider wants to be left alone, if it said so."""
+        super().__init__(*([message] if message else ()))
+        self.retry_after = retry_after
+
 
 class ClientUnavailable(PluginUnavailable):
     """A shared client could not be made; the message names it and the error, without its text."""

@@ -15,7 +15,13 @@ from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import add_health
 from django_plugin_system.selection import choosing
-from django_plugin_system.selection.attempts import failover
+from django_plugin_system.selection.attempts import (
+    areport_failure,
+    areport_success,
+    failover,
+    report_failure,
+    report_success,
+)
 from django_plugin_system.selection.cache import recall
 from django_plugin_system.selection.candidates import Wanted, Where, get_alias, make_request
 from django_plugin_system.selection.choosing import Selection
@@ -31,6 +37,8 @@ __all__ = [
     "aget_plugin",
     "aget_plugin_by_id",
     "aget_plugins",
+    "areport_failure",
+    "areport_success",
     "explain_selection",
     "failover",
     "get_plugin",
@@ -39,6 +47,8 @@ __all__ = [
     "get_plugin_instance",  # RemovedInPluginSystem30Warning
     "get_plugins",
     "refresh_plugins",
+    "report_failure",
+    "report_success",
 ]
 
 T = TypeVar("T")

@@ -262,6 +262,12 @@ class PluginInstance(ConfiguredModel):
         return self.get_health().last_error
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the provider refused the credentials as they are stored now: somebody has to see to it."""
+        refused: uuid.UUID | None = self.get_health().refused_revision
+        return refused is not None and refused == self.config_revision
+
+    @property
     def last_tested_at(self) -> dt.datetime | None:
         """When the configuration, as it is now, was tested."""
         health = self.get_health()
@@ -336,6 +342,10 @@ class PluginHealth(ChangeAnnouncingModel):
     scope = models.CharField(max_length=NAME_LENGTH, default="")
     """The instance's item and scope once more: an index finds who of these is usable, however many are not."""
     unavailable_until = DatabaseTimeField(_("unavailable until"), null=True)
+    claimed_until = DatabaseTimeField(null=True)
+    """Until when nobody but who claimed the instance may try it early, or to see whether it is back."""
+    refused_revision = models.UUIDField(null=True)
+    """The revision of the configuration whose credentials the provider refused."""
     failures = models.PositiveIntegerField(default=0)
     last_error = models.TextField(_("last error"), default="")
     last_tested_at = DatabaseTimeField(_("last tested at"), null=True)
@@ -348,7 +358,18 @@ class PluginHealth(ChangeAnnouncingModel):
         default_permissions = ()
         verbose_name = _("plugin health")
         verbose_name_plural = _("plugin health")
-        indexes = (Index(fields=["item", "scope", "unavailable_until"], name="idx_plugin_health_usable"),)
+        indexes = (
+            Index(
+                fields=["item", "scope", "unavailable_until"],
+                condition=models.Q(refused_revision=None),
+                name="idx_plugin_health_usable",
+            ),
+            Index(
+                fields=["item", "scope"],
+                condition=models.Q(refused_revision__isnull=False),
+                name="idx_plugin_health_refused",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.instance.name  # and not the item, which Django's page of a deletion would look up for each

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
 from pydantic import BaseModel
@@ -230,7 +232,9 @@ def make_builder(
         try:
             args = () if get_config is None else (get_config(),)
             if not knows_origin:
-                return plugin_class(*args)
+                made = plugin_class(*args)
+                _note_row(made, row)
+                return made
             plugin: Any = plugin_class.__new__(plugin_class, *args)
             plugin._origin = origin  # noqa: SLF001 - ours, and the constructor may use a client
             plugin.__init__(*args)
@@ -241,3 +245,27 @@ def make_builder(
         raise failure
 
     return build
+
+
+_rows: dict[int, tuple[weakref.ref[Any], PluginInstance]] = {}
+"""The rows that plugins were built from whose classes know nothing of rows, by the identity of the plugin."""
+
+
+def _note_row(plugin: object, row: PluginInstance | None) -> None:
+    key = id(plugin)
+    if row is None:
+        return
+    with suppress(TypeError):  # a class with slots may allow no weak references
+        _rows[key] = (weakref.ref(plugin, lambda _gone: _rows.pop(key, None)), row)
+
+
+def find_row(plugin: object) -> PluginInstance | None:
+    """Return the row that ``plugin`` was built from; None for one that was built by hand, or is a fake."""
+    if isinstance(plugin, ConfigurablePlugin):
+        return plugin.plugin_instance
+    known = _rows.get(id(plugin))
+    if known is None:
+        return None
+    own = copy.deepcopy(known[1])  # the one that was kept may be others' too
+    _rows[id(plugin)] = (known[0], own)
+    return own

@@ -19,7 +19,7 @@ from django_plugin_system.exceptions import PluginSystemError
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
 from django_plugin_system.querysets import UNTOUCHED, add_health, move_health
 from django_plugin_system.selection.cache import forget_selections
-from django_plugin_system.selection.health import write_waiting
+from django_plugin_system.selection.notes import write_waiting
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:

@@ -1,6 +1,33 @@
 """Signals that a project may listen to. ``sender`` is ``PluginInstance``; an ``instance`` is the row."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from django.dispatch import Signal
+
+if TYPE_CHECKING:
+    from django_plugin_system.models import PluginInstance
+
+
+@dataclass(frozen=True)
+class PluginAttempt:
+    """What came of one attempt with an instance: of a failover, or as it was reported. No text of an error is in it."""
+
+    instance: PluginInstance
+    name: str | None
+    """The name that was asked for; None if none was, or for a report."""
+    outcome: str
+    """``served``, ``unavailable``, ``credentials_refused``, ``failed``, ``rejected``, ``unknown``, or ``raised``."""
+    seconds: float | None
+    """How long the block took; None for a report."""
+    error_class: type[BaseException] | None
+    """The class of what the block raised."""
+
+
+plugin_attempted = Signal()
+"""A block of a failover ended, or an outcome was reported; ``attempt`` says how it went."""
 
 plugin_failed = Signal()
 """A failover set ``instance`` aside until its ``unavailable_until``; ``error`` is what its plugin raised."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from django_plugin_system.registry import Registry, temporary_registry
-from django_plugin_system.selection import forget_selections, health
+from django_plugin_system.selection import forget_selections, health, notes
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support import errands
 from tests.support.plugins import ConsoleSms, FragileSms, LenientSms, ProviderSms, declare_item, declare_type
@@ -25,7 +25,8 @@ def declared() -> Iterator[Registry]:
     """Start each test from an empty registry, and from a process that has selected nothing yet."""
     with temporary_registry(empty=True) as registry:
         forget_selections()
-        health._waiting.clear()  # noqa: SLF001 - what an earlier test's broken database left
+        notes._waiting.clear()  # noqa: SLF001 - what an earlier test's broken database left
+        health._claims.clear()  # noqa: SLF001 - likewise
         yield registry
 
 

@@ -19,6 +19,7 @@ EXPECTED = {
     "load": "stale: 0; errors: 0",
     "writes": "bulk_update() of 1,000 rows",
     "rotation": "verify",
+    "breaker": "after a prober was killed, another one came",
 }
 
 

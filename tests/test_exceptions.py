@@ -94,7 +94,7 @@ ERRORS: list[tuple[PluginSystemError, tuple[type[BaseException], ...]]] = [
     (MalformedToken(PATH), (SecretError, ValueError)),
     (EndpointChanged(PATH, "01234567", ["endpoint"]), (SecretError, ValueError)),
     (UnresolvedReference("x", PROBLEMS), (ConfigError, LookupError)),
-    (PluginUnavailable("text"), (RuntimeError,)),
+    (PluginUnavailable("text", retry_after=7), (RuntimeError,)),
     (ClientUnavailable("S3.client", "OSError"), (PluginUnavailable, RuntimeError)),
     (StateUnavailable("the state of main (crm)", "reason"), (PluginUnavailable, RuntimeError)),
     (PluginCredentialsRefused("text"), (PermissionError,)),

@@ -123,6 +123,8 @@ class Migration(migrations.Migration):
                 )),
                 ("scope", models.CharField(max_length=100, default="")),
                 ("unavailable_until", DatabaseTimeField("unavailable until", null=True)),
+                ("claimed_until", DatabaseTimeField(null=True)),
+                ("refused_revision", models.UUIDField(null=True)),
                 ("failures", models.PositiveIntegerField(default=0)),
                 ("last_error", models.TextField("last error", default="")),
                 ("last_tested_at", DatabaseTimeField("last tested at", null=True)),
@@ -133,9 +135,18 @@ class Migration(migrations.Migration):
                 "verbose_name": "plugin health",
                 "verbose_name_plural": "plugin health",
                 "default_permissions": (),
-                "indexes": [models.Index(
-                    fields=["item", "scope", "unavailable_until"], name="idx_plugin_health_usable",
-                )],
+                "indexes": [
+                    models.Index(
+                        fields=["item", "scope", "unavailable_until"],
+                        condition=models.Q(refused_revision=None),
+                        name="idx_plugin_health_usable",
+                    ),
+                    models.Index(
+                        fields=["item", "scope"],
+                        condition=models.Q(refused_revision__isnull=False),
+                        name="idx_plugin_health_refused",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import sys
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asgiref.sync import sync_to_async
 
-from django_plugin_system.exceptions import (
-    AllPluginsFailed,
-    PluginBuildError,
-    PluginOutcomeUnknown,
-    PluginRejected,
-    PluginUnavailable,
-)
+from django_plugin_system.exceptions import AllPluginsFailed, PluginBuildError
+from django_plugin_system.models import PluginInstance
+from django_plugin_system.plugin import find_row
 from django_plugin_system.selection import health
-from django_plugin_system.selection.candidates import Request, Wanted, Where, make_request
-from django_plugin_system.selection.choosing import iter_failover, make_refusal
-
-if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
-    from builtins import BaseExceptionGroup
-else:  # pragma: no cover - the backport is installed on Python 3.10 only
-    from exceptiongroup import BaseExceptionGroup
+from django_plugin_system.selection.candidates import Ready, Request, Wanted, Where, make_request
+from django_plugin_system.selection.choosing import iter_early, iter_failover, make_refusal
+from django_plugin_system.selection.notes import write_waiting
+from django_plugin_system.selection.verdicts import ErrorTypes, Outcome, judge
+from django_plugin_system.signals import PluginAttempt, plugin_attempted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -29,53 +24,42 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm, Unpack
 
-    from django_plugin_system.config.references import Resolver
-    from django_plugin_system.models import PluginInstance
-
 T = TypeVar("T")
-ErrorTypes = tuple[type[Exception], ...]
-
-COOLDOWN = 60.0
-"""Seconds of a cooldown unless the caller says otherwise."""
-
-LONGEST_COOLDOWN = 100 * 365 * 24 * 3600
-"""Seconds; a date that every database can store."""
 
 
 class Attempt(Generic[T]):
     """One try with one instance: a context manager that gives the plugin. ``instance`` is its row."""
 
-    def __init__(self, plugin: T, instance: PluginInstance, loop: Failover[T], used: Resolver) -> None:
-        """Offer ``plugin``, built from ``instance`` with the references that it ``used``, for one try."""
-        self.instance = instance
+    def __init__(self, plugin: T, ready: Ready, loop: Failover[T], *, is_early: bool) -> None:
+        """Offer ``plugin``, built of what is ``ready``, for one try; ``is_early``: before its cooldown is over."""
+        self.instance = ready.copy_row()
         self.entered = False
-        self.succeeded = False
+        self.outcome: Outcome | None = None
         self.error: BaseException | None = None
-        """What the plugin raised, if another instance may be tried."""
+        self.is_probe = health.needs_claim(self.instance)
+        self.is_early = is_early
+        self.used = ready.used
         self._plugin = plugin
         self._loop = loop
-        self._used = used
         self._handled: BaseException | None = None
+        self._began = 0.0
 
     def __enter__(self) -> T:
         """Return the plugin."""
         self.entered = True
         self._handled = sys.exc_info()[1]
+        self._began = perf_counter()
         return self._plugin
 
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         """Note the outcome. True, so that the loop goes on, if the next instance may be tried."""
-        if error is None:
-            self.succeeded = True
-            health.record_success(self.instance)
-            return False
-        if not self._loop.may_retry(error, self._handled):
-            return False
-        self.error = error
-        health.record_failure(self.instance, error, self._loop.cooldown, self._used)
-        return True
+        seconds = perf_counter() - self._began
+        self.error, self.outcome = error, self._loop.judge(error, self._handled)
+        _tell(self.instance, self._loop.request.name, self.outcome, error, seconds)
+        self._loop.settle(self, self.outcome, error)
+        return self.outcome.leads_on
 
     async def __aenter__(self) -> T:
         """Return the plugin."""
@@ -87,29 +71,50 @@ class Attempt(Generic[T]):
         """Note the outcome, from asynchronous code."""
         return await sync_to_async(self.__exit__)(error_type, error, traceback)
 
+    def count(self, error: BaseException) -> None:
+        """Let ``error`` count against the instance."""
+        health.record_failure(self.instance, error, self._loop.cooldown, self.used, is_probe=self.is_probe)
+
+    def release(self) -> None:
+        """Let others try the instance, as nothing was learned of it."""
+        if self.is_probe:
+            health.release(self.instance, was_over=not self.is_early)
+
 
 class Failover(Generic[T]):
     """The attempts of one call, best instance first; made by ``failover()``, used once."""
 
     def __init__(self, request: Request, cooldown: float, retry_on: ErrorTypes, *, idempotent: bool) -> None:
         """Keep what was asked for; nothing is read before the first attempt."""
+        self.request = request
         self.cooldown = cooldown
-        self._request = request
-        self._retry_on: tuple[type[BaseException], ...] = (PluginUnavailable, PluginOutcomeUnknown, *retry_on)
-        """``PluginOutcomeUnknown`` counts where the work is idempotent."""
-        self._final = PluginRejected if idempotent else (PluginRejected, PluginOutcomeUnknown)
+        self._retry_on = retry_on
+        self._idempotent = idempotent
+        self._failed: list[tuple[Attempt[T], BaseException]] = []
+        """Failures that count against their instances once another one has served the same request."""
         self._attempts = self._try_in_order()
 
-    def may_retry(self, error: BaseException, handled: BaseException | None) -> bool:
-        """Say whether another instance may be tried after ``error``.
+    def judge(self, error: BaseException | None, handled: BaseException | None) -> Outcome:
+        """Return what an error in an attempt means; ``handled`` is the one that was handled when it began."""
+        return judge(error, handled, self._retry_on, idempotent=self._idempotent)
 
-        It may not if a plugin said that the request is bad, or may have been served: with ``error`` itself, inside of
-        it (a task group), or before it (wrapped in an error of another kind, or followed by one of a ``finally``).
-        ``handled`` is the error that the caller was handling when the attempt began; what was said before that is of
-        another request.
-        """
-        final = any(isinstance(verdict, self._final) for verdict in _iter_verdicts(error, handled))
-        return not final and _leads_on(error, self._retry_on)
+    def settle(self, attempt: Attempt[T], outcome: Outcome, error: BaseException | None) -> None:
+        """Note of the instances what is known after an attempt."""
+        if error is None:
+            health.record_success(attempt.instance)
+            for failed, its_error in self._failed:
+                failed.count(its_error)
+        elif outcome is Outcome.FAILED:
+            self._failed.append((attempt, error))
+        elif outcome.leads_on:
+            attempt.count(error)
+        else:
+            attempt.release()
+            self._release()
+
+    def _release(self) -> None:
+        for failed, _error in self._failed:
+            failed.release()
 
     def __iter__(self) -> Iterator[Attempt[T]]:
         """Yield attempts until one succeeds."""
@@ -121,56 +126,88 @@ class Failover(Generic[T]):
             yield attempt
 
     def _try_in_order(self) -> Iterator[Attempt[T]]:
-        health.write_waiting()
-        errors: list[Exception] = []
-        for ready in iter_failover(self._request):
-            try:
-                attempt = Attempt(ready.build(), ready.copy_row(), self, ready.used)
-            except PluginBuildError as error:
-                errors.append(error)
-                continue
+        write_waiting()
+        errors: list[BaseException] = []
+        for attempt in self._iter_attempts(errors):
             yield attempt
             if not attempt.entered:
                 message = "Enter each attempt of a failover: with attempt as plugin."
                 raise RuntimeError(message)
-            if attempt.succeeded:
+            if attempt.outcome is Outcome.SERVED:
                 return
-            if isinstance(attempt.error, Exception):
-                errors.append(attempt.error)
-        if errors:
-            raise AllPluginsFailed(f"Every usable instance of {self._request} failed", errors)
-        raise make_refusal(self._request)
+            errors += filter(None, [attempt.error])
+        self._release()
+        if failures := [error for error in errors if isinstance(error, Exception)]:
+            raise AllPluginsFailed(f"Every usable instance of {self.request} failed", failures)
+        raise make_refusal(self.request)
+
+    def _iter_attempts(self, errors: list[BaseException]) -> Iterator[Attempt[T]]:
+        """Yield attempts with what is usable, or else with the first that is cooling down and may be tried early."""
+        for ready in iter_failover(self.request):
+            yield from self._make_attempt(ready, errors, is_early=False)
+        for ready in iter_early(self.request) if not errors else ():
+            yield from self._make_attempt(ready, errors, is_early=True)
+            if errors:
+                return
+
+    def _make_attempt(self, ready: Ready, errors: list[BaseException], *, is_early: bool) -> Iterator[Attempt[T]]:
+        """Yield the attempt with an instance, unless it cannot be built or is for somebody else to try."""
+        try:
+            attempt = Attempt(ready.build(), ready, self, is_early=is_early)
+        except PluginBuildError as error:
+            errors.append(error)
+            return
+        if not attempt.is_probe or health.claim(attempt.instance, self.cooldown):
+            yield attempt
 
 
-Verdict = PluginUnavailable | PluginRejected | PluginOutcomeUnknown
-"""What a plugin can say of a call, each an error of its own."""
+def _tell(
+    instance: PluginInstance, name: str | None, outcome: Outcome, error: BaseException | None, seconds: float | None
+) -> None:
+    """Tell listeners, if there are any, what came of an attempt."""
+    if plugin_attempted.receivers:
+        kind = None if error is None else type(error)
+        attempt = PluginAttempt(instance, name, outcome.value, seconds, kind)
+        plugin_attempted.send_robust(sender=PluginInstance, attempt=attempt)
 
 
-def _iter_verdicts(error: BaseException, handled: BaseException | None) -> Iterator[Verdict]:
-    """Yield what plugins said; what led to such an error does not count, as the plugin has judged it."""
-    seen, waiting = {id(handled)}, [error]
-    while waiting:
-        found = waiting.pop()
-        if id(found) in seen:
-            continue
-        seen.add(id(found))
-        if isinstance(found, Verdict):
-            yield found
-        else:
-            waiting += found.exceptions if isinstance(found, BaseExceptionGroup) else ()
-            waiting += filter(None, [_get_origin(found)])
+def report_failure(plugin: object, error: BaseException, *, cooldown: float = health.COOLDOWN) -> None:
+    """Say that a ``plugin``, as ``get_plugin`` returned it, failed with ``error``: its instance cools down for it.
+
+    That is noted as a failover notes it, and at once: the caller says that it is the provider's failure. What a plugin
+    says of the request alone, ``PluginRejected`` or ``PluginOutcomeUnknown``, counts against nobody. An instance's row
+    may be given in the place of a plugin; of an object that belongs to none, as a test's fake, nothing is noted.
+
+    :raises TypeError, ValueError: if ``cooldown`` is no number of seconds from 0 to a century.
+    """
+    _check_options(cooldown, ())
+    row, outcome = _find_row(plugin), judge(error)
+    if row is not None:
+        _tell(row, None, outcome, error, None)
+        if outcome.leads_on:
+            health.record_failure(row, error, cooldown)
 
 
-def _get_origin(error: BaseException) -> BaseException | None:
-    """Return the error that ``error`` came of, as a traceback would show it."""
-    return error.__cause__ if error.__suppress_context__ else error.__context__
+def report_success(plugin: object) -> None:
+    """Say that a ``plugin``, as ``get_plugin`` returned it, served: what an earlier failure left is cleared."""
+    row = _find_row(plugin)
+    if row is not None:
+        _tell(row, None, Outcome.SERVED, None, None)
+        health.record_success(row)
 
 
-def _leads_on(error: BaseException, retry_on: tuple[type[BaseException], ...]) -> bool:
-    """Say whether ``error`` is one of ``retry_on``, or a group of nothing else."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(retry_on)[1] is None
-    return isinstance(error, retry_on)
+def _find_row(plugin: object) -> PluginInstance | None:
+    return plugin if isinstance(plugin, PluginInstance) else find_row(plugin)
+
+
+async def areport_failure(plugin: object, error: BaseException, *, cooldown: float = health.COOLDOWN) -> None:
+    """Do what ``report_failure`` does, from asynchronous code."""
+    await sync_to_async(report_failure)(plugin, error, cooldown=cooldown)
+
+
+async def areport_success(plugin: object) -> None:
+    """Do what ``report_success`` does, from asynchronous code."""
+    await sync_to_async(report_success)(plugin)
 
 
 class Options(Wanted, total=False):
@@ -191,7 +228,7 @@ def failover(
     /,
     *,
     name: str | None = None,
-    cooldown: float = COOLDOWN,
+    cooldown: float = health.COOLDOWN,
     retry_on: type[Exception] | ErrorTypes = Exception,
     idempotent: bool = False,
     **where: Unpack[Where],
@@ -199,9 +236,11 @@ def failover(
     """Return attempts with a type's instances, best first, until one block ends without an error.
 
     ``for attempt in failover(AbstractSms): with attempt as sms: ...``; in asynchronous code ``async for`` and ``async
-    with``. An instance whose block raises ``PluginUnavailable``, or an error of the types ``retry_on``, is put into a
-    cooldown of ``cooldown`` seconds, for all processes, and the next one is tried. ``PluginRejected`` is raised at
-    once, and so is ``PluginOutcomeUnknown``, unless the work is ``idempotent``: doing it twice does no harm.
+    with``. After ``PluginUnavailable``, or an error of the types ``retry_on``, the next instance is tried. The former
+    puts the instance into a cooldown at once, for all processes; any other error does once another instance has served
+    the same request. A cooldown lasts ``cooldown`` seconds, twice as long after each further failure, or as long as
+    the error says. ``PluginRejected`` is raised at once, and so is ``PluginOutcomeUnknown``, unless the work is
+    ``idempotent``: doing it twice does no harm.
 
     :raises TypeError: if ``retry_on`` is no exception type, nor a tuple of them, or ``cooldown`` no number.
     :raises ValueError: if ``cooldown`` is below zero, or beyond a century.
@@ -222,7 +261,7 @@ def _check_options(cooldown: object, errors: tuple[object, ...]) -> None:
     if not isinstance(cooldown, (int, float)):
         message = f"cooldown takes a number of seconds, not {cooldown!r}."
         raise TypeError(message)
-    if not 0 <= cooldown <= LONGEST_COOLDOWN:
+    if not 0 <= cooldown <= health.LONGEST_COOLDOWN:
         message = (
             f"cooldown takes a number of seconds from 0 to a century, not {cooldown}. To last, disable the instance."
         )

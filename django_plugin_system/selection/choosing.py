@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 from dataclasses import dataclass
-from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.rows.reasons import find_reason, find_status_reason
 from django_plugin_system.selection import cache
 from django_plugin_system.selection.candidates import Candidate, Ready, Request, prepare, try_prepare
-from django_plugin_system.selection.search import Search, cools_down, iter_cooling, run_surely
+from django_plugin_system.selection.search import Search, cools_down, is_passed_over, iter_cooling, run_surely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +70,7 @@ def _iter_fixed(request: Request) -> Iterator[Ready] | None:
     if request.spec.get_plugin is None:
         return None
     rows = _find_own_choice(request)
-    return iter_ready(row for row in rows if not cools_down(row) and find_status_reason(row) is None)
+    return iter_ready(row for row in rows if not is_passed_over(row) and find_status_reason(row) is None)
 
 
 def _iter_usable(request: Request, tried: set[Any]) -> Iterator[Ready]:
@@ -110,9 +109,8 @@ def _build_each(candidates: Iterable[Ready]) -> Iterator[Any]:
 def make_refusal(request: Request) -> NoPluginAvailable:
     """Return the error that says for each candidate why it is not used; of very many, it names some."""
     some = list(request.find_rows().order_by().values_list("pk", flat=True)[: MOST_LISTED + 1])
-    otherwise = (
-        "it became usable just now" if request.spec.get_plugin is None else "not what the type's get_plugin chose"
-    )
+    own = request.spec.get_plugin is not None
+    otherwise = "not what the type's get_plugin chose" if own else "another caller tries it, or it came back only now"
     candidates = [
         Candidate(candidate.instance, candidate.reason or otherwise)
         for candidate in explain(request, request.get_rows(some[:MOST_LISTED])).candidates
@@ -178,19 +176,18 @@ def _find_all_ready(request: Request) -> cache.Made:
 
 
 def iter_failover(request: Request) -> Iterator[Ready]:
-    """Yield what a failover may try, in order: the type's own choice first, then what is usable at that moment.
-
-    If nothing is usable because all that could serve are cooling down, the one that is back first is yielded.
-    """
+    """Yield what a failover may try, in order: the type's own choice first, then what is usable at that moment."""
     tried: set[Any] = set()
     for chosen in _iter_fixed(request) or ():
         tried.add(chosen.instance.pk)
         yield chosen
-    if request.fake:
-        return
-    yield from _iter_usable(request, tried)
-    if not tried:
-        yield from islice(iter_ready(iter_cooling(request)), 1)
+    if not request.fake:
+        yield from _iter_usable(request, tried)
+
+
+def iter_early(request: Request) -> Iterator[Ready]:
+    """Yield what is cooling down and may be tried before its end, where there is nothing else; the nearest first."""
+    return iter_ready(iter_cooling(request))
 
 
 # One by its id

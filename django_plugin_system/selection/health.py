@@ -1,121 +1,156 @@
-"""What failovers and tests learn of an instance: written for all processes, and nobody ever waits for it.
+"""How instances fare: a circuit breaker for all processes, kept in the database and timed by its clock.
 
-A note is one small write in a transaction of its own. Inside the caller's transaction nothing is written: the lock
-would last as long as that does, and a rollback would take the note along. Nor is a lock waited for. A note that cannot
-be written yet waits in this process, which goes by it meanwhile: for the commit, the end of the request, or the next
-failover.
+A failure puts an instance into a cooldown. Once that is over, one caller claims the instance and probes it, while all
+others pass it over: the claim is a cooldown, too, so that it runs out if the prober dies.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import logging
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import inf
+import threading
+from dataclasses import replace
+from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from django.db import Error, connections, router, transaction
-from django.db.models import F, Q
+from django.db import Error, OperationalError
+from django.db.models import Case, DateTimeField, F, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from django_plugin_system.changes import get_place, note_change
+from django_plugin_system.conf import get_settings
 from django_plugin_system.config.leaks import describe
-from django_plugin_system.exceptions import make_printable
+from django_plugin_system.exceptions import PluginCredentialsRefused, PluginUnavailable
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
-from django_plugin_system.selection.cache import forget_selections
+from django_plugin_system.selection.notes import (
+    forget_waiting,
+    is_in_transaction,
+    is_known,
+    logger,
+    make_note,
+    write,
+    write_or_wait,
+)
+from django_plugin_system.selection.verdicts import iter_verdicts
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
-    from uuid import UUID
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
+    from collections.abc import Callable, Hashable, Iterable
 
     from django_plugin_system.config.references import Resolver
+    from django_plugin_system.selection.notes import Note
 
-logger = logging.getLogger("django_plugin_system")
+COOLDOWN = 60.0
+"""Seconds of the first cooldown unless the caller says otherwise."""
+LONGEST_COOLDOWN = 100 * 365 * 24 * 3600.0
+"""Seconds; a date that every database can store."""
 
-MAX_WAITING = 1000
-"""How many notes wait in one process; the oldest go first."""
-
-_COOLING = Q(unavailable_until__gt=Now())
-_HEALTHY = Q(unavailable_until=None, last_error="", failures=0)
-
-
-@dataclass(frozen=True, eq=False)
-class Note:
-    """What is to be written in the health of one instance, where it meets ``condition``."""
-
-    using: str
-    place: Hashable
-    pk: UUID
-    condition: Q
-    values: dict[str, Any]
-    end: float = inf
-    """When the cooldown is over that the note begins, by this process's clock; ``inf``: it begins none."""
-    matters: bool = True
-    """Whether selection goes by it."""
-    tell: Callable[[], None] = lambda: None
-    """Says, once it is written, what happened."""
-
-    @property
-    def key(self) -> tuple[Hashable, UUID, bool]:
-        """What a later note takes the place of this one by."""
-        return (self.place, self.pk, self.matters)
-
-    @property
-    def cools(self) -> bool:
-        """Whether the note puts the instance into a cooldown."""
-        return self.end < inf
-
-    def get_values(self) -> dict[str, Any]:
-        """Return the columns to write; a cooldown lasts as long from now on, by the database's clock, as is left."""
-        left = {"unavailable_until": Now() + dt.timedelta(seconds=self.end - monotonic())} if self.cools else {}
-        return {**self.values, **left}
+_OVER = Q(unavailable_until=None) | Q(unavailable_until__lte=Now())
+_UNCLAIMED = Q(claimed_until=None) | Q(claimed_until__lte=Now())
+_HEALTHY = Q(unavailable_until=None, claimed_until=None, refused_revision=None, last_error="", failures=0)
 
 
-_waiting: dict[tuple[Hashable, UUID, bool], Note] = {}
+def _in(seconds: float) -> Any:
+    """Return the time so many seconds from now, by the database's clock."""
+    return Now() + dt.timedelta(seconds=max(0.0, seconds))
 
 
 # What happened
 
 
 def record_failure(
-    instance: PluginInstance, error: BaseException, cooldown: float, used: Resolver | None = None
+    instance: PluginInstance,
+    error: BaseException,
+    cooldown: float,
+    used: Resolver | None = None,
+    *,
+    is_probe: bool = False,
 ) -> None:
-    """Put ``instance``, built with what ``used`` gave, into a cooldown of so many seconds; one write for all."""
+    """Put ``instance``, built with what ``used`` gave, into a cooldown; of many that notice at once, one writes.
+
+    It lasts ``cooldown`` seconds, doubled for each failure in a row before, or as long as the provider said. If the
+    credentials were refused, it lasts until the configuration changes. A failed probe always counts.
+    """
     if _is_fake(instance):
         return
-    text, health = describe_error(instance, error, used), _get_loaded(instance)
-    health.unavailable_until, health.last_error = timezone.now() + dt.timedelta(seconds=cooldown), text
+    text, health, said = describe_error(instance, error, used), _get_loaded(instance), list(iter_verdicts(error))
+    is_refused, wait = any(isinstance(one, PluginCredentialsRefused) for one in said), _find_wait(said)
+    if is_refused:
+        seconds, get_end = LONGEST_COOLDOWN, _refuse(instance)
+    else:
+        seconds = get_cooldown(cooldown, health.failures) if wait is None else wait
+        get_end = _cool_down(cooldown, wait, is_probe=is_probe)
 
     def tell() -> None:
         logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, text)
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
 
-    values = {"last_error": text, "failures": F("failures") + 1}
-    note = _make_note(instance, ~_COOLING, values, end=monotonic() + cooldown, tell=tell)
-    if not _is_known(note):
-        _write_or_wait(note)
+    def get_values(failures: int) -> dict[str, Any]:
+        return {**get_end(failures), "last_error": text, "failures": F("failures") + 1}
+
+    not_refused = Q(refused_revision=None) | ~Q(refused_revision=instance.config_revision)
+    condition = not_refused if is_refused or is_probe else not_refused & _OVER
+    may_be_early, end = wait is None and not is_refused, monotonic() + seconds
+    note = make_note(instance, condition, get_values, end=end, may_be_early=may_be_early, tell=tell)
+    health.last_error, health.refused_revision = text, instance.config_revision if is_refused else None
+    health.unavailable_until = None if is_refused else timezone.now() + dt.timedelta(seconds=seconds)
+    _shorten_claim(note)
+    if not is_known(note):
+        write_or_wait(note)
+
+
+def _refuse(instance: PluginInstance) -> Callable[[int], dict[str, Any]]:
+    values = {"unavailable_until": None, "claimed_until": None, "refused_revision": instance.config_revision}
+    return lambda _failures: values
+
+
+def _cool_down(cooldown: float, wait: float | None, *, is_probe: bool) -> Callable[[int], dict[str, Any]]:
+    """Return what gives the columns of a cooldown that begins now, whenever it is written.
+
+    After a failed probe nobody tries the instance early for ``cooldown`` seconds, and nobody ever does before the time
+    that the provider has given.
+    """
+    began = monotonic()
+
+    def get_values(failures: int) -> dict[str, Any]:
+        passed = monotonic() - began
+        until = _in((get_cooldown(cooldown, failures) if wait is None else wait) - passed)
+        claimed = until if wait is not None else _in(cooldown - passed) if is_probe else None
+        return {"unavailable_until": until, "claimed_until": claimed, "refused_revision": None}
+
+    return get_values
+
+
+def _find_wait(said: Iterable[BaseException]) -> float | None:
+    """Return the longest time that providers gave, in seconds; None if they gave none that is a number."""
+    given = [one.retry_after for one in said if isinstance(one, PluginUnavailable)]
+    waits = [wait for wait in given if isinstance(wait, (int, float)) and isfinite(wait)]
+    return min(max(0.0, *waits), LONGEST_COOLDOWN) if waits else None
+
+
+def get_cooldown(cooldown: float, failures: int) -> float:
+    """Return the seconds of a cooldown after so many failures in a row before: each doubles it, up to the cap."""
+    return min(cooldown * 2.0 ** min(failures, 50), max(cooldown, get_settings().MAX_COOLDOWN))
 
 
 def record_success(instance: PluginInstance) -> None:
     """Clear what an earlier failure left, if there is anything."""
     is_loaded, health = PluginInstance.health.is_cached(instance), _get_loaded(instance)
-    if _is_fake(instance) or (is_loaded and not (health.unavailable_until or health.last_error or health.failures)):
+    left: dict[str, Any] = {"unavailable_until": None, "claimed_until": None, "refused_revision": None}
+    left |= {"last_error": "", "failures": 0}
+    if _is_fake(instance) or (is_loaded and all(getattr(health, name) == value for name, value in left.items())):
         return
-    values: dict[str, Any] = {"unavailable_until": None, "last_error": "", "failures": 0}
-    health.unavailable_until, health.last_error, health.failures = None, "", 0
+    for name, value in left.items():
+        setattr(health, name, value)
 
     def tell() -> None:
         logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
         plugin_recovered.send_robust(sender=PluginInstance, instance=instance)
 
-    _write_or_wait(_make_note(instance, ~_HEALTHY, values, tell=tell))
+    note = make_note(instance, ~_HEALTHY, lambda _failures: left, tell=tell)
+    _end_claim(note)
+    write_or_wait(note)
 
 
 def record_test(instance: PluginInstance, error: str) -> None:
@@ -124,26 +159,27 @@ def record_test(instance: PluginInstance, error: str) -> None:
     health = _get_loaded(instance)
     health.last_tested_at, health.last_test_error = timezone.now(), error
     health.tested_revision = instance.config_revision
-    _write_or_wait(_make_note(instance, Q(), {**values, "last_tested_at": Now()}, matters=False))
+    write_or_wait(make_note(instance, Q(), lambda _failures: {**values, "last_tested_at": Now()}, matters=False))
 
 
 def end_cooldown(instance: PluginInstance) -> None:
     """Let an instance be used again, as an operator says, in the operator's transaction."""
-    note = _make_note(instance, Q(), {})
-    PluginHealth.objects.using(note.using).filter(pk=instance.pk).update(unavailable_until=None)
-    _forget_waiting(note.key)
-
-
-def _make_note(instance: PluginInstance, condition: Q, values: dict[str, Any], **options: Any) -> Note:
-    """Return a note for the database to write to; not for the one where the row was read: that may be a replica."""
-    using = router.db_for_write(PluginInstance, instance=instance)
-    return Note(using, get_place(using), instance.pk, condition, values, **options)
+    note = make_note(instance, Q(), lambda _failures: {})
+    values = {"unavailable_until": None, "claimed_until": None, "refused_revision": None}
+    PluginHealth.objects.using(note.using).filter(pk=instance.pk).update(**values)
+    _end_claim(note)
+    forget_waiting(note.key)
 
 
 def _get_loaded(instance: PluginInstance) -> PluginHealth:
     """Return the health that was read with ``instance``, or a blank one: there may be no way to read it now."""
     loaded = PluginInstance.health.is_cached(instance)
     return instance.health if loaded else PluginHealth(instance=instance, item_id=instance.item_id)
+
+
+def show_waiting(row: PluginInstance, end: float) -> None:
+    """Let ``row`` say until when it is cooling down, as only this process knows."""
+    _get_loaded(row).unavailable_until = timezone.now() + dt.timedelta(seconds=end - monotonic())
 
 
 def _is_fake(instance: PluginInstance) -> bool:
@@ -160,124 +196,78 @@ def describe_error(instance: PluginInstance, error: BaseException, used: Resolve
     return describe(error, secrets)
 
 
-# How it is written
+# Who may try
 
 
-def _write_or_wait(note: Note) -> None:
-    """Write ``note``, or let it wait; what happened in a transaction has happened, whatever becomes of that."""
-    if _is_in_transaction(connections[note.using]):
-        _wait(replace(note, tell=lambda: None))
-        write_waiting()
-        note.tell()
-        return
-    try:
-        _write(note)
-    except Error as error:
-        reason = make_printable(str(error).partition("\n")[0])
-        logger.warning("The health of plugin instance %s could not be noted yet: %s", note.pk, reason)
-        if not connections[note.using].in_atomic_block:  # in a TestCase, which takes back everything, nothing waits
-            _wait(note)
-    else:
-        _forget_waiting(note.key)
+_claims: dict[tuple[Hashable, ...], float] = {}
+"""What is claimed in this process alone, until when by its clock: while a claim is written, or where it cannot be."""
+_lock = threading.Lock()
 
 
-def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Say whether a transaction of the caller's is open; the one around a TestCase counts as the database."""
-    blocks = connection.atomic_blocks
-    return bool(blocks) and not getattr(blocks[0], "_from_testcase", False)
+def needs_claim(instance: PluginInstance) -> bool:
+    """Say whether ``instance`` has failed and not served since, so that only one caller may try it."""
+    return not _is_fake(instance) and _get_loaded(instance).unavailable_until is not None
 
 
-def _write(note: Note) -> None:
-    """Write ``note`` unless there is nothing to change, or somebody is changing it right now.
+def claim(instance: PluginInstance, seconds: float) -> bool:
+    """Say whether the caller may try ``instance``, which needs a claim; nobody else may for so many ``seconds``.
 
-    :raises Error: if it cannot be written now.
+    While it is cooling down still, who comes first may try it early, and nobody else for that time.
     """
-    connection = connections[note.using]
-    health = PluginHealth._base_manager.using(note.using)  # noqa: SLF001 - Django documents it
-    rows = health.filter(note.condition, pk=note.pk)
-    with _not_waiting_for_locks(connection):
-        if not rows.exists():
-            return
-        with transaction.atomic(using=note.using):
-            if connection.features.has_select_for_update_skip_locked:
-                rows = rows.filter(pk__in=list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)))
-            changed = rows.update(**note.get_values()) > 0
-            if changed and note.matters:
-                note_change(note.using)
-    if changed:
-        note.tell()
+    is_over = Q(unavailable_until__lte=Now())
+    later = Case(When(is_over, then=_in(seconds)), default=F("unavailable_until"), output_field=DateTimeField())
+    values = {"unavailable_until": later, "claimed_until": _in(seconds)}
+    note = make_note(instance, is_over | (Q(unavailable_until__gt=Now()) & _UNCLAIMED), lambda _failures: values)
+    with _lock:
+        now = monotonic()
+        for key in [key for key, end in _claims.items() if end <= now]:
+            del _claims[key]
+        if note.key in _claims:
+            return False
+        _claims[note.key] = now + seconds
+    may_try, is_known_to_all = _ask_for_claim(note)
+    if is_known_to_all or not may_try:
+        _end_claim(note)
+    return may_try
 
 
-@contextmanager
-def _not_waiting_for_locks(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let statements fail at once where SQLite would wait for another writer."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    with connection.cursor() as cursor:
-        (timeout,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-        cursor.execute("PRAGMA busy_timeout = 0")
+def _ask_for_claim(note: Note) -> tuple[bool, bool]:
+    """Return whether the caller may try the instance, and whether the database says so to all."""
+    try:
+        if is_in_transaction(note.using):  # whose end comes too late for a claim
+            return note.rows.exists() or _is_free(note), False
+        return write(note) or _is_free(note), True
+    except (
+        OperationalError
+    ) as error:  # somebody else writes just now, if this is not SQLite's word for a read-only file
+        return "readonly" in str(error), False
+    except Error:  # nobody can write now: one caller of each process may try
+        return True, False
+
+
+def _is_free(note: Note) -> bool:
+    """Say whether the instance has served since it was read, and needs no claim any more."""
+    return replace(note, condition=Q(unavailable_until=None, refused_revision=None)).rows.exists()
+
+
+def release(instance: PluginInstance, *, was_over: bool) -> None:
+    """Give a claim back, as nothing was learned: the next caller may try, if the cooldown ``was_over``."""
+    values: dict[str, Any] = {"claimed_until": None, **({"unavailable_until": Now()} if was_over else {})}
+    note = make_note(instance, Q(claimed_until__isnull=False), lambda _failures: values)
+    _end_claim(note)
+    if not is_in_transaction(note.using):
         try:
-            yield
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {timeout}")
+            write(note)
+        except Error as error:
+            logger.debug("A claim of %s runs out by itself: %s", instance.pk, type(error).__name__)
 
 
-# What waits
+def _end_claim(note: Note) -> None:
+    _claims.pop(note.key, None)
 
 
-def _is_known(note: Note) -> bool:
-    """Say whether the instance is put into a cooldown by what waits."""
-    known = _waiting.get(note.key)
-    return known is not None and known.cools and monotonic() < known.end
-
-
-def _wait(note: Note) -> None:
-    _waiting.pop(note.key, None)
-    _waiting[note.key] = note
-    for key in list(_waiting)[:-MAX_WAITING]:
-        _waiting.pop(key, None)
-    forget_selections()
-
-
-def _forget_waiting(key: tuple[Hashable, UUID, bool]) -> None:
-    if _waiting.pop(key, None):
-        forget_selections()
-
-
-def write_waiting(**_kwargs: Any) -> None:
-    """Write what waits and still holds, now or, where a transaction is open, on its commit."""
-    stuck: set[str] = set()
-    for key, note in list(_waiting.items()):
-        if note.using in stuck:
-            continue
-        connection = connections[note.using]
-        if get_place(note.using) != note.place:  # this thread's connection is switched to another schema
-            continue
-        if connection.in_atomic_block:
-            stuck.add(note.using)
-            if not any(entry[1] is write_waiting for entry in connection.run_on_commit):
-                transaction.on_commit(write_waiting, using=note.using, robust=True)
-            continue
-        try:
-            if monotonic() < note.end:
-                _write(note)
-        except Error:
-            stuck.add(note.using)
-        else:
-            _forget_waiting(key)
-
-
-def show_waiting(row: PluginInstance, end: float) -> None:
-    """Let ``row`` say until when it is cooling down, as only this process knows."""
-    _get_loaded(row).unavailable_until = timezone.now() + dt.timedelta(seconds=end - monotonic())
-
-
-def get_waiting(using: str) -> dict[UUID, float]:
-    """Return the instances that only this process knows to be cooling down, each with the end by its clock."""
-    if not _waiting:
-        return {}
-    places = {get_place(using), get_place(router.db_for_write(PluginInstance))}
-    return {
-        note.pk: note.end for note in list(_waiting.values()) if note.place in places and monotonic() < note.end < inf
-    }
+def _shorten_claim(note: Note) -> None:
+    """Let no claim of this process outlast the cooldown that ``note`` begins."""
+    with _lock:
+        if note.key in _claims:
+            _claims[note.key] = min(_claims[note.key], note.end)

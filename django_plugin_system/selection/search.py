@@ -21,7 +21,8 @@ from django_plugin_system.changes import get_place
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.selection.candidates import LEFT, logger
-from django_plugin_system.selection.health import get_waiting, show_waiting
+from django_plugin_system.selection.health import show_waiting
+from django_plugin_system.selection.notes import get_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -33,9 +34,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-COOLING = Q(health__unavailable_until__gt=Now())
+REFUSED = Q(health__refused_revision=F("config_revision"))
+PASSED_OVER = Q(health__unavailable_until__gt=Now()) | REFUSED
+"""Those that are cooling down, and those whose credentials, as they are now, were refused."""
 FEW = 100
 """So many usable instances are fetched by their ids rather than looked for from the best one on."""
+_ENOUGH = FEW + 1
+"""So many are asked for to see whether they are more than a few."""
 _HEADS = 3
 """So many are looked for one by one before they are read in pages."""
 _PAGE_GROWTH = 20
@@ -102,7 +107,7 @@ def _with_all_parts(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
 
 
 def _make_row(using: str, values: Sequence[Any]) -> tuple[PluginInstance, float]:
-    """Return an instance with its item, type and health, and for how many seconds it is cooling down; below 0: not."""
+    """Return an instance with its item, type and health, and for how many seconds it is passed over; below 0: not."""
     parts: list[Any] = []
     start = 0
     for model in _PARTS.values():
@@ -114,6 +119,8 @@ def _make_row(using: str, values: Sequence[Any]) -> tuple[PluginInstance, float]
     if health.pk is None:  # raw SQL made the instance
         health = PluginHealth(item=item)
     health.instance = row
+    if row.is_refused:
+        return row, inf
     left: dt.timedelta | None = values[-1]
     return row, -inf if left is None else left / dt.timedelta(seconds=1)
 
@@ -163,21 +170,29 @@ _HEAD_OF_TIER = [Statement(partial(_find_head_of, statuses)) for statuses in _TI
 """The first row of a type, cooling down or not."""
 
 
-def _find_health(*conditions: Q) -> QuerySet[Any, Any]:
-    enabled = PluginHealth.objects.exclude(item__status=PluginStatus.DISABLED)
-    return enabled.filter(*conditions, scope=_SCOPE, **_of_type("item__plugin_type__"))
+def _find_free(*conditions: Q) -> Statement:
+    def build() -> QuerySet[Any, Any]:
+        enabled = PluginHealth.objects.exclude(item__status=PluginStatus.DISABLED)
+        return enabled.filter(*conditions, scope=_SCOPE, **_of_type("item__plugin_type__")).values_list("pk")[:_ENOUGH]
+
+    return Statement(build)
 
 
 _FREE = [
-    Statement(lambda: _find_health(Q(unavailable_until=None)).values_list("pk")[: FEW + 1]),
-    Statement(lambda: _find_health(Q(unavailable_until__lte=Now())).values_list("pk")[: FEW + 1]),
+    _find_free(Q(refused_revision=None, unavailable_until=None)),
+    _find_free(Q(refused_revision=None, unavailable_until__lte=Now())),
+    _find_free(Q(refused_revision__isnull=False), ~Q(refused_revision=F("instance__config_revision"))),
 ]
-"""The ids of those that are not cooling down, in no order: each statement is one range of an index."""
+"""The ids of those that are not passed over, in no order: each statement is one range of an index."""
+
+
+def _find_cooling_of_item(scope: str) -> QuerySet[Any, Any]:
+    rows = PluginHealth.objects.filter(item=OuterRef("pk"), scope=scope, refused_revision=None)
+    return rows.filter(unavailable_until__gt=Now())
 
 
 def _find_next_ends() -> QuerySet[Any, Any]:
-    cooling = PluginHealth.objects.filter(item=OuterRef("pk"), scope=_SCOPE, unavailable_until__gt=Now())
-    first = cooling.order_by("unavailable_until")
+    first = _find_cooling_of_item(_SCOPE).order_by("unavailable_until")
     items = PluginItem.objects.filter(**_of_type("plugin_type__"))
     return items.values_list(Subquery(first.values(left=F("unavailable_until") - Now())[:1]))
 
@@ -196,7 +211,7 @@ class Search:
         """Look for what is asked for, passing over some."""
         self.request = request
         self.waiting = get_waiting(request.using)
-        self.end = min(self.waiting.values(), default=inf)
+        self.end = min((note.end for note in self.waiting.values()), default=inf)
         """By this process's clock; infinite while nothing was passed over that is cooling down."""
         self._passed = {*passed, *self.waiting}
 
@@ -256,14 +271,14 @@ class Search:
             if head is None:
                 return
             yield head
-        rows = self.request.find_rows().filter(scope=scope).enabled().exclude(COOLING)
+        rows = self.request.find_rows().filter(scope=scope).enabled().exclude(PASSED_OVER)
         yield from _iter_pages(rows.exclude(pk__in=list(self._passed)))
 
     def _find_head(self, scope: str) -> PluginInstance | None:
         """Return the first that is not cooling down and was not passed; those before it cost their number."""
         items, passed = _find_items(self.request), list(self._passed)
         for statuses in _TIERS:
-            firsts = _find_firsts(items, statuses, scope, lambda rows: rows.exclude(COOLING).exclude(pk__in=passed))
+            firsts = _find_firsts(items, statuses, scope, lambda rows: rows.exclude(PASSED_OVER).exclude(pk__in=passed))
             for row in self.request.get_rows(pk for (pk,) in firsts)[:1]:
                 head: PluginInstance = row
                 return head
@@ -283,32 +298,35 @@ def _iter_pages(rows: QuerySet[PluginInstance, Any]) -> Iterator[PluginInstance]
 
 
 def iter_cooling(request: Request) -> Iterator[PluginInstance]:
-    """Yield instances that are cooling down: the one that is back first, by index, then the others in that order."""
-    rows = request.find_rows().enabled()
-    cooling = PluginHealth.objects.filter(item=OuterRef("pk"), unavailable_until__gt=Now())
-    named = cooling if request.name is None else cooling.filter(instance__name=request.name)
-    first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")
-    found = [
-        pk
-        for scope in request.scopes
-        for pk in _find_items(request).values_list(Subquery(first.filter(scope=scope)[:1]), flat=True)
-    ]
+    """Yield what is cooling down and nobody has claimed: who is back first, by index, then the others in that order."""
+    rows, waiting, found = request.find_rows().enabled(), get_waiting(request.using), list[Any]()
+    for scope in request.scopes:
+        cooling = _find_cooling_of_item(scope).filter(Q(claimed_until=None) | Q(claimed_until__lte=Now()))
+        named = cooling if request.name is None else cooling.filter(instance__name=request.name)
+        first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")[:1]
+        found += _find_items(request).values_list(Subquery(first), flat=True)
     firsts: Any = request.get_rows(pk for pk in found if pk is not None).enabled()
-    waiting = get_waiting(request.using)
     ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts}
-    ends |= {row: waiting[row.pk] - monotonic() for row in rows.filter(pk__in=waiting)} if waiting else {}
+    known_here = rows.filter(pk__in=[pk for pk, note in waiting.items() if note.may_be_early]) if waiting else ()
+    ends |= {row: waiting[row.pk].end - monotonic() for row in known_here}
     yield from sorted(ends, key=ends.__getitem__)
-    others = rows.filter(COOLING).exclude(pk__in=[row.pk for row in ends])
-    yield from _iter_pages(others.order_by("health__unavailable_until"))
+    unclaimed = Q(health__claimed_until=None) | Q(health__claimed_until__lte=Now())
+    others = rows.filter(unclaimed, health__unavailable_until__gt=Now(), health__refused_revision=None)
+    yield from _iter_pages(others.exclude(pk__in=[row.pk for row in ends]).order_by("health__unavailable_until"))
 
 
 def cools_down(row: PluginInstance) -> bool:
     """Say whether a row that a request found is cooling down; it says so where only this process knows it."""
-    end = get_waiting(str(row._state.db)).get(row.pk)  # noqa: SLF001 - Django documents _state
-    if end is not None:
-        show_waiting(row, end)
+    note = get_waiting(str(row._state.db)).get(row.pk)  # noqa: SLF001 - Django documents _state
+    if note is not None:
+        show_waiting(row, note.end)
     left: dt.timedelta | None = row.left  # type: ignore[attr-defined] # annotated
-    return end is not None or (left is not None and left > dt.timedelta())
+    return note is not None or (left is not None and left > dt.timedelta())
+
+
+def is_passed_over(row: PluginInstance) -> bool:
+    """Say whether a row that a request found cools down, or its credentials were refused."""
+    return row.is_refused or cools_down(row)
 
 
 def run_surely(using: str, look: Callable[[], T]) -> T | None:

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_plugin_system import (
     NoPluginAvailable,
+    PluginUnavailable,
     aget_plugin,
     changes,
     failover,
@@ -126,7 +127,7 @@ def test_a_failure_is_noted_where_the_row_is(second: str) -> None:
     add_to(second, "AC2")
     attempts = iter(failover(AbstractSms, using=second))
     with next(attempts):
-        raise OSError
+        raise PluginUnavailable
     assert PluginInstance.objects.using(second).get().unavailable_until is not None
     assert PluginInstance.objects.get().unavailable_until is None
 
@@ -166,7 +167,7 @@ def test_nothing_is_written_to_a_replica(settings: Settings) -> None:
     row = add_instance(item=PluginItem.objects.using("default").get())
     with CaptureQueriesContext(connections["replica"]) as queries:
         assert ask(None) == "AC1"
-        for outcome in (OSError("down"), None):
+        for outcome in (PluginUnavailable("down"), None):
             with next(iter(failover(AbstractSms))):
                 if outcome:
                     raise outcome

@@ -73,6 +73,10 @@ class FailoverMachine(RuleBasedStateMachine):
         self.enabled = set(NAMES)
         self.cooling: list[str] = []
         """Who is set aside, the next one to come back first."""
+        self.sick: set[str] = set()
+        """Who has failed and not served since."""
+        self.claimed: set[str] = set()
+        """Who was tried before the end of the cooldown, in vain: for as long as another cooldown, nobody is again."""
         self.hours = 0
         """The last cooldown; each is longer than those before it, so that the order of coming back is known."""
 
@@ -112,18 +116,32 @@ class FailoverMachine(RuleBasedStateMachine):
 
     def _predict(self, outcome: dict[str, str], options: dict[str, Any]) -> tuple[list[str], object]:
         healthy = [name for name in NAMES if name in self.enabled and name not in self.cooling]
-        waiting = [name for name in self.cooling if name in self.enabled]
+        waiting = [name for name in self.cooling if name in self.enabled and name not in self.claimed]
         expected: list[str] = []
+        suspects: list[str] = []
         for name in healthy or waiting[:1]:
             expected.append(name)
             error = OUTCOMES[outcome[name]]
             if error is None:
                 self.cooling = [other for other in self.cooling if other != name]
+                self.sick.discard(name)
+                self.claimed.discard(name)
+                for suspect in suspects:
+                    self._cool_down(suspect)
                 return expected, None
             if not _leads_on(error, options):
                 return expected, error
-            self.cooling = [*dict.fromkeys([*self.cooling, name])]
+            if isinstance(error, (PluginUnavailable, PluginOutcomeUnknown)):
+                self._cool_down(name)
+            else:
+                suspects.append(name)
         return expected, AllPluginsFailed
+
+    def _cool_down(self, name: str) -> None:
+        if name in self.cooling or name in self.sick:
+            self.claimed.add(name)
+        self.sick.add(name)
+        self.cooling = [*(other for other in self.cooling if other != name), name]
 
     @rule(name=st.sampled_from(NAMES))
     def switch(self, name: str) -> None:
@@ -137,7 +155,9 @@ class FailoverMachine(RuleBasedStateMachine):
         """The first cooldown ends."""
         if self.cooling:
             past = timezone.now() - dt.timedelta(seconds=1)
-            set_health(PluginInstance.objects.filter(name=self.cooling.pop(0)), unavailable_until=past)
+            self.claimed.discard(self.cooling[0])
+            rows = PluginInstance.objects.filter(name=self.cooling.pop(0))
+            set_health(rows, unavailable_until=past, claimed_until=None)
 
     @invariant()
     def rows_tell_the_same(self) -> None:

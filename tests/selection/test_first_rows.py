@@ -10,16 +10,17 @@ from unittest import mock
 
 import pytest
 from django.db import connection, models
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from django_plugin_system import failover, get_plugin, refresh_plugins
+from django_plugin_system import PluginUnavailable, failover, get_plugin, refresh_plugins
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginType
 from django_plugin_system.selection import search
 from django_plugin_system.selection.candidates import Request, make_request
-from django_plugin_system.selection.search import COOLING, FEW, Search, iter_cooling
+from django_plugin_system.selection.search import FEW, PASSED_OVER, Search, iter_cooling
 from tests.support.plugins import AbstractSms, LenientSms, declare_item, declare_type
 from tests.support.rows import add_instance, read_raw, write_raw
 
@@ -94,13 +95,13 @@ def test_the_first_rows_come_in_order(items: dict[tuple[str, str], ItemOf]) -> N
 
 def check_order(request: Request) -> None:
     """Check that a search finds, in each of its ways, what the database finds when it sorts all rows."""
-    expected = list(request.find_rows().enabled().exclude(COOLING))
+    expected = list(request.find_rows().enabled().exclude(PASSED_OVER))
     for few in (0, FEW):
         with mock.patch.object(search, "FEW", few):
             assert list(Search(request)) == expected
             assert list(Search(request, [row.pk for row in expected[:2]])) == expected[2:]
     assert list(Search(request).iter_all_at_once()) == expected
-    cooling = request.find_rows().enabled().filter(COOLING)
+    cooling = request.find_rows().enabled().filter(health__unavailable_until__gt=Now())
     assert {*iter_cooling(request)} == {*cooling}
     ends: list[Any] = [row.unavailable_until for row in iter_cooling(request)]
     assert ends == sorted(ends)
@@ -177,7 +178,7 @@ def test_reading_stops_at_the_first_usable_row(provider: PluginItem) -> None:
         assert all("LIMIT 1" in sql for sql in reads)
         assert attempt.instance.name == expected
         with attempt:
-            raise OSError(uuid.uuid4())
+            raise PluginUnavailable(uuid.uuid4())
     assert get_plugin(AbstractSms).plugin_instance.name == "n3"  # type: ignore[attr-defined]
 
 

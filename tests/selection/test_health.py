@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_plugin_system import AllPluginsFailed, changes, failover, get_plugin
+from django_plugin_system import changes, failover, get_plugin, report_failure
 from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.selection.health import describe_error, record_failure, record_success
@@ -55,15 +55,8 @@ def heard() -> Iterator[list[tuple[str, Any]]]:
 
 
 def fail(error: Exception, **options: Any) -> None:
-    """Let every attempt of a failover raise."""
-    with pytest.raises(AllPluginsFailed):
-        _raise_in_each_attempt(error, options)
-
-
-def _raise_in_each_attempt(error: Exception, options: dict[str, Any]) -> None:
-    for attempt in failover(AbstractSms, **options):
-        with attempt:
-            raise error
+    """Report that the instance failed, as it is stored now."""
+    report_failure(PluginInstance.objects.get(), error, **options)
 
 
 def count_writes(queries: CaptureQueriesContext) -> int:

@@ -9,7 +9,7 @@ import pytest
 from django.db import Error, InterfaceError, OperationalError, connection, connections, transaction
 
 from django_plugin_system import AllPluginsFailed, PluginUnavailable, changes, failover
-from django_plugin_system.selection.health import _waiting, write_waiting
+from django_plugin_system.selection.notes import _waiting, write_waiting
 from tests.support.health import set_health
 from tests.support.plugins import AbstractSms
 from tests.support.rows import add_instance, reload

@@ -26,15 +26,9 @@ from django_plugin_system import (
     get_plugins,
 )
 from django_plugin_system.models import PluginHealth, PluginInstance
-from django_plugin_system.selection import health
-from django_plugin_system.selection.health import (
-    _waiting,
-    end_cooldown,
-    record_failure,
-    record_success,
-    record_test,
-    write_waiting,
-)
+from django_plugin_system.selection import notes
+from django_plugin_system.selection.health import end_cooldown, record_failure, record_success, record_test
+from django_plugin_system.selection.notes import _waiting, write_waiting
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 from tests.support.elsewhere import run_elsewhere
 from tests.support.health import set_health
@@ -180,7 +174,7 @@ def test_a_read_only_database(first: PluginInstance, heard: list[str], caplog: p
 
 def test_what_waits_is_bounded(first: PluginInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that can never write does not remember ever more; a cooldown that is over is not begun."""
-    monkeypatch.setattr(health, "MAX_WAITING", 1)
+    monkeypatch.setattr(notes, "MAX_WAITING", 1)
     with transaction.atomic():
         assert fail_all(cooldown=0.05) == ["first", "second"]
         assert [note.pk for note in _waiting.values()] != [first.pk]

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from django_plugin_system import PluginUnavailable, failover, get_plugin
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.selection.health import _waiting, write_waiting
+from django_plugin_system.selection.notes import _waiting, write_waiting
 from tests.support.health import set_health
 from tests.support.plugins import AbstractSms
 from tests.support.rows import add_instance, reload

