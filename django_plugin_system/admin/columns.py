@@ -117,6 +117,11 @@ def _quote(error: str, length: int) -> SafeString | str:
     return format_html('<q title="{}">{}</q>', error, Truncator(error).chars(length)) if error else ""
 
 
+def show_place(number: int, count: int) -> str:
+    """Return the place of an instance among those of its name."""
+    return _("%(number)d of %(count)d") % {"number": number, "count": count}
+
+
 def show_rank(row: PluginInstance) -> str:
     """Return the tier and priority that count, and where the priority comes from."""
     origin = _("the item's") if row.priority is None else _("its own")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect, JsonResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.selection.health import record_test
@@ -17,6 +19,7 @@ from django_plugin_system.selection.trial import CheckResult, has_check, run_che
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from django.db.models import QuerySet
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
 
@@ -24,6 +27,12 @@ if TYPE_CHECKING:
 
 BUTTON = "_test"
 """The name of the submit button; whatever else is posted with it, nothing is saved."""
+
+AND_TEST = "test"
+"""What the button that saves and goes on says if a test is to follow."""
+
+PATIENCE = 20.0
+"""Seconds after which no further test of many is started."""
 
 TEST_PERMISSION = "django_plugin_system.test_plugininstance"
 
@@ -82,9 +91,15 @@ def _test(
             record_test(stored, outcome.error)
             row.health = stored.health  # for the page
         model_admin.log_change(request, stored, _describe_for_history(outcome, saved=saved))
-    result = _("The test passed.") if outcome.passed else _("The test failed: %(error)s") % {"error": outcome.error}
+    result = _describe_result(outcome)
     unsaved = _("What is in the form was tested and is not saved yet.")
     return outcome, result if saved else f"{result} {unsaved}"
+
+
+def _describe_result(outcome: CheckResult) -> str:
+    if not outcome.passed:
+        return _("The test failed: %(error)s") % {"error": outcome.error}
+    return _("The test passed: %(answer)s.") % {"answer": outcome.answer} if outcome.answer else _("The test passed.")
 
 
 def test_stored(model_admin: Any, request: HttpRequest, row: PluginInstance) -> None:
@@ -92,6 +107,21 @@ def test_stored(model_admin: Any, request: HttpRequest, row: PluginInstance) -> 
     outcome, text = _test(model_admin, request, row, row, saved=True)
     level = messages.SUCCESS if outcome.passed else messages.ERROR
     model_admin.message_user(request, f"{row}: {text}", level)
+
+
+@admin.action(permissions=["test"], description=gettext_lazy("Test selected %(verbose_name_plural)s"))
+def test_selected(model_admin: Any, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> None:
+    """Test each row as it is stored, one after the other, as long as an operator waits."""
+    rows, start = list(queryset), monotonic()
+    for number, row in enumerate(rows):
+        if monotonic() - start > PATIENCE:
+            text = _("%(count)d were not tested, as it took too long: select them again.")
+            model_admin.message_user(request, text % {"count": len(rows) - number}, messages.WARNING)
+            return
+        if model_admin.has_test_permission(request, row):
+            test_stored(model_admin, request, row)
+        else:
+            model_admin.message_user(request, _("You may not test %(name)s.") % {"name": row}, messages.ERROR)
 
 
 def _answer(

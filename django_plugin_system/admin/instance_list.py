@@ -18,7 +18,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.admin.adding import duplicate_with_secrets
-from django_plugin_system.admin.columns import describe_state, show_rank
+from django_plugin_system.admin.columns import describe_state, show_place, show_rank
+from django_plugin_system.admin.connection_test import test_selected
 from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, PluginAdmin, VisibleRows
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus
 
@@ -183,7 +184,7 @@ class InstanceList(PluginAdmin):
     """The columns, filters and actions of the list."""
 
     list_display = ("instance", "state", "position", "status", "priority")
-    actions = (*STATUS_AND_PRIORITY, duplicate_with_secrets)
+    actions = (test_selected, *STATUS_AND_PRIORITY, duplicate_with_secrets)
     list_editable = ("status", "priority")
     list_filter = (StateFilter, LastTestFilter, ScopeFilter, "status", "item__plugin_type", "item")
     paginator = BoundedPaginator
@@ -224,5 +225,4 @@ class InstanceList(PluginAdmin):
     @admin.display(description=_("order"))
     def position(self, row: Any) -> SafeString:
         """Return the row's place in the chain of its name, with what puts it there."""
-        place = _("%(number)d of %(count)d") % dict(zip(("number", "count"), row.place, strict=True))
-        return format_html('{} <span class="dps-quiet">{}</span>', place, show_rank(row))
+        return format_html('{} <span class="dps-quiet">{}</span>', show_place(*row.place), show_rank(row))

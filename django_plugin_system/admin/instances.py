@@ -16,7 +16,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import router
+from django.db import router, transaction
 from django.forms import Media
 from django.http import HttpResponseRedirect
 from django.urls import get_script_prefix, reverse
@@ -28,13 +28,30 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from django_plugin_system.admin.adding import COPIED, find_item, find_row, show_choice
-from django_plugin_system.admin.columns import State, describe_state, describe_time, format_time, make_time, show_rank
+from django_plugin_system.admin.chains import (
+    describe_after,
+    describe_loss,
+    describe_now,
+    explain_chain,
+    find_chain,
+    get_chain,
+)
+from django_plugin_system.admin.columns import (
+    describe_state,
+    describe_time,
+    format_time,
+    make_time,
+    show_place,
+    show_rank,
+)
 from django_plugin_system.admin.connection_test import (
+    AND_TEST,
     BUTTON,
     TEST_PERMISSION,
     TriedForm,
     answer_test,
     is_test,
+    test_stored,
 )
 from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.shared import Links
@@ -46,6 +63,7 @@ from django_plugin_system.forms.field import ConfigFormField, hide_config, is_js
 from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.querysets import MOST_NAMED
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.secret_dates import get_dates, note_typed
 from django_plugin_system.selection.trial import has_check
@@ -58,6 +76,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from django_plugin_system.forms.binding import Submission
+    from django_plugin_system.selection.choosing import Selection
 
     ModelForm = forms.ModelForm[PluginInstance]
 else:
@@ -125,6 +144,7 @@ class InstancePage:
     def __post_init__(self) -> None:
         """Read what a form is about to change."""
         self.dates = get_dates(self.row)
+        self.chain = None if self.is_new else find_chain(self.row, shared=True)
         self.schema, self.obstacle = find_schema(self.row)
 
     @property
@@ -156,9 +176,10 @@ class InstancePage:
         return make(opened.stored, opened.secrets)
 
     @cached_property
-    def state(self) -> State:
-        """How a stored row fares; read when the page is drawn, as a test may have come before."""
-        return describe_state(self.row, self.row.reason_unusable(), length=MAX_LENGTH)
+    def selection(self) -> Selection | None:
+        """What selection makes of the stored row's name; read when the page is drawn, as a test may come before."""
+        rows = list(get_chain(self.chain)) if self.chain is not None else []
+        return explain_chain(rows) if self.row in rows else None
 
     @property
     def webhook_url(self) -> str:
@@ -166,10 +187,16 @@ class InstancePage:
         path = getattr(self.row.item.plugin_class, "webhook_path", "").format(id=self.row.pk)
         return self.request.build_absolute_uri(get_script_prefix() + path.lstrip("/")) if path else ""
 
-    @property
-    def rank(self) -> str:
-        """The tier and priority that count."""
-        return show_rank(self.row)
+    def describe(self) -> dict[str, Any]:
+        """Return how the stored row fares, its place in the chain of its name, and who serves that."""
+        found = cast("Selection", self.selection)
+        rows = {one.instance: one.reason for one in found.candidates}
+        place, row = next((place, row) for place, row in enumerate(rows, start=1) if row == self.row)
+        return {
+            "state": describe_state(row, rows[row], length=MAX_LENGTH),
+            "place": f"{show_place(place, len(rows))} · {show_rank(row)}",
+            "service": f"{describe_now(found, row.name)} {describe_after(found, row)}",
+        }
 
     def make_form_class(self, *bases: type) -> type[PluginInstanceForm]:
         """Return the form of the row, with the configuration if it can be edited."""
@@ -360,6 +387,13 @@ class PluginInstanceAdmin(InstanceList):
             context["secret_notes"] = page.list_secret_notes()
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say before a deletion who serves the names then."""
+        rows = list(objs[:MOST_NAMED])
+        for text in [] if request.POST.get("post") else describe_loss(rows):
+            messages.warning(request, text)
+        return super().get_deleted_objects(objs, request)
+
     # The two steps of adding
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -435,6 +469,21 @@ class PluginInstanceAdmin(InstanceList):
                 if stored is None or get_version(stored) != seen:
                     raise StaleConfig(str(obj))
             super().save_model(request, obj, form, change)
+
+    def response_add(self, request: HttpRequest, obj: PluginInstance, post_url_continue: Any = None) -> HttpResponse:
+        """Test what was saved, if that was asked for."""
+        self._test_saved(request, obj)
+        return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: PluginInstance) -> HttpResponse:
+        """Test what was saved, if that was asked for."""
+        self._test_saved(request, obj)
+        return super().response_change(request, obj)
+
+    def _test_saved(self, request: HttpRequest, obj: PluginInstance) -> None:
+        if request.POST.get("_continue") == AND_TEST and self.has_test_permission(request, obj):
+            test = partial(test_stored, self, request, obj)
+            transaction.on_commit(test, using=router.db_for_write(PluginInstance, instance=obj))
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Name the configuration's fields that changed; never a value."""

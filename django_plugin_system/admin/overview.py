@@ -6,7 +6,6 @@ chain after the page was drawn.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +22,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from django_plugin_system.admin.adding import find_row
+from django_plugin_system.admin.chains import (
+    describe_after,
+    describe_now,
+    explain_chain,
+    find_chain,
+    get_chain,
+    get_mark,
+)
 from django_plugin_system.admin.columns import State, describe_state, show_rank
 from django_plugin_system.admin.connection_test import test_stored
 from django_plugin_system.admin.instance_list import narrow_by_use, search_instances
 from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, lock_rows, write_column
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginItem, PluginOverview, PluginStatus, PluginType
-from django_plugin_system.rows.reasons import find_reason
-from django_plugin_system.selection.candidates import LEFT, Candidate, make_request
-from django_plugin_system.selection.choosing import Selection, explain
 from django_plugin_system.selection.health import end_cooldown
 from django_plugin_system.selection.trial import has_check
 
@@ -47,63 +51,6 @@ else:
     ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
 
 NAMES_PER_PAGE = 30
-
-
-# One name
-
-
-def get_chain(rows: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
-    """Return ``rows`` in the order of selection, with all that an explanation reads."""
-    ordered: Any = rows
-    found: QuerySet[PluginInstance] = (
-        ordered.select_related("item__plugin_type", "health").annotate(left=LEFT).in_order()
-    )
-    return found
-
-
-def find_chain(row: PluginInstance, *, shared: bool) -> QuerySet[PluginInstance]:
-    """Return the instances with the type, the name and the scope of ``row``; and what is ``shared`` by all scopes."""
-    items = PluginItem.objects.filter(plugin_type=row.item.plugin_type_id)
-    scopes = {row.scope, ""} if shared else {row.scope}
-    return PluginInstance.objects.filter(item__in=items.values("pk"), name=row.name, scope__in=scopes)
-
-
-def explain_chain(rows: Sequence[PluginInstance]) -> Selection:
-    """Return what selection makes of ``rows``, in order: all that may serve where the first one does."""
-    first, kind = rows[0], rows[0].item.plugin_type
-    if not kind.is_registered:
-        return Selection(first.name, tuple(Candidate(row, find_reason(row)) for row in rows))
-    return explain(make_request(*kind.key, first.name, scope=first.scope or None)._replace(fake=None), rows)
-
-
-def get_mark(rows: Iterable[PluginInstance]) -> str:
-    """Return a mark of all that decides the order of ``rows``; how they fare leaves it the same."""
-    state = sorted((str(row.pk), row.status, row.priority, row.item.status, row.item.priority) for row in rows)
-    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
-
-
-def find_successor(found: Selection, row: PluginInstance) -> PluginInstance | None:
-    """Return who serves once ``row`` is disabled or gone, or None."""
-    if found.chosen != row:
-        return found.chosen
-    return next((one.instance for one in found.candidates if one.usable and one.instance != row), None)
-
-
-def describe_after(found: Selection, row: PluginInstance) -> str:
-    """Return who serves the name of ``row`` without that row; nothing if it does not serve now."""
-    if found.chosen != row:
-        return ""
-    other = find_successor(found, row)
-    if other is None:
-        return _("Without it, nobody serves “%(name)s”.") % {"name": row.name}
-    return _("Without it, %(other)s serves “%(name)s”.") % {"other": other.item.name, "name": row.name}
-
-
-def describe_now(found: Selection, name: str) -> str:
-    """Return who serves ``name`` now."""
-    if found.chosen is None:
-        return _("Nobody serves “%(name)s” now.") % {"name": name}
-    return _("%(item)s serves “%(name)s” now.") % {"item": found.chosen.item.name, "name": name}
 
 
 # What is shown

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import get_content_type_for_model
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models, router
 from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery, Value
@@ -191,6 +194,15 @@ class PluginAdmin(ModelAdmin):
             return super().changelist_view(request, extra_context)
         with changing(router.db_for_write(self.model)):
             return super().changelist_view(request, extra_context)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show what was done with a row, the last first."""
+        kind = get_content_type_for_model(self.model)
+        entries = LogEntry.objects.filter(object_id=unquote(object_id), content_type=kind).select_related()
+        paginator = self.get_paginator(request, entries.order_by("-action_time", "-pk"), self.list_per_page)
+        page = paginator.get_page(request.GET.get(PAGE_VAR, 1))
+        newest = {"action_list": page, "page_range": paginator.get_elided_page_range(page.number)}
+        return super().history_view(request, object_id, {**newest, **(extra_context or {})})
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any

@@ -19,6 +19,8 @@ from django_plugin_system.exceptions import (
 from django_plugin_system.rows.fields import PluginStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
     from django_plugin_system.models import PluginInstance
@@ -47,12 +49,19 @@ class Reason(str):
         return text % details if details else text
 
 
-def find_reason(row: PluginInstance, *, cools_down: bool | None = None) -> Reason | None:
+def _read(row: PluginInstance) -> None:
+    row.make_builder(Resolver())
+
+
+def find_reason(
+    row: PluginInstance, *, cools_down: bool | None = None, read: Callable[[PluginInstance], Any] = _read
+) -> Reason | None:
     """Return why selection skips ``row``, or None if it can be used.
 
-    ``cools_down`` is what the database says by its clock; if nobody asked it, this process's clock has to do.
+    ``cools_down`` is what the database says by its clock; if nobody asked it, this process's clock has to do. ``read``
+    reads the configuration, once.
     """
-    return find_status_reason(row) or find_row_reason(row, cools_down=cools_down)
+    return find_status_reason(row) or find_row_reason(row, cools_down=cools_down, read=read)
 
 
 def find_status_reason(row: PluginInstance) -> Reason | None:
@@ -62,7 +71,9 @@ def find_status_reason(row: PluginInstance) -> Reason | None:
     return Reason(gettext_noop("its item is disabled")) if row.item.status == PluginStatus.DISABLED else None
 
 
-def find_row_reason(row: PluginInstance, *, cools_down: bool | None = None) -> Reason | None:
+def find_row_reason(
+    row: PluginInstance, *, cools_down: bool | None = None, read: Callable[[PluginInstance], Any] = _read
+) -> Reason | None:
     """Return why ``row`` cannot be used whatever the statuses say: code gone, cooling down, config unreadable."""
     if not row.item.is_registered:
         return Reason(_GONE)
@@ -74,7 +85,7 @@ def find_row_reason(row: PluginInstance, *, cools_down: bool | None = None) -> R
         until = f"{row.unavailable_until:%Y-%m-%d %H:%M:%S %Z}"
         return Reason(gettext_noop("cooling down until %(until)s"), until=until)
     try:
-        row.make_builder(Resolver())
+        read(row)
     except ConfigError as error:
         return describe_row_error(row, error)
     return None

@@ -233,10 +233,15 @@ def explain(request: Request, rows: Iterable[PluginInstance] | None = None) -> S
         return Selection(str(request), (Candidate(request.fake.instance),), request.fake.instance)
     own = None if request.spec.get_plugin is None else list(_find_own_choice(request))
     found = dict.fromkeys([*(request.find_rows() if rows is None else rows), *(own or ())])
-    candidates = {row: Candidate(row, find_reason(row, cools_down=cools_down(row))) for row in found}
+    ready: dict[PluginInstance, Ready] = {}
+
+    def read(row: PluginInstance) -> None:
+        ready[row] = prepare(row)
+
+    candidates = {row: Candidate(row, find_reason(row, cools_down=cools_down(row), read=read)) for row in found}
     chosen = None
     for row in found if own is None else own:
-        if candidates[row].usable and (failure := find_build_failure(row)):
+        if candidates[row].usable and (failure := _find_build_failure(ready[row])):
             candidates[row] = Candidate(row, failure)
         elif candidates[row].usable:
             chosen = row
@@ -244,10 +249,10 @@ def explain(request: Request, rows: Iterable[PluginInstance] | None = None) -> S
     return Selection(str(request), tuple(candidates.values()), chosen)
 
 
-def find_build_failure(row: PluginInstance) -> str | None:
+def _find_build_failure(ready: Ready) -> str | None:
     """Return why no plugin can be built of a row whose configuration can be read, or None."""
     try:
-        prepare(row).build()
+        ready.build()
     except PluginBuildError as error:
         return str(error)
     except PluginBlocked:  # an explanation builds nothing in earnest

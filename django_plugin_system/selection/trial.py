@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.config.leaks import describe
+from django_plugin_system.config.leaks import describe, quotes
 from django_plugin_system.config.references import Resolver
-from django_plugin_system.exceptions import ConfigError, PluginSystemError
+from django_plugin_system.exceptions import ConfigError, PluginSystemError, make_printable
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.rows.config import collect_hidden_texts, read_config, require_declared
 from django_plugin_system.rows.reasons import describe_config_error
@@ -51,6 +52,9 @@ MOST_AT_ONCE = 4
 GRACE = 1.0
 """Seconds after which an ``async def check()`` is ended that nobody waits for any more."""
 
+MOST_SHOWN, MOST_SEARCHED = 200, 10_000
+"""Characters of what ``check()`` returns that are shown, and that are looked through for secrets."""
+
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
@@ -61,6 +65,8 @@ class CheckResult:
     error: str = ""
     ran: bool = True
     """False if there was no place for it: then it says nothing about the instance."""
+    answer: str = ""
+    """The short text that ``check()`` returned, if it did, safe to show: an account, a balance."""
 
     @property
     def passed(self) -> bool:
@@ -92,7 +98,7 @@ def run_check(row: PluginInstance, stored: PluginInstance | None) -> CheckResult
     if not _places.acquire(blocking=False):
         text = _("%(count)d tests are running or hang, more are not started. Try again later.")
         return CheckResult(text % {"count": MOST_AT_ONCE}, ran=False)
-    answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[CheckResult] = queue.SimpleQueue()
     work = contextvars.copy_context().run
     thread = threading.Thread(target=work, args=(_work, row, stored, answers.put), name="plugin-test", daemon=True)
     try:
@@ -101,48 +107,58 @@ def run_check(row: PluginInstance, stored: PluginInstance | None) -> CheckResult
         _places.release()
         return CheckResult(_("The server could not start another thread. Try again later."), ran=False)
     try:
-        return CheckResult(answers.get(timeout=TIME_LIMIT))
+        return answers.get(timeout=TIME_LIMIT)
     except queue.Empty:
         return CheckResult(_("No result after %(seconds)g seconds.") % {"seconds": TIME_LIMIT})
 
 
 @sensitive_variables()
-def _work(row: PluginInstance, stored: PluginInstance | None, answer: Callable[[str], None]) -> None:
+def _work(row: PluginInstance, stored: PluginInstance | None, answer: Callable[[CheckResult], None]) -> None:
     """Test ``row``, and leave nothing behind before the answer is given: no connection, no place taken."""
     try:
-        error = _find_error(row, stored)
+        result = _try(row, stored)
     finally:
         try:
             connections.close_all()
         finally:
             _places.release()
-    answer(error)
+    answer(result)
 
 
 @sensitive_variables()
-def _find_error(row: PluginInstance, stored: PluginInstance | None) -> str:
+def _try(row: PluginInstance, stored: PluginInstance | None) -> CheckResult:
     used = Resolver()
     try:
         config = read_config(row, used)
         plugin_class = require_declared(row).plugin_class
     except ConfigError as error:
-        return describe_config_error(error)
+        return CheckResult(describe_config_error(error))
     try:
         if stored is not None and row.config_revision == stored.config_revision:
             plugin = stored.make_builder(used)()  # with its state, as nothing of the configuration is unsaved
         else:
             plugin = build_plugin(plugin_class, config, stored)
-        _wait_for(plugin.check())
+        answer = _wait_for(plugin.check())
     except BaseException as error:  # noqa: BLE001 - foreign code, and this thread is its own: SystemExit too
-        return describe(error, find_secret_texts(config, used, row, stored))
-    return ""
+        return CheckResult(describe(error, find_secret_texts(config, used, row, stored)))
+    if not isinstance(answer, str):
+        return CheckResult()
+    return CheckResult(answer=_describe_answer(answer, find_secret_texts(config, used, row, stored)))
 
 
-def _wait_for(result: Any) -> None:
-    if inspect.isawaitable(result):
-        asyncio.run(_finish(result))
+@sensitive_variables()
+def _describe_answer(answer: str, secrets: set[str]) -> str:
+    """Return what ``check()`` returned, fit to be shown: in one line, of no great length, and with no secret in it."""
+    text = "".join(answer)  # and not what a class of its own makes of it
+    if len(text) > MOST_SEARCHED or quotes(text, secrets):
+        return _("what it answered is too long, or quotes a secret, so it is withheld")
+    return Truncator(make_printable(" ".join(text.split()))).chars(MOST_SHOWN)
 
 
-async def _finish(result: Awaitable[object]) -> None:
+def _wait_for(result: Any) -> Any:
+    return asyncio.run(_finish(result)) if inspect.isawaitable(result) else result
+
+
+async def _finish(result: Awaitable[object]) -> object:
     """Wait for an ``async def check()``; it is ended when nobody waits for it any more."""
-    await asyncio.wait_for(result, TIME_LIMIT + GRACE)
+    return await asyncio.wait_for(result, TIME_LIMIT + GRACE)

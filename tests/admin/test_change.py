@@ -331,3 +331,32 @@ def test_two_save_at_once(items: dict[str, PluginItem], admin_user: User) -> Non
     assert "changed by someone else" in clients[0].get(answers[1]["Location"]).content.decode()
     stored = get_row(row)
     assert (stored.priority, stored.load_config().timeout) == (3, 3)
+
+
+def test_who_serves_the_name(admin_client: Client, items: dict[str, PluginItem], instance: PluginInstance) -> None:
+    """The page says who serves the name now and without this instance; before a deletion it is said once more."""
+    page = admin_client.get(url("change", instance.pk)).content.decode()
+    assert "1 of 1 · Active, 5 (the item&#x27;s)" in page
+    assert "twilio serves “transactional” now. Without it, nobody serves “transactional”." in page
+    assert "Afterwards, nobody serves “transactional”." in admin_client.get(url("delete", instance.pk)).content.decode()
+    last = PluginInstance.objects.create(item=items["console"], name="transactional", priority=9)
+    page = admin_client.get(url("change", instance.pk)).content.decode()
+    assert "Without it, console serves “transactional”." in page
+    action = {"action": "delete_selected", "_selected_action": [str(instance.pk)]}
+    page = admin_client.post(url("changelist"), action).content.decode()
+    assert "Afterwards, console serves “transactional”." in page
+    assert "Afterwards" not in admin_client.get(url("delete", last.pk)).content.decode()
+    action["_selected_action"] = [str(instance.pk), str(last.pk)]
+    assert "Afterwards, nobody serves" in admin_client.post(url("changelist"), action).content.decode()
+    done = admin_client.post(url("changelist"), {**action, "post": "yes"}, follow=True).content.decode()
+    assert "Afterwards" not in done
+    assert not PluginInstance.objects.exists()
+
+
+def test_history_begins_with_the_last(admin_client: Client, instance: PluginInstance) -> None:
+    """What was done last stands first."""
+    for timeout in (20, 30):
+        save_change(admin_client, instance, edit_config(open_change(admin_client, instance), timeout=timeout))
+    save_change(admin_client, instance, {**open_change(admin_client, instance), "priority": "3"})
+    page = admin_client.get(url("history", instance.pk)).content.decode()
+    assert page.index("Changed Priority.") < page.index("Changed Configuration: Timeout.")

@@ -370,3 +370,75 @@ def test_the_page_of_another_item(admin_client: Client, items: dict[str, PluginI
     """A post of a test for an item without check() tests nothing."""
     row = make_instance(items["twilio"])
     assert ask(admin_client, url("change", row.pk), open_change(admin_client, row))["message"].startswith("This item")
+
+
+# What a test answers, tests of many, a test after a save
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("account ACME, 12.40 EUR left", "The test passed: account ACME, 12.40 EUR left."),
+        ("one\n  two\x1b[2J", "The test passed: one two\\x1b[2J."),
+        ("x" * 300, f"The test passed: {'x' * 199}…."),
+        ("", "The test passed."),
+        (None, "The test passed."),
+        (42, "The test passed."),
+        (f"token {SECRET}", "The test passed: what it answered is too long, or quotes a secret, so it is withheld."),
+        ("x" * 10_001, "The test passed: what it answered is too long, or quotes a secret, so it is withheld."),
+    ],
+)
+def test_what_a_test_answers(admin_client: Client, checked: Row, answer: Any, shown: str) -> None:
+    """A short text that ``check()`` returns is shown, in one line, and never with a secret in it; nothing else is."""
+    CheckedSms.behave = staticmethod(lambda _plugin: answer)
+    assert ask(admin_client, url("change", checked.pk), open_change(admin_client, checked))["message"] == shown
+
+
+def run_tests(client: Client, *rows: Row) -> str:
+    """Run the action on ``rows`` and return the page that follows."""
+    data = {"action": "test_selected", "_selected_action": [str(row.pk) for row in rows]}
+    return client.post(url("changelist"), data, follow=True).content.decode()
+
+
+def test_many_are_tested(admin_client: Client, checked: Row, items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the selected is tested as it is stored, and each result is kept; when it takes too long, it says so."""
+    other = make_instance(checked.item, "marketing")
+    page = run_tests(admin_client, checked, other, make_instance(items["twilio"], "untested"))
+    assert "Transactional (checked): The test passed." in page
+    assert "Marketing (checked): The test passed." in page
+    assert "Untested (twilio): This item has no test." in page
+    assert get_row(other).last_tested_at is not None
+    monkeypatch.setattr(connection_test, "PATIENCE", -1)
+    assert "2 were not tested, as it took too long" in run_tests(admin_client, checked, other)
+
+
+def test_many_are_tested_by_who_may(checked: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The action takes the permission to test, on each row."""
+    client = make_user_client("view_plugininstance", "test_plugininstance")
+    may_test = PluginInstanceAdmin.has_test_permission
+    monkeypatch.setattr(
+        PluginInstanceAdmin,
+        "has_test_permission",
+        lambda self, request, obj=None: may_test(self, request, obj) and (obj is None or obj.name != "transactional"),
+    )
+    page = run_tests(client, checked, make_instance(checked.item, "marketing"))
+    assert "You may not test transactional (checked)." in page
+    assert "Marketing (checked): The test passed." in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save_and_test(admin_client: Client, checked: Row) -> None:
+    """What is saved, new or not, is tested once it is stored, and the page says what came of it."""
+    address = url("change", checked.pk)
+    form = edit_config(open_change(admin_client, checked), timeout=42)
+    response = admin_client.post(address, {**form, "_continue": "test"})
+    assert response["Location"] == address
+    assert "Transactional (checked): The test passed." in admin_client.get(address).content.decode()
+    assert CheckedSms.seen[-1].timeout == 42
+    assert get_row(checked).last_tested_at is not None
+    add = f"{url('add')}?item={checked.item_id}"
+    form = edit_config({**read_form(admin_client.get(add)), "name": "new"}, **CONFIG)
+    admin_client.post(add, {**form, "_continue": "test"})
+    assert get_row(PluginInstance.objects.get(name="new")).last_tested_at is not None
+    admin_client.post(address, {**open_change(admin_client, checked), "_continue": "1"})
+    assert len(CheckedSms.seen) == 2

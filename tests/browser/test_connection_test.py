@@ -82,6 +82,19 @@ def test_a_failure_is_shown_as_text(admin_page: Page, checked: PluginInstance) -
     expect(page.locator(".dps-panel")).to_contain_text("refused by sms.example:443")
 
 
+def test_no_result_is_stale(admin_page: Page, checked: PluginInstance) -> None:
+    """An edit takes the result of the former test away; the next button that is reached from there saves and tests."""
+    page = admin_page
+    page.goto(f"{LIST}{checked.pk}/change/")
+    expect(press_test(page)).to_have_text("The test passed.")
+    field(page, "timeout").fill("42")
+    expect(page.get_by_role("status")).to_be_empty()
+    page.get_by_role("button", name="Save and test").click()
+    expect(page.locator(".messagelist")).to_contain_text("Transactional (checked): The test passed.")
+    expect(page.locator(".dps-panel")).to_contain_text("Usable Tested just now.")
+    expect(page.locator(".dps-panel")).to_contain_text("Without it, nobody serves “transactional”.")
+
+
 def test_invalid_values_are_named(admin_page: Page, checked: PluginInstance) -> None:
     """Every problem stands with its field, nothing is tested, and nothing that was typed is lost."""
     page = admin_page

@@ -41,6 +41,13 @@
   function start() {
     document.querySelectorAll(".dps-test-result").forEach((box) => {
       const form = box.closest("form");
+      const forget = () => {
+        if (box.getAttribute("aria-busy") !== "true") {
+          box.replaceChildren(); // what is in the form is not what was tested any more
+        }
+      };
+      form.addEventListener("input", forget);
+      form.addEventListener("change", forget);
       form.addEventListener("submit", (event) => {
         if (event.submitter && event.submitter.name === box.dataset.button) {
           event.preventDefault();

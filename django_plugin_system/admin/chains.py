@@ -1,0 +1,86 @@
+"""The instances that may serve one name: in order, who serves now, and who does without one of them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.rows.reasons import find_reason
+from django_plugin_system.selection.candidates import LEFT, Candidate, make_request
+from django_plugin_system.selection.choosing import Selection, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from django.db.models import QuerySet
+
+
+def get_chain(rows: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
+    """Return ``rows`` in the order of selection, with all that an explanation reads."""
+    ordered: Any = rows
+    found: QuerySet[PluginInstance] = (
+        ordered.select_related("item__plugin_type", "health").annotate(left=LEFT).in_order()
+    )
+    return found
+
+
+def find_chain(row: PluginInstance, *, shared: bool) -> QuerySet[PluginInstance]:
+    """Return the instances with the type, the name and the scope of ``row``; and what is ``shared`` by all scopes."""
+    items = PluginItem.objects.filter(plugin_type=row.item.plugin_type_id)
+    scopes = {row.scope, ""} if shared else {row.scope}
+    return PluginInstance.objects.filter(item__in=items.values("pk"), name=row.name, scope__in=scopes)
+
+
+def explain_chain(rows: Sequence[PluginInstance]) -> Selection:
+    """Return what selection makes of ``rows``, in order: all that may serve where the first one does."""
+    first, kind = rows[0], rows[0].item.plugin_type
+    if not kind.is_registered:
+        return Selection(first.name, tuple(Candidate(row, find_reason(row)) for row in rows))
+    return explain(make_request(*kind.key, first.name, scope=first.scope or None)._replace(fake=None), rows)
+
+
+def get_mark(rows: Iterable[PluginInstance]) -> str:
+    """Return a mark of all that decides the order of ``rows``; how they fare leaves it the same."""
+    state = sorted((str(row.pk), row.status, row.priority, row.item.status, row.item.priority) for row in rows)
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
+def find_successor(found: Selection, row: PluginInstance) -> PluginInstance | None:
+    """Return who serves once ``row`` is disabled or gone, or None."""
+    if found.chosen != row:
+        return found.chosen
+    return next((one.instance for one in found.candidates if one.usable and one.instance != row), None)
+
+
+def describe_after(found: Selection, row: PluginInstance) -> str:
+    """Return who serves the name of ``row`` without that row; nothing if it does not serve now."""
+    if found.chosen != row:
+        return ""
+    other = find_successor(found, row)
+    if other is None:
+        return _("Without it, nobody serves “%(name)s”.") % {"name": row.name}
+    return _("Without it, %(other)s serves “%(name)s”.") % {"other": other.item.name, "name": row.name}
+
+
+def describe_loss(gone: Sequence[PluginInstance]) -> list[str]:
+    """Return, for each name that one of ``gone`` serves now, who serves it once these are gone."""
+    texts: dict[tuple[Any, str, str], str] = {}
+    for row in gone:
+        rows = list(get_chain(find_chain(row, shared=True)))
+        if explain_chain(rows).chosen in gone:
+            left = [other for other in rows if other not in gone]
+            found = explain_chain(left).chosen if left else None
+            text = _("Afterwards, %(item)s serves “%(name)s”.") if found else _("Afterwards, nobody serves “%(name)s”.")
+            names = {"name": row.name, "item": found.item.name if found else ""}
+            texts[row.item.plugin_type_id, row.name, row.scope] = text % names
+    return list(texts.values())
+
+
+def describe_now(found: Selection, name: str) -> str:
+    """Return who serves ``name`` now."""
+    if found.chosen is None:
+        return _("Nobody serves “%(name)s” now.") % {"name": name}
+    return _("%(item)s serves “%(name)s” now.") % {"item": found.chosen.item.name, "name": name}
