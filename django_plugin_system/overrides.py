@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.conf import get_settings
@@ -29,6 +29,8 @@ class Override:
     fake: object
     name: str | None = None
     scope: str | None = None
+    rows: dict[str, Any] = field(default_factory=dict)
+    """What callers see in the place of the instance, by the scope that they asked for: a row without an item."""
 
     def __str__(self) -> str:
         return getattr(self.fake, "__qualname__", type(self.fake).__qualname__)

@@ -132,7 +132,8 @@ def make_request(
     spec, fake = registry.get_type(ref, manager), None
     scopes = find_scopes(scope, shared=shared) if name is None or is_storable(name) else ()
     if overrides and (override := find_override(spec.key, name, scope or "")):
-        fake = Ready(PluginInstance(name=f"override_plugin({override})", scope=scope or ""), override.build)
+        row = PluginInstance(name=f"override_plugin({override})"[:NAME_LENGTH], scope=scope or "")
+        fake = Ready(override.rows.setdefault(row.scope, row), override.build)
     asked = (ref, manager, name, scope if scope in {None, *scopes} else scopes, shared)
     return Request(spec, name, using or get_alias(), scope, scopes, asked, fake)
 

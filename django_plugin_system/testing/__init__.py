@@ -6,11 +6,16 @@ coroutines and classes. Fixtures for pytest are in ``django_plugin_system.testin
 
 from __future__ import annotations
 
+import copy
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from unittest import TestCase
 
+from django.apps import apps
+from django.db import models
+from django.db.models.signals import pre_save
 from django.test.utils import TestContextDecorator
 from typing_extensions import TypedDict
 
@@ -137,11 +142,33 @@ def _replacing(ref: object, manager: str | None, fake: object, name: str | None,
     override.check()
     overrides.overrides.append(override)
     registry.generation += 1
+    store = partial(_store_row, override)
+    pre_save.connect(store)
     try:
         yield
     finally:
+        pre_save.disconnect(store)
         overrides.overrides.remove(override)
         registry.generation += 1
+
+
+def _store_row(override: overrides.Override, instance: models.Model, using: str, **_kwargs: Any) -> None:
+    """Store the row of a fake that ``instance``, which is about to be saved, refers to: disabled, of a disabled item."""
+    model: Any = apps.get_model("django_plugin_system", "PluginInstance")  # there may be none yet when this is imported
+    keys = [field for field in instance._meta.concrete_fields if field.related_model is model]  # noqa: SLF001 - Django documents _meta
+    named = {getattr(instance, key.attname) for key in keys}
+    for row in [row for row in override.rows.values() if row.pk in named]:
+        items = model._meta.get_field("item").related_model.objects.using(using)  # noqa: SLF001 - as above
+        types = items.model._meta.get_field("plugin_type").related_model.objects.using(using)  # noqa: SLF001 - as above
+        plugin_type, _made = types.get_or_create(**dict(zip(("name", "manager"), override.type_key, strict=True)))
+        of_type = {"plugin_type": plugin_type, "module": __name__, "name": "override_plugin"}
+        item, _made = items.get_or_create(**of_type, defaults={"status": "disable"})
+        stored = copy.copy(row)
+        stored.item, stored.name, stored.status = item, str(row.pk), "disable"
+        health = model._meta.get_field("health").related_model  # noqa: SLF001 - as above
+        models.QuerySet(model, using=using).bulk_create([stored], ignore_conflicts=True)
+        told = health(instance=stored, item=item, scope=row.scope)
+        models.QuerySet(health, using=using).bulk_create([told], ignore_conflicts=True)
 
 
 def allow_plugins(*classes: type) -> Switch[None]:

@@ -15,9 +15,10 @@ from django_plugin_system import (
     get_plugin_instance,
     get_plugins,
 )
-from django_plugin_system.exceptions import PluginBlocked
+from django_plugin_system.exceptions import NoPluginAvailable, PluginBlocked
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.testing import allow_plugins, override_plugin
+from tests.apps.preferences.models import Person
 from tests.support.plugins import AbstractSms, ConsoleSms, FragileSms, LenientSms, ProviderSms
 from tests.support.rows import add_instance
 
@@ -168,3 +169,24 @@ def test_a_class_without_code_has_no_stand_in(all_kinds: dict[str, PluginItem]) 
         assert lost.load_class() is None
         assert issubclass(all_kinds["fragile"].load_class(), AbstractSms)  # type: ignore[arg-type] # it is there
     assert {LenientSms, FragileSms} <= {item.plugin_class for item in all_kinds.values()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_row_of_a_fake_can_be_referred_to(provider: PluginItem) -> None:
+    """Code that writes down which instance served does so in a test as well; no selection ever finds that row."""
+    for _again in range(2):
+        with override_plugin(AbstractSms, ConsoleSms):
+            for attempt in failover(AbstractSms):
+                with attempt:
+                    person = Person.objects.create(name="by object", sender=attempt.instance)
+                    Person.objects.create(name="by id", sender_id=attempt.instance.pk)
+            for attempt in failover(AbstractSms, scope="acme"):
+                with attempt:
+                    Person.objects.create(name="in a scope", sender=attempt.instance)
+            Person.objects.create(name="none")
+            person.refresh_from_db()
+            assert not person.sender.get_health().last_error  # type: ignore[union-attr]
+    assert Person.objects.exclude(sender=None).count() == 6
+    assert not provider.instances.exists()
+    with pytest.raises(NoPluginAvailable):
+        get_plugin(AbstractSms)
