@@ -153,7 +153,7 @@ def _replacing(ref: object, manager: str | None, fake: object, name: str | None,
 
 
 def _store_row(override: overrides.Override, instance: models.Model, using: str, **_kwargs: Any) -> None:
-    """Store the row of a fake that ``instance``, which is about to be saved, refers to: disabled, of a disabled item."""
+    """Store the row of a fake that ``instance``, about to be saved, refers to: disabled, of a disabled item."""
     model: Any = apps.get_model("django_plugin_system", "PluginInstance")  # there may be none yet when this is imported
     keys = [field for field in instance._meta.concrete_fields if field.related_model is model]  # noqa: SLF001 - Django documents _meta
     named = {getattr(instance, key.attname) for key in keys}
