@@ -20,7 +20,6 @@ from django_plugin_system.config.references import (
     Reference,
     Resolved,
     Resolver,
-    claims_reference,
     find_carried,
     find_misplaced,
     parse_given,
@@ -216,9 +215,10 @@ class Codec:
         """
         problems: Sequence[FieldProblem] = ()
         given = {path: reference.to_json() for path, reference in parsed.references.items()}
-        for dump in (_dump(parsed.model), MISSING):
+        dump = _dump(parsed.model)
+        for tried, only_set in ((dump, True), (dump, False), (MISSING, False)):
             try:
-                encoded = encode_model(parsed.model, dump, given)
+                encoded = encode_model(parsed.model, tried, given, only_set=only_set)
                 problems = self._find_obstacles(encoded, parsed)
                 if not problems:
                     data = _fill_in(encoded)
@@ -298,7 +298,7 @@ class Codec:
         if parsed.given is None:
             return lambda _identity: True
         given = list(_iter_given([parsed.given.stored, *iter_default_secrets(self.schema)]))
-        kept = [*parsed.secrets.values(), *parsed.references.values(), *(value for value, is_kept in given if is_kept)]
+        kept = [*parsed.secrets.values(), *parsed.references.values(), *(value for value, _is_kept in given)]
         return ({*map(identify, kept)} - {identify(value) for value, is_kept in given if not is_kept}).__contains__
 
     # Restoring
@@ -409,9 +409,8 @@ def _iter_given(data: Any) -> Iterator[tuple[Any, bool]]:
     elif isinstance(data, (str, bytes, int, float)):
         yield data, False
     elif isinstance(data, (Mapping, list, tuple)):
-        if not tokens.is_marker(data) and not claims_reference(data):
-            for item in data.values() if isinstance(data, Mapping) else data:
-                yield from _iter_given(item)
+        for item in data.values() if isinstance(data, Mapping) else data:
+            yield from _iter_given(item)
     else:
         yield from ((encode_plain(secret.get_secret_value(), path), True) for path, secret in iter_secrets(data))
 

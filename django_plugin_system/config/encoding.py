@@ -8,17 +8,15 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from django_plugin_system.config.json_tree import MAX_DEPTH, walk_json
 from django_plugin_system.exceptions import FieldProblem, Path, UnstorableConfig
 from django_plugin_system.schema.tree import SECRET_TYPES
 from django_plugin_system.schema.values import MISSING, encode_key, get_fields, is_sequence, iter_secrets, look_through
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 MAX_BITS = 14_000
 """How long a whole number may be: Python's own limit is 4,300 digits."""
@@ -35,17 +33,17 @@ class Encoded:
     """Plain JSON, or bytes, by path."""
 
 
-def encode_model(model: BaseModel, dump: Any, given: Mapping[Path, Any]) -> Encoded:
+def encode_model(model: BaseModel, dump: Any, given: Mapping[Path, Any], *, only_set: bool = False) -> Encoded:
     """Return ``model`` as JSON by field names.
 
     ``dump`` is what ``model_dump(mode="json")`` made of it; where that has no counterpart of a value (a serializer
-    changed the shape, a field is excluded), the value is written by its type. ``given`` holds what is written instead
-    of some values, by path.
+    changed the shape, a field is excluded), the value is written by its type; with ``only_set``, so is a default that
+    nobody set, whose return is not proved. ``given`` holds what is written instead of some values, by path.
 
     :raises UnstorableConfig: if a value has no JSON form that every database stores, or if a set or a dict's keys hold
         a secret.
     """
-    encoder = _Encoder(given)
+    encoder = _Encoder(given, only_set=only_set)
     encoder.encoded.tree = encoder.encode(model, dump, ())
     _check_storable(encoder.encoded.tree)
     return encoder.encoded
@@ -57,9 +55,10 @@ def refuse(path: Path, reason: str) -> UnstorableConfig:
 
 
 class _Encoder:
-    def __init__(self, given: Mapping[Path, Any]) -> None:
+    def __init__(self, given: Mapping[Path, Any], *, only_set: bool = False) -> None:
         self.encoded = Encoded()
         self._given = given
+        self._only_set = only_set
 
     def encode(self, value: Any, dump: Any, path: Path) -> Any:  # noqa: PLR0911 - one for each shape of a value
         if len(path) > MAX_DEPTH:
@@ -69,11 +68,13 @@ class _Encoder:
             return self._given[path]
         if isinstance(value, SECRET_TYPES):
             return self._take_secret(value.get_secret_value(), path)
-        if isinstance(dump, str) and not isinstance(value, str) and not any(True for _secret in iter_secrets(value)):
+        if isinstance(dump, str) and not any(True for _secret in iter_secrets(value)):
             return dump  # a value that is written as text, as Json[...] is
         fields = get_fields(value)
         if fields is not None:
             by_name = dump if isinstance(dump, dict) else {}
+            if self._only_set and isinstance(value, BaseModel):
+                by_name = {name: item for name, item in by_name.items() if name in value.model_fields_set}
             return {name: self.encode(item, by_name.get(name, MISSING), (*path, name)) for name, item in fields.items()}
         if isinstance(value, Mapping):
             members = _pair_items(value, dump, path)

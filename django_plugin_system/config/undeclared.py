@@ -36,7 +36,9 @@ def find_undeclared(nodes: Sequence[Node], data: Any, path: Path = ()) -> Iterat
     if not isinstance(data, (dict, list)) or tokens.is_marker(data) or claims_reference(data):
         return
     contents = [node.get_inner(Step.CONTENT) or node for node in nodes for node in node.members]
-    members = [member for node in contents for member in node.members if _may_be(member, data)]
+    members = [member for node in contents for member in node.members if member.annotation not in _SCALARS]
+    if isinstance(data, dict):
+        members = [member for member in members if member.kind not in (Kind.LIST, Kind.TUPLE)]
     if any(_is_opaque(member) for member in [*members, *nodes]):
         return
     for key, item in iter_json(data):
@@ -45,13 +47,6 @@ def find_undeclared(nodes: Sequence[Node], data: Any, path: Path = ()) -> Iterat
             yield from () if is_rewritten else find_undeclared(inner, item, (*path, key))
         elif members and isinstance(data, dict) and not any(map(_is_open, members)):
             yield (*path, key)
-
-
-def _may_be(member: Node, data: Any) -> bool:
-    """Say whether ``data``, an object or a list, may be what ``member`` declares, as far as JSON tells."""
-    if member.kind in (Kind.LIST, Kind.TUPLE):
-        return isinstance(data, list)
-    return isinstance(data, dict) if member.kind in (Kind.MODEL, Kind.DICT) else member.annotation not in _SCALARS
 
 
 def _is_opaque(node: Node) -> bool:

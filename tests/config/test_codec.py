@@ -6,7 +6,18 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr, SerializeAsAny, field_serializer, field_validator, model_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    SerializeAsAny,
+    field_serializer,
+    field_validator,
+    model_serializer,
+)
 
 from django_plugin_system.config.codec import Parsed
 from django_plugin_system.config.encoding import encode_model
@@ -63,6 +74,67 @@ def test_serializers_neither_reveal_nor_lose_anything(schema: type[BaseModel]) -
     model = schema.model_validate({"token": SECRET, "host": "example"})
     assert SECRET not in json.dumps(store(model))
     assert round_trip(model) == model
+
+
+class Inner(Revealing):
+    """The same, with a default for everything."""
+
+    token: SecretStr = SecretStr(SECRET)
+
+
+class Outer(BaseModel):
+    """Holds it."""
+
+    inner: Inner = Inner()
+    parts: list[Inner] = []
+
+
+@pytest.mark.parametrize("given", [{}, {"inner": {}}, {"parts": [{}, {"host": "x"}]}], ids=str)
+def test_a_serializer_reveals_nothing_in_the_place_of_a_default(given: dict[str, Any]) -> None:
+    """A default that nobody set is written by its type, at any depth."""
+    model = Outer.model_validate(given)
+    assert SECRET not in json.dumps(store(model))
+    assert round_trip(model) == model
+    assert SECRET not in json.dumps(store(Revealing(token=SecretStr(SECRET))))
+
+
+class Degrees:
+    """A type that pydantic does not know."""
+
+    def __init__(self, number: float) -> None:
+        """Keep the number."""
+        self.number = number
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the numbers."""
+        return isinstance(other, Degrees) and other.number == self.number
+
+    __hash__ = None  # type: ignore[assignment] # it is none
+
+
+Angle = Annotated[
+    Degrees,
+    BeforeValidator(lambda value: Degrees(float(value.rstrip("d"))) if isinstance(value, str) else value),
+    PlainSerializer(lambda value: f"{value.number}d"),
+]
+
+
+class Angles(BaseModel):
+    """What only its serializer can write, as a default and at each depth."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    one: Angle = Degrees(1)
+    some: list[Angle] = [Degrees(2)]
+    named: dict[str, Angle] = {}
+    cut: Annotated[list[int], PlainSerializer(lambda value: value[:1])] = []
+
+
+def test_what_only_a_serializer_can_write_comes_back() -> None:
+    """Items of lists and values of dicts too; where a serializer loses something, the type writes."""
+    given: dict[str, Any] = {"some": ["3d", "4d"], "named": {"a": "5d"}, "cut": [1, 2]}
+    for model in (Angles(), Angles.model_validate(given)):
+        assert round_trip(model) == model
 
 
 class Adding(BaseModel):

@@ -100,6 +100,7 @@ class Old(BaseModel):
     servers: list[Server] = []
     by_name: dict[str, Server | Other] = {}
     pair: tuple[Server, int] | None = None
+    either: str | list[Server] | Server | None = None
     anything: Any = None
     free: dict[str, Any] = {}
 
@@ -113,6 +114,7 @@ class New(Old):
     servers: list[NewServer] = []  # type: ignore[assignment]
     by_name: dict[str, NewServer | Other] = {}  # type: ignore[assignment]
     pair: tuple[NewServer, int] | None = None
+    either: str | list[NewServer] | NewServer | None = None  # type: ignore[assignment]
     region: str = "eu"
     signing: SecretStr | None = None
     raw: Annotated[SecretBytes | None, BoundTo("host")] = None
@@ -129,6 +131,7 @@ GIVEN: dict[str, Any] = {
     ],
     "by_name": {"x": {"host": "c", "region": "af"}},
     "pair": [{"host": "p", "key": "kp"}, 1],
+    "either": {"host": "e", "region": "us"},
     "anything": {"a": {"b": 1}},
     "free": {"a": {"b": 1}},
     "region": "us",
@@ -172,7 +175,7 @@ def test_what_older_code_saves_keeps_it(old: Any) -> None:
     wanted = show(new.restore(stored).model)
     plain = {
         "host": "one",
-        **{name: stored[name] for name in ("login", "typed", "data", "anything", "free", "pair", "by_name")},
+        **{name: stored[name] for name in ("login", "typed", "data", "either", "anything", "free", "pair", "by_name")},
         "servers": [{key: server[key] for key in ("host", "token")} for server in stored["servers"]],
     }
     kept = {**plain, "login": Kept(new.codec.open(stored).data["login"])}
