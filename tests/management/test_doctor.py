@@ -15,7 +15,7 @@ from django_plugin_system.config.keyring import get_derived_keys, make_key, show
 from django_plugin_system.exceptions import InvalidRegistration
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.register import plugin_type
-from tests.management.helpers import CheckedSms, declare_checked, run
+from tests.management.helpers import CheckedSms, Terminal, declare_checked, run
 from tests.support.health import set_health
 from tests.support.plugins import SECRET, VALID, AbstractSms, ProviderSmsV2, declare_item
 from tests.support.rows import add_instance, get_item, write_raw
@@ -110,6 +110,8 @@ class TestKeys:
         settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": keys}
         add_instance("main", gateway)
         assert "No secret in database" in examine()["I003"]
+        settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": keys[::-1]}
+        assert "I003" not in examine()
 
     def test_weak(self, gateway: PluginItem, settings: Settings) -> None:
         """Keys derived from SECRET_KEY are a warning, and unusable ones an error."""
@@ -212,6 +214,31 @@ def test_tables_that_are_not_migrated(gateway: PluginItem) -> None:
         cursor.execute("ALTER TABLE django_plugin_system_plugininstance RENAME COLUMN description TO later")
     assert checks.check_service(databases=["default"]) == []
     assert examine() == {}
+
+
+def test_a_database_without_the_tables(gateway: PluginItem, settings: Settings) -> None:
+    """Where the router keeps the tables away, there is nothing to look at."""
+    del gateway
+
+    class Nowhere:
+        def allow_migrate(self, *_args: object, **_hints: object) -> bool:
+            return False
+
+    settings.DATABASE_ROUTERS = [Nowhere()]
+    assert checks.check_service(databases=["default"]) == []
+
+
+def test_progress_on_a_terminal(gateway: PluginItem) -> None:
+    """The last line is drawn again and again, then the findings follow."""
+    add_instance("main", gateway)
+    assert run("plugins", "doctor", out=Terminal(), no_color=True).out.startswith("\r1 of 1 instances (100%)\nINFO ")
+
+
+def test_a_check_that_fails_is_shown_whole(settings: Settings) -> None:
+    """What Django's own system checks say before a command keeps its lines."""
+    settings.PLUGIN_SYSTEM = {"MAX_STALENESS": "no"}
+    with pytest.raises(SystemCheckError, match=r"ERRORS:\n"):
+        call_command("pluginsync", skip_checks=False)
 
 
 def test_tables_of_2x(gateway: PluginItem) -> None:

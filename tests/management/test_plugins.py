@@ -242,6 +242,7 @@ class TestSet:
             ("account", "XX", "account: String should match pattern"),
             ("retries", "many", "retries: Input should be a valid integer"),
             ("retries", "[1]", "retries: Input should be a valid integer"),
+            ("retries", '"x"', "retries: Input should be a valid integer"),
             ("typo", "x", "typo"),
             ("account.x", "x", "x: there is no such place in what is stored"),
             ("spare.7", "x", "7: there is no such place in what is stored"),

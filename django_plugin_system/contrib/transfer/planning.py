@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import SecretStr
 
-from django_plugin_system.config.json_tree import look_up, walk_json
+from django_plugin_system.config.json_tree import INSIDE, look_up, replace_json, walk_json
 from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.contrib.transfer.document import Problem, show_name
 from django_plugin_system.contrib.transfer.export import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Container, Iterator, Mapping, Sequence
 
+    from django_plugin_system.config.tokens import Sealed
     from django_plugin_system.contrib.transfer.document import Entry
 
 Existing = Literal["fail", "skip", "update"]
@@ -126,7 +127,7 @@ class Plan:
         before = None if row._state.adding else take_snapshot(row)  # noqa: SLF001 - Django documents _state
         for name, value in entry.values.items():
             setattr(row, name, value)
-        if before is None or ("config" in entry.model_fields_set and not _says_the_same(entry, before)):
+        if before is None or ("config" in entry.model_fields_set and not _says_the_same(row, entry, before)):
             if problems := _fit_config(row, entry, before):
                 texts = (f"{show_path(('config', *one.path))}: {one.message}" for one in problems)
                 self.problems += [Problem(_name(entry, owner), text) for text in texts]
@@ -247,10 +248,19 @@ def _fits(entry: Entry, module: str, type_name: str, manager: str, name: str) ->
 # The configuration of an entry
 
 
-def _says_the_same(entry: Entry, before: Snapshot) -> bool:
+def _says_the_same(row: PluginInstance, entry: Entry, before: Snapshot) -> bool:
     """Say whether the entry gives the very config that is there, so that it stays as it is, even if unreadable."""
-    version = entry.config_version or before.version
-    return version == before.version and to_text(entry.config) == to_text(before.config)
+    if (entry.config_version or before.version) != before.version:
+        return False
+    opened = open_document_config(row.item, entry.key, before.version, entry.config)
+    if opened.failures or not all(_is_stored(path, sealed, before) for path, sealed in opened.tokens.items()):
+        return False
+    given = replace_json(entry.config, lambda path, _value: keep(path) if path in opened.tokens else INSIDE)
+    return to_text(given) == to_text(before.config)
+
+
+def _is_stored(path: Path, sealed: Sealed, before: Snapshot) -> bool:
+    return path in before.secrets and is_same(before.secrets[path].value, sealed.value)
 
 
 def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> list[FieldProblem]:
@@ -360,14 +370,14 @@ def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
     Secrets that stay are among it only where something else of the configuration changes.
     """
     old, new = {} if before is None else _flatten(before), _flatten(after)
-    hidden, known = (set(), {}) if before is None else (before.secret_paths, before.secrets)
+    hidden = frozenset() if before is None else before.secret_paths
     found = []
     for path in sorted({**old, **new}, key=lambda path: path if path[0] == "config" else ()):
         was, will_be = (_show_at(values, path) for values in (old, new))
         place = path[1:]
         if path[0] == "config" and place in after.secret_paths:
             text = "changed" if place in hidden else "set"
-            if place in known and place in after.secrets and is_same(known[place].value, after.secrets[place].value):
+            if place in after.secrets and before is not None and _is_stored(place, after.secrets[place], before):
                 text = KEPT
         elif was == will_be:
             continue

@@ -323,7 +323,7 @@ class TestSecrets:
         assert "config.token: the stored secret (key " in run("pluginapply", name, "--adopt").err
 
 
-def apply_elsewhere(name: str) -> str:
+def apply_elsewhere(name: str) -> str:  # pragma: no cover - a forked process is not measured
     """Apply a file in a process that was forked; return what it says last."""
     ran = run("pluginapply", name, "--prune")
     connection.close()
