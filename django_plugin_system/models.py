@@ -24,7 +24,7 @@ from django_plugin_system.querysets import (
     PluginInstanceManager,
     protect_configured,
 )
-from django_plugin_system.registry import TypeKey, registry
+from django_plugin_system.registry import Identity, TypeKey, registry
 from django_plugin_system.rows import config as configuration
 from django_plugin_system.rows.fields import ConfigField, DatabaseTimeField, PluginStatus, StoredConfig, to_text
 from django_plugin_system.rows.reasons import Reason, find_reason
@@ -150,6 +150,19 @@ class PluginItem(
             return registry.get_item(self.name, self.module, self.plugin_type.key).plugin_class
         except PluginItemNotFound:
             return None
+
+    @property
+    def identity(self) -> Identity:
+        """How people know the provider, as far as its code says so."""
+        try:
+            return registry.get_item(self.name, self.module, self.plugin_type.key).identity
+        except PluginItemNotFound:
+            return Identity()
+
+    @property
+    def label(self) -> str:
+        """What people call the provider: its label, or else its name."""
+        return str(self.identity.label or self.name)
 
     @property
     def is_registered(self) -> bool:

@@ -6,9 +6,19 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.utils.functional import Promise
+
 from django_plugin_system.compat import load_plugin_item, load_plugin_type  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import InvalidRegistration
-from django_plugin_system.registry import ItemSpec, PluginItemRegistry, PluginTypeRegistry, TypeKey, TypeSpec, registry
+from django_plugin_system.registry import (
+    Identity,
+    ItemSpec,
+    PluginItemRegistry,
+    PluginTypeRegistry,
+    TypeKey,
+    TypeSpec,
+    registry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,8 +70,9 @@ def register_plugin_type(plugin_type: PluginTypeRegistry) -> None:
 def register_plugin_item(plugin_item: PluginItemRegistry) -> None:
     """Register a plugin item; its type may come later.
 
-    Keys: ``name``, ``module``, ``type_name``, ``manager_name``, ``plugin_class``, and optionally ``description`` and
-    ``priority`` (lower is better, 0 by default).
+    Keys: ``name``, ``module``, ``type_name``, ``manager_name``, ``plugin_class``, and optionally ``description``,
+    ``priority`` (lower is better, 0 by default), and how people know it: ``label``, ``icon`` (the path of a static
+    file, or a character or two), ``docs_url`` and ``category``.
 
     :raises InvalidRegistration: if a key is missing or a value does not fit its column.
     :raises InvalidPluginClass, InvalidConfigSchema: (TypeErrors) if the class cannot serve.
@@ -91,15 +102,25 @@ def plugin_type(
     return register
 
 
-def plugin_item(
-    interface: type, *, name: str, module: str, priority: int = 0, description: str = ""
+def plugin_item(  # noqa: PLR0913 - what there is to say about an item
+    interface: type,
+    *,
+    name: str,
+    module: str,
+    priority: int = 0,
+    description: str = "",
+    label: str = "",
+    icon: str = "",
+    docs_url: str = "",
+    category: str = "",
 ) -> Callable[[ClassT], ClassT]:
     """Register the decorated class as an item of the type with this ``interface``; see ``register_plugin_item``."""
 
     def register(plugin_class: ClassT) -> ClassT:
         given = {"name": name, "module": module, "plugin_class": plugin_class}
         _check_names(given, ("name", "module"))
-        _add_item({**given, "priority": priority, "description": description}, None, interface)
+        identity = {"label": label, "icon": icon, "docs_url": docs_url, "category": category}
+        _add_item({**given, **identity, "priority": priority, "description": description}, None, interface)
         return plugin_class
 
     return register
@@ -128,4 +149,16 @@ def _add_item(given: Mapping[str, Any], type_key: TypeKey | None, interface: typ
     if not isinstance(priority, int) or priority not in PRIORITIES:
         message = f"priority of plugin item {name!r} must be an int from {PRIORITIES[0]} to {PRIORITIES[-1]}."
         raise InvalidRegistration(message, registered=given)
-    registry.add_item(ItemSpec(name, module, plugin_class, type_key, interface, priority, description))
+    identity = _read_identity(given)
+    registry.add_item(ItemSpec(name, module, plugin_class, type_key, interface, priority, description, identity))
+
+
+def _read_identity(given: Mapping[str, Any]) -> Identity:
+    values = {key: given[key] for key in ("label", "icon", "docs_url", "category") if given.get(key)}
+    if wrong := [key for key, value in values.items() if not isinstance(value, (str, Promise))]:
+        message = f"{wrong[0]} of plugin item {given['name']!r} must be text, not {values[wrong[0]]!r}."
+        raise InvalidRegistration(message, registered=given)
+    if not str(values.get("docs_url", "https://")).startswith(("https://", "http://")):
+        message = f"docs_url of plugin item {given['name']!r} must be a web address, not {values['docs_url']!r}."
+        raise InvalidRegistration(message, registered=given)
+    return Identity(**values)

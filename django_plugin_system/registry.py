@@ -60,6 +60,22 @@ class PluginItemRegistry(TypedDict):
     plugin_class: type
     description: NotRequired[str | None]
     priority: NotRequired[int | None]
+    label: NotRequired[str]
+    icon: NotRequired[str]
+    docs_url: NotRequired[str]
+    category: NotRequired[str]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How people know a provider; texts may be lazy translations."""
+
+    label: str = ""
+    icon: str = ""
+    """The path of a static file, such as ``shop/twilio.svg``, or a character or two."""
+    docs_url: str = ""
+    category: str = ""
+    """The heading that the item stands under where one is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +113,7 @@ class ItemSpec:
     interface: type | None = None
     priority: int = 0
     description: str = ""
+    identity: Identity = Identity()
 
     def __str__(self) -> str:
         return f"{self.name} ({self.module})"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
-from django.db.models import Q
 from django.template.response import TemplateResponse
+from django.templatetags.static import static
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -39,20 +41,49 @@ def find_item(item_id: Any) -> PluginItem | None:
 
 
 def find_items(search: str) -> list[PluginItem]:
-    """Return the items whose code is there and that ``search`` is found in, type by type."""
-    items = PluginItem.objects.select_related("plugin_type").annotate(instance_count=count_instances("pk"))
-    for word in search.split():
-        found = Q()
-        for text in ("name", "module", "description", "plugin_type__name", "plugin_type__description"):
-            found |= Q(**{f"{text}__icontains": word})
-        items = items.filter(found)
-    ordered = items.order_by("plugin_type__name", "plugin_type__manager", "name", "module")
-    return [item for item in ordered if item.is_registered]
+    """Return the items whose code is there and that ``search`` is found in, by type, category and label."""
+    rows = PluginItem.objects.select_related("plugin_type").annotate(instance_count=count_instances("pk"))
+    words = search.casefold().split()
+    found = [item for item in rows if item.is_registered and all(word in _describe(item) for word in words)]
+    return sorted(found, key=lambda item: (*item.plugin_type.key, str(item.identity.category), item.label.casefold()))
+
+
+def _describe(item: PluginItem) -> str:
+    """Return all that is said of an item, for a search."""
+    kind, identity = item.plugin_type, item.identity
+    texts = (item.name, item.module, item.description, kind.name, kind.description, identity.label, identity.category)
+    return " ".join(str(text or "") for text in texts).casefold()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An item as it stands in the gallery."""
+
+    item: PluginItem
+
+    @property
+    def icon(self) -> str:
+        """A character or two: those that are declared, or else the first of the label."""
+        icon = str(self.item.identity.icon)
+        return self.item.label[:1].upper() if not icon or _is_path(icon) else icon
+
+    @property
+    def picture(self) -> str:
+        """The address of the picture that is declared, if there is one and it is among the static files."""
+        icon = str(self.item.identity.icon)
+        with suppress(ValueError):  # a storage that knows its files has none of this name
+            return static(icon) if _is_path(icon) else ""
+        return ""
+
+
+def _is_path(icon: str) -> bool:
+    return "." in icon or "/" in icon
 
 
 def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Return the page on which the item is chosen."""
     search = request.GET.get("q", "").replace("\0", "")  # which PostgreSQL refuses to look for
+    items = find_items(search)
     kept = {key: value for key, value in request.GET.items() if key not in {"q", "item"}}
     context = {
         **model_admin.admin_site.each_context(request),
@@ -61,7 +92,8 @@ def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "has_view_permission": model_admin.has_view_permission(request),
         "media": model_admin.media,
         "title": _("Choose what to configure"),
-        "items": find_items(search),
+        "items": items,
+        "tiles": [Tile(item) for item in items],
         "shows_counts": model_admin.has_view_permission(request),
         "search": search,
         "kept": kept,

@@ -414,7 +414,7 @@ class PluginInstanceAdmin(InstanceList):
             messages.info(request, text % {"name": source.name})
         page = InstancePage(PluginInstance(item=item), is_allowed=True, request=request, source=source)
         request.plugin_page = page  # type: ignore[attr-defined]
-        context = {"title": _("Add %(item)s instance") % {"item": item.name}, **(extra_context or {})}
+        context = {"title": _("Add %(item)s instance") % {"item": item.label}, **(extra_context or {})}
         return super().add_view(request, form_url, context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> Any:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_plugin_system.admin.adding import Tile
 from django_plugin_system.models import PluginItem, PluginType
-from django_plugin_system.registry import ItemSpec, TypeSpec, registry
+from django_plugin_system.registry import Identity, ItemSpec, TypeSpec, registry
 from tests.admin.helpers import url
 from tests.admin.sample import AbstractSms, ConsoleSms, make_instance
 
 if TYPE_CHECKING:
     from django.test import Client
+    from pytest_django import Settings
 
     from django_plugin_system.models import PluginInstance
 
@@ -62,3 +64,39 @@ def test_search_finds_types_too(admin_client: Client, instance: PluginInstance) 
 def test_search_for_nul(admin_client: Client, instance: PluginInstance) -> None:
     """A NUL in the address, which PostgreSQL takes in no text, is no crash."""
     assert instance.item.name in admin_client.get(url("add"), {"q": "twil\0io"}).content.decode()
+
+
+def add_known(kind: PluginType, name: str, **identity: str) -> PluginItem:
+    """Register an item that people know, and return its row."""
+    registry.add_item(ItemSpec(name, "apps.known", ConsoleSms, kind.key, identity=Identity(**identity)))
+    return PluginItem.objects.create(plugin_type=kind, name=name, module="apps.known", description="")
+
+
+def test_providers_have_an_identity(admin_client: Client, instance: PluginInstance, settings: Settings) -> None:
+    """Label, picture, category and documentation stand in the gallery, and the documentation in the form."""
+    kind = instance.item.plugin_type
+    mailer = add_known(kind, "sms-77", label="Mailer", icon="known/mailer.svg", category="Abroad")
+    docs = "https://docs.example/?a=1&b=<2>"
+    add_known(kind, "sms-78", label="Ätna", icon="☎", docs_url=docs, category="Abroad")
+    page = admin_client.get(url("add"))
+    assert [item.label for item in page.context["items"]] == ["console", "twilio", "Mailer", "Ätna"]
+    text = page.content.decode()
+    assert '<img src="/static/known/mailer.svg" alt="">' in text
+    assert '<span class="dps-icon" aria-hidden="true">☎</span>' in text
+    assert '<span class="dps-icon" aria-hidden="true">C</span>' in text
+    assert text.count('<h3 class="dps-category">Abroad</h3>') == 1
+    assert 'href="https://docs.example/?a=1&amp;b=&lt;2&gt;"' in text
+    assert [item.name for item in admin_client.get(url("add"), {"q": "abroad ätna"}).context["items"]] == ["sms-78"]
+    form = admin_client.get(url("add"), {"item": admin_client.get(url("add"), {"q": "ätna"}).context["items"][0].pk})
+    assert 'href="https://docs.example/' in form.content.decode()
+    assert "Ätna" in form.context["title"]
+    manifest = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STATIC_ROOT = "unused"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": manifest}}
+    assert (Tile(mailer).picture, Tile(mailer).icon) == ("", "M")
+
+
+def test_an_item_whose_code_is_gone_has_its_name(instance: PluginInstance) -> None:
+    """There is nothing else to call it by."""
+    gone = PluginItem.objects.create(plugin_type=instance.item.plugin_type, name="vanished", module="apps.vanished")
+    assert (gone.label, gone.identity) == ("vanished", Identity())

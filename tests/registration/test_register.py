@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.exceptions import (
@@ -19,6 +20,7 @@ from django_plugin_system.exceptions import (
 )
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.register import plugin_item, plugin_type, register_plugin_item, register_plugin_type
+from django_plugin_system.registry import Identity
 from tests.registration.plugins import (
     AbstractMail,
     AbstractSms,
@@ -223,3 +225,32 @@ def test_virtual_subclasses_implement_their_interface(declared: Registry) -> Non
     declare_type("mail", interface=AbstractMail)
     declare_item(virtual, type_name="mail")
     assert len(declared.items) == 1
+
+
+IDENTITY: Any = {"label": "One", "icon": "shop/one.svg", "docs_url": "https://one.example", "category": "Phones"}
+
+
+def test_people_may_know_an_item_by_more_than_its_name(declared: Registry) -> None:
+    """By dict and by decorator; nothing of it is needed, and a text may be translated late."""
+    declare_type()
+    declare_item(ConfigSms, "one", **IDENTITY)
+    plugin_item(AbstractSms, name="two", module="tests", **{**IDENTITY, "label": gettext_lazy("Yes")})(OtherSms)
+    declare_item(Sms, "three")
+    one, two, three = (declared.get_item(name, "tests", ("sms", "tests")) for name in ("one", "two", "three"))
+    assert one.identity == Identity(**IDENTITY)
+    assert (str(two.identity.label), two.identity.category) == ("Yes", "Phones")
+    assert three.identity == Identity()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"label": 5}, "label of plugin item 'one' must be text"),
+        ({"docs_url": "javascript:alert(1)"}, "docs_url of plugin item 'one' must be a web address"),
+    ],
+)
+def test_an_identity_is_text(declared: Registry, given: Any, said: str) -> None:
+    """Anything else is refused, and an address that is none of the web."""
+    with pytest.raises(InvalidRegistration, match=said):
+        declare_item(ConfigSms, "one", **given)
+    assert not declared.items
