@@ -43,6 +43,8 @@ class PluginSystemSettings:
     """Directories whose files a configuration may refer to."""
     REFERENCES: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """Other kinds of references: by name, a ``BACKEND`` with ``OPTIONS``, and which names it may be asked for."""
+    EMAIL_BACKENDS: tuple[str, ...] = ()
+    """Classes that instances of the item ``backend`` of ``contrib.email`` may send with."""
     SCHEMA_DIRECTORY: str | os.PathLike[str] | None = None
     """Where ``pluginschema`` keeps its snapshots; beside the code of each app if it is not set."""
     INSTANCES: tuple[str, ...] = ()
@@ -121,6 +123,12 @@ _RULES = {
         "must be a dict by name, in lower case, of dicts with BACKEND, a dotted path, ALLOW, a list of names that may "
         "end in * as shop/*, and perhaps OPTIONS, a dict",
     ),
+    "EMAIL_BACKENDS": _Rule(
+        _is_list_of(
+            lambda path: isinstance(path, str) and "." in path and not path.startswith("django_plugin_system.")
+        ),
+        "must be a list of paths of classes, as django.core.mail.backends.smtp.EmailBackend, our own not among them",
+    ),
     "SCHEMA_DIRECTORY": _Rule(
         lambda path: path is None or (isinstance(path, (str, os.PathLike)) and PurePath(path).is_absolute()),
         "must be the absolute path of a directory, or None",
@@ -161,6 +169,6 @@ def get_settings() -> PluginSystemSettings:
     for problem in _find_unusable(raw):
         raise problem
     values = {key: value for key, value in raw.items() if key in _RULES}
-    lists = ("ENCRYPTION_KEYS", "ENV_REFERENCES", "FILE_REFERENCES", "INSTANCES")
+    lists = ("EMAIL_BACKENDS", "ENCRYPTION_KEYS", "ENV_REFERENCES", "FILE_REFERENCES", "INSTANCES")
     values |= {key: tuple(map(str, values.get(key, ()))) for key in lists}
     return PluginSystemSettings(**values)

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_jsonform",
     "django_plugin_system",
+    "django_plugin_system.contrib.email",
     "tests.apps.preferences",
 ]
 
