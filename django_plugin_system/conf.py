@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,6 +45,8 @@ class PluginSystemSettings:
     """Other kinds of references: by name, a ``BACKEND`` with ``OPTIONS``, and which names it may be asked for."""
     EMAIL_BACKENDS: tuple[str, ...] = ()
     """Classes that instances of the item ``backend`` of ``contrib.email`` may send with."""
+    STORAGE_DIRECTORIES: tuple[str, ...] = ()
+    """Directories, beside ``MEDIA_ROOT``, in which instances of ``contrib.storage`` may keep files."""
     SCHEMA_DIRECTORY: str | os.PathLike[str] | None = None
     """Where ``pluginschema`` keeps its snapshots; beside the code of each app if it is not set."""
     INSTANCES: tuple[str, ...] = ()
@@ -98,6 +100,7 @@ def _is_directory(value: Any) -> bool:
 
 
 _FLAG = _Rule(lambda value: isinstance(value, bool), "must be True or False")
+_DIRECTORIES = _Rule(_is_list_of(_is_directory), "must be a list of absolute directories, and none of them the root")
 _RULES = {
     "ENCRYPTION_KEYS": _Rule(
         _is_list_of(lambda key: isinstance(key, str)), "must be a list of strings, as manage.py pluginkey prints them"
@@ -115,9 +118,8 @@ _RULES = {
         _is_list_of(lambda name: isinstance(name, str) and _VARIABLE.match(name)),
         "must be a list of names of environment variables; a name may end in *, as TWILIO_*, but * alone is too much",
     ),
-    "FILE_REFERENCES": _Rule(
-        _is_list_of(_is_directory), "must be a list of absolute directories, and none of them the root"
-    ),
+    "FILE_REFERENCES": _DIRECTORIES,
+    "STORAGE_DIRECTORIES": _DIRECTORIES,
     "REFERENCES": _Rule(
         lambda given: isinstance(given, dict) and all(_is_store(name, store) for name, store in given.items()),
         "must be a dict by name, in lower case, of dicts with BACKEND, a dotted path, ALLOW, a list of names that may "
@@ -169,6 +171,6 @@ def get_settings() -> PluginSystemSettings:
     for problem in _find_unusable(raw):
         raise problem
     values = {key: value for key, value in raw.items() if key in _RULES}
-    lists = ("EMAIL_BACKENDS", "ENCRYPTION_KEYS", "ENV_REFERENCES", "FILE_REFERENCES", "INSTANCES")
+    lists = [one.name for one in fields(PluginSystemSettings) if one.default == ()]
     values |= {key: tuple(map(str, values.get(key, ()))) for key in lists}
     return PluginSystemSettings(**values)

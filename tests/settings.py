@@ -34,6 +34,14 @@ USE_TZ = True
 # A legacy call of the package itself is an error then.
 PLUGIN_SYSTEM: dict[str, object] = {"WARN_LEGACY": True}  # RemovedInPluginSystem30Warning
 STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "papers": {
+        "BACKEND": "django_plugin_system.contrib.storage.PluginStorage",
+        "OPTIONS": {"name": "papers", "default": "default"},
+    },
+}
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -47,6 +55,8 @@ INSTALLED_APPS = [
     "django_jsonform",
     "django_plugin_system",
     "django_plugin_system.contrib.email",
+    "django_plugin_system.contrib.storage",
+    "tests.apps.papers",
     "tests.apps.preferences",
 ]
 
