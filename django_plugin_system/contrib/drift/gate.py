@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -119,25 +119,37 @@ class GateReport:
         return [verdict for verdict in self.verdicts if verdict.is_refused]
 
 
-def check_schemas() -> GateReport:
+FOREIGN = "It was installed so: tell its authors, or keep a snapshot of yours in PLUGIN_SYSTEM['SCHEMA_DIRECTORY']."
+
+
+def check_schemas(*, installed: bool = True) -> GateReport:
     """Compare every configurable item with its snapshot; nothing is written.
+
+    What was ``installed`` is compared with the snapshot that its authors put beside it, if they did.
 
     :raises InvalidSnapshot: if a file cannot be understood.
     """
-    report = GateReport(contents={path: [] for path in list_files()})
-    stored = {item.key: item for path in report.contents for item in read_snapshot(path)}
+    report = GateReport(contents={path: [] for path in list_files(installed=installed)})
+    read = {path: read_snapshot(path) for path in report.contents}
+    stored = {item.key: item for items in read.values() for item in items}
+    ours = list_files(installed=False)
+    theirs = {item.key for path, items in read.items() if path not in ours for item in items}
     declared: dict[tuple[str, str, str, str], tuple[ItemShape, type]] = {}
     for spec in registry.items.values():
         if (schema := spec.config.schema) is None:
             continue
         location = locate_snapshot(spec)
-        if location.path is None:
+        if location.path is None or (location.is_foreign and not installed):
             (report.left_out if location.is_foreign else report.unplaced).append(f"{spec}: {location.reason}")
             continue
         shape = describe_item(spec, schema)
         declared[shape.key] = shape, spec.plugin_class
         report.contents.setdefault(location.path, []).append(shape)
-    report.verdicts = [judge(stored.get(key), *declared.get(key, (None, None))) for key in sorted({*stored, *declared})]
+        if location.is_foreign:
+            theirs.add(shape.key)
+    for key in sorted({*stored, *declared}):
+        verdict = judge(stored.get(key), *declared.get(key, (None, None)))
+        report.verdicts.append(replace(verdict, advice=FOREIGN) if key in theirs else verdict)
     return report
 
 
@@ -147,7 +159,7 @@ def write_schemas() -> GateReport:
     :raises InvalidSnapshot: if a file that is there cannot be understood.
     :raises SnapshotNotWritten: if one cannot be written.
     """
-    report = check_schemas()
+    report = check_schemas(installed=False)
     if not report.refused:
         report.written = write_snapshots(report.contents)
     return report

@@ -127,7 +127,7 @@ class Location(NamedTuple):
     path: Path | None
     reason: str = ""
     is_foreign: bool = False
-    """Whether its code was installed, and is not ours to write beside."""
+    """Whether its code was installed, and is not ours to write beside; its authors may have put a snapshot there."""
 
 
 def locate_snapshot(spec: ItemSpec) -> Location:
@@ -141,18 +141,19 @@ def locate_snapshot(spec: ItemSpec) -> Location:
     module = spec.plugin_class.__module__
     name, place = (app.name, app.path) if app else (module, getattr(sys.modules.get(module), "__file__", None) or "")
     if _is_installed(place):
-        return Location(None, f"{name} is installed in {place}", is_foreign=True)
+        path = Path(app.path, FILE_NAME) if app else None
+        return Location(path if path and path.exists() else None, f"{name} is installed in {place}", is_foreign=True)
     if app is None:
         return Location(None, f"{spec.module} is no installed app, and {module} is part of none")
     return Location(Path(app.path, FILE_NAME))
 
 
-def list_files() -> list[Path]:
-    """Return every snapshot that is there, in a fixed order."""
+def list_files(*, installed: bool) -> list[Path]:
+    """Return every snapshot that is there, those of ``installed`` apps too, in a fixed order."""
     directory = get_settings().SCHEMA_DIRECTORY
     if directory:
         return sorted(Path(directory).glob("*.json"))
-    ours = [Path(app.path, FILE_NAME) for app in apps.get_app_configs() if not _is_installed(app.path)]
+    ours = [Path(app.path, FILE_NAME) for app in apps.get_app_configs() if installed or not _is_installed(app.path)]
     return sorted(path for path in ours if path.exists())
 
 

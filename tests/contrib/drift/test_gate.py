@@ -213,6 +213,25 @@ def test_code_that_was_installed_is_left_out(project: Project) -> None:
         assert project.run("--write")[1][-2] == f"Removed {project.folder / 'schemas/theirs.json'}"
 
 
+def test_code_that_was_installed_with_a_snapshot_is_checked(project: Project) -> None:
+    """What its authors put beside it is compared, and never written."""
+    theirs = project.install("theirs", project.folder / ".venv/lib/site-packages/theirs")
+    project.declare(FIRST, module="theirs")
+    with project.set(SCHEMA_DIRECTORY=project.folder / "schemas"):
+        assert project.run("--write")[0] == 0
+    snapshot = (project.folder / "schemas/theirs.json").read_bytes()
+    theirs.write_bytes(snapshot)
+    assert project.run("--check") == (0, ["Every schema is as its snapshot says: 1."])
+    project.declare(ADDITIVE, module="theirs")
+    status, said = project.run("--check")
+    assert status == 1
+    assert "  It was installed so: tell its authors, or keep a snapshot of yours in PLUGIN_SYSTEM" in "\n".join(said)
+    assert project.run("--write")[0] == 0
+    assert theirs.read_bytes() == snapshot
+    project.registry.items.clear()
+    assert project.run("--check")[0] == 1
+
+
 def test_the_module_of_an_item_says_where_it_belongs(project: Project) -> None:
     """It may be a module of an app; a name that is no app falls back on the place of the class."""
     project.declare(FIRST, module="mail.providers")
