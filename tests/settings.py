@@ -54,8 +54,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_jsonform",
     "django_plugin_system",
-    "django_plugin_system.contrib.email",
-    "django_plugin_system.contrib.storage",
     "tests.apps.papers",
     "tests.apps.preferences",
 ]

@@ -38,6 +38,7 @@ class Local:
     swiftline_token: str = field(default_factory=_new_token, repr=False)
     pigeon_password: str = field(default_factory=_new_token, repr=False)
     smtp_password: str = field(default_factory=_new_token, repr=False)
+    courier_key: str = field(default_factory=_new_token, repr=False)
     web_port: int = 8000
     smtp_port: int = 2525
 

@@ -1,6 +1,7 @@
 """Settings of the demo project: plain Django, and at the end what django-plugin-system needs."""
 
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from project.digest import digest_of
@@ -22,6 +23,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_jsonform",
     "django_plugin_system",
+    "django_plugin_system.contrib.email",
+    "django_plugin_system.contrib.storage",
     # The order of the apps below is free: an item may come before its type.
     "apps.frontdesk",
     "apps.gateway",
@@ -30,8 +33,11 @@ INSTALLED_APPS = [
     "apps.notifier_console",
     "apps.notifier_email",
     "apps.sms",
+    "apps.sms_courier",
     "apps.sms_pigeon",
     "apps.sms_swiftline",
+    # Providers that are packages of their own, as providers/pigeon: whichever are installed.
+    *(found.value for found in entry_points(group="shop.providers")),
 ]
 
 MIDDLEWARE = [
@@ -87,12 +93,27 @@ LOGGING = {
     "root": {"handlers": ["terminal"], "level": "WARNING"},
 }
 
+# Every mail of Django, and the receipts, go through instances.
+EMAIL_BACKEND = "django_plugin_system.contrib.email.EmailBackend"
+DEFAULT_FROM_EMAIL = "desk@shop.example"
+FILES = DATA_DIR / "files"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "receipts": {
+        "BACKEND": "django_plugin_system.contrib.storage.PluginStorage",
+        "OPTIONS": {"name": "receipts"},
+    },
+}
+
 PLUGIN_SYSTEM = {
     # The first key encrypts, all of them decrypt. To rotate, put a new one in front and run manage.py pluginrotate.
     "ENCRYPTION_KEYS": [local.encryption_key],
+    "STORAGE_DIRECTORIES": [FILES],
 }
 
 # What the stand-ins for the outside world know of their customers: digests, as a careful provider would keep them.
 GATEWAY_SWIFTLINE_TOKEN_DIGEST = digest_of(local.swiftline_token)
+GATEWAY_COURIER_KEY_DIGEST = digest_of(local.courier_key)
 GATEWAY_PIGEON_LOGIN = ("frontdesk", digest_of(local.pigeon_password))
 MAILBOX_LOGIN = ("frontdesk", digest_of(local.smtp_password))

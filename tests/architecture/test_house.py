@@ -27,7 +27,10 @@ FLOORS = (
     ("models", "register", "storage"),
     ("failover", "rotation", "selection", "sync"),
     ("helpers", "services"),
-    ("contrib", "contrib.aws", "contrib.drift", "contrib.oauth", "contrib.transfer", "diagnosis", "forms"),
+    (
+        *("contrib", "contrib.aws", "contrib.drift", "contrib.email", "contrib.oauth", "contrib.storage"),
+        *("contrib.transfer", "diagnosis", "forms"),
+    ),
     ("admin", "apps", "checks", "management", "receivers", "testing"),
 )
 """The rooms of the package, lowest first; rooms on one floor may use each other as long as no cycle comes of it."""

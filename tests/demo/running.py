@@ -27,15 +27,19 @@ MANAGE = ROOT / "demo" / "manage.py"
 _SECONDS_TO_START = 120
 """A limit against hanging; what is slower fails."""
 _READY = re.compile(r"Ready: (http://\S+?)/ ")
-_SECRETS = ("secret_key", "encryption_key", "swiftline_token", "pigeon_password", "smtp_password")
+_SECRETS = ("secret_key", "encryption_key", "swiftline_token", "pigeon_password", "smtp_password", "courier_key")
 """What the demo made at random and must never show; the admin's password is printed on purpose."""
 
 
 def environment(data: Path) -> dict[str, str]:
-    """Return the environment of a demo that keeps its files in ``data``, and is not measured."""
+    """Return the environment of a demo that keeps its files in ``data``, and is not measured.
+
+    ``DEMO_PACKAGES`` is a folder with further packages, as an environment has them.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     own = {"DEMO_DATA_DIR": str(data), "DJANGO_SETTINGS_MODULE": "project.settings"}
-    return {**kept, **own, "PYTHONPATH": f"{ROOT}{os.pathsep}{MANAGE.parent}", "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, [str(ROOT), str(MANAGE.parent), os.environ.get("DEMO_PACKAGES")]))
+    return {**kept, **own, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def manage(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

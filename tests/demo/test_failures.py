@@ -19,7 +19,7 @@ pytestmark = pytest.mark.sqlite
 WRONG = "wrong-token-0123456789"
 SET_TOKEN = """
 from django_plugin_system.models import PluginInstance
-row = PluginInstance.objects.get(item__name="swiftline", name="transactional")
+row = PluginInstance.objects.get(item__name="swiftline", name="transactional", scope="")
 row.set_config({{**row.config, "token": "{token}"}})
 row.save()
 print(row.pk)
@@ -111,7 +111,7 @@ def test_the_test_button_tries_the_connection_of_every_instance(demo: Demo) -> N
     """All seeded instances reach their servers and log in, and nothing is sent."""
     before = demo.get()
     ids = sorted(set(re.findall(r"/check/([0-9a-f-]{36})/", before.html)))
-    assert len(ids) == 6
+    assert len(ids) == 7
     for instance_id in ids:
         assert "the connection works." in demo.post(f"/check/{instance_id}/").text
     assert demo.get().section("texts-title") == before.section("texts-title")

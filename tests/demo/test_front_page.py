@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,8 @@ def test_the_page_shows_who_would_carry_each_purpose(demo: Demo) -> None:
 def test_the_page_links_into_the_admin(demo: Demo) -> None:
     """The links lead to admin pages that exist: without a login, to the login form."""
     html = demo.get().html
-    for path in ("/admin/", "/admin/django_plugin_system/plugininstance/"):
+    overview = "/admin/django_plugin_system/pluginoverview/"
+    for path in ("/admin/", overview, "/admin/django_plugin_system/plugininstance/"):
         assert f'href="{path}"' in html
         assert demo.get(path).url == f"{demo.url}/admin/login/?next={path}"
 
@@ -62,6 +64,33 @@ def test_the_page_says_why_an_instance_was_chosen(demo: Demo) -> None:
     assert "pigeon" in explanation
     assert "swiftline" in explanation
     assert "disabled" in explanation
+
+
+def test_a_token_renews_itself(demo: Demo) -> None:
+    """Messages share a token, which is kept as the state of the instance; the page says which one was used."""
+    first, second = (demo.send("sms", "alerts", f"Alarm {number}") for number in range(2))
+    assert "with token" in first.section("result-title")
+    assert "alerts (courier) took it: co-" in second.section("result-title")
+
+
+def test_tenants(demo: Demo) -> None:
+    """The one tenant has an account of its own, the other uses everybody's."""
+    acme = demo.send("sms", "transactional", "For Acme", tenant="acme")
+    assert "For Acme" in acme.section("texts-title")
+    assert "transactional (swiftline) of acme took it" in acme.section("result-title")
+    umbrella = demo.send("sms", "transactional", "For Umbrella", tenant="umbrella")
+    assert "transactional (swiftline) took it" in umbrella.section("result-title")
+
+
+def test_a_receipt_is_kept_and_mailed(demo: Demo) -> None:
+    """A file goes to the folder that is chosen now, and a mail of Django's through an instance."""
+    page = demo.send("sms", "marketing", "With a receipt")
+    (path,) = set(re.findall(r'action="(/receipts/\d+/)"', page.html))
+    result = demo.post(path)
+    assert "Receipt: ~" in result.section("result-title")
+    assert "Your receipt Sent: With a receipt" in result.section("mails-title")
+    assert [file.name for file in (demo.data / "files/eu").rglob("*.txt")] == [f"{path.split('/')[2]}.txt"]
+    assert list((demo.data / "files/us").rglob("*.txt")) == []
 
 
 def test_a_call_site_of_1_1_0_runs_beside_it(demo: Demo) -> None:

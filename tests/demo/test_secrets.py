@@ -32,7 +32,7 @@ def test_no_seeded_secret_is_seen_in_html_database_or_log(demo: Demo) -> None:
     log_in(demo)
     listing = demo.get(f"{ADMIN}/plugininstance/")
     ids = sorted(set(re.findall(r"/plugininstance/([0-9a-f-]{36})/change/", listing.html)))
-    assert len(ids) == 7
+    assert len(ids) == 12
     paths = [f"{ADMIN}/plugininstance/{instance_id}/change/" for instance_id in ids]
     pages = [demo.get(), listing, *map(demo.get, [*paths, f"{ADMIN}/pluginitem/", f"{ADMIN}/plugintype/"])]
     assert {page.status for page in pages} == {200}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from apps.frontdesk.seed import ACME, UMBRELLA
 from apps.frontdesk.sending import Order
 
 if TYPE_CHECKING:
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
 
 ANY_PURPOSE = ""
 CHANNELS = (("sms", "SMS"), ("email", "E-mail"))
+TENANTS = (("", "nobody's"), (ACME, "Acme"), (UMBRELLA, "Umbrella"))
 
 
 class MessageForm(forms.Form):
     """Channel, purpose, recipient and text of one message."""
 
     channel = forms.ChoiceField(choices=CHANNELS, widget=forms.RadioSelect, initial="sms")
+    tenant = forms.ChoiceField(choices=TENANTS, widget=forms.RadioSelect, initial="", required=False)
     number = forms.CharField(
         max_length=20,
         required=False,
@@ -57,4 +60,10 @@ class MessageForm(forms.Form):
         """Return what a valid form asks for."""
         data = self.cleaned_data
         recipient = data["address"] if data["channel"] == "email" else data["number"]
-        return Order(channel=data["channel"], purpose=data["purpose"], recipient=recipient, text=data["text"])
+        return Order(
+            channel=data["channel"],
+            purpose=data["purpose"],
+            recipient=recipient,
+            text=data["text"],
+            tenant=data["tenant"],
+        )

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from django.core.files.storage import Storage, storages
 from django.db import models
+
+
+def get_receipts() -> Storage:
+    """Return where receipts are kept."""
+    return storages["receipts"]
 
 
 class Outcome(models.TextChoices):
@@ -20,6 +26,7 @@ class Delivery(models.Model):
 
     channel = models.CharField(max_length=20)
     purpose = models.CharField(max_length=100, blank=True)
+    tenant = models.CharField(max_length=100, blank=True)
     recipient = models.CharField(max_length=254)
     text = models.TextField()
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
@@ -31,6 +38,8 @@ class Delivery(models.Model):
     tries = models.JSONField(default=list)
     """One ``{"instance": ..., "error": ...}`` for each instance that was asked; an empty error is a success."""
     operator_note = models.TextField(blank=True)
+    file = models.FileField(storage=get_receipts, upload_to="%Y", blank=True)
+    """A receipt, if somebody asked for one; its name says which instance holds it."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

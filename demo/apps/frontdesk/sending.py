@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apps.frontdesk.models import Delivery, Outcome
 from apps.frontdesk.operator_notes import tell_operator
@@ -40,6 +40,13 @@ class Order:
     """The instance name to use; empty for any."""
     recipient: str
     text: str
+    tenant: str = ""
+    """Whose instances come first; empty for everybody's alone."""
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What a selection is asked for."""
+        return {"name": self.purpose or None, "scope": self.tenant or None}
 
 
 @dataclass
@@ -66,9 +73,10 @@ def deliver(order: Order) -> Delivery:
     delivery = Delivery(
         channel=order.channel,
         purpose=order.purpose,
+        tenant=order.tenant,
         recipient=order.recipient,
         text=order.text,
-        explanation=str(explain_selection(INTERFACES[order.channel], name=order.purpose or None)),
+        explanation=str(explain_selection(INTERFACES[order.channel], **order.wanted)),
     )
     try:
         delivery.receipt = _SENDERS[order.channel](order, tries)
@@ -83,7 +91,7 @@ def deliver(order: Order) -> Delivery:
 
 def _send_sms(order: Order, tries: Tries) -> str:
     receipt = ""
-    for attempt in failover(AbstractSms, name=order.purpose or None, cooldown=COOLDOWN):
+    for attempt in failover(AbstractSms, **order.wanted, cooldown=COOLDOWN):
         with attempt as sms, tries.watch(attempt.instance):
             receipt = sms.send(order.recipient, order.text)
     return receipt
@@ -92,7 +100,7 @@ def _send_sms(order: Order, tries: Tries) -> str:
 def _send_email(order: Order, tries: Tries) -> str:
     receipt = ""
     subject = f"A {order.purpose} message" if order.purpose else "A message"
-    for attempt in failover(AbstractNotifier, name=order.purpose or None, cooldown=COOLDOWN):
+    for attempt in failover(AbstractNotifier, **order.wanted, cooldown=COOLDOWN):
         with attempt as notifier, tries.watch(attempt.instance):
             receipt = notifier.send(order.recipient, subject, order.text)
     return receipt

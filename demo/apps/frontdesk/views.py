@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
+from django.core.files.base import ContentFile
+from django.core.mail import send_mail
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,8 +15,10 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.frontdesk.board import describe, list_purposes
 from apps.frontdesk.checking import find_fault
 from apps.frontdesk.forms import MessageForm
+from apps.frontdesk.models import Delivery
 from apps.frontdesk.sending import deliver
 from apps.gateway.models import Provider, set_down
+from django_plugin_system import PluginSystemError
 from django_plugin_system.models import PluginHealth, PluginInstance
 
 if TYPE_CHECKING:
@@ -34,6 +38,19 @@ def send(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _render(request, form, status=400)
     deliver(form.get_order())
+    return redirect(reverse("front") + "#result")
+
+
+@require_POST
+def mail_receipt(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep a receipt of a delivery in a file, and mail it with Django's own ``send_mail``."""
+    delivery = get_object_or_404(Delivery, pk=pk)
+    text = f"{delivery.get_outcome_display()}: {delivery.text}\nTo {delivery.recipient}, {delivery.created_at:%c}\n"
+    delivery.file.save(f"{pk}.txt", ContentFile(text))
+    try:
+        send_mail("Your receipt", text, None, ["customer@example.com"])
+    except (PluginSystemError, OSError) as error:
+        messages.error(request, f"The receipt is kept; it was not mailed: {error}")
     return redirect(reverse("front") + "#result")
 
 

@@ -1,4 +1,4 @@
-"""What the two stand-in providers remember: the messages they took, and whether they are out of service."""
+"""What the stand-in providers remember: the messages they took, and whether they are out of service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ class Provider(models.TextChoices):
 
     SWIFTLINE = "swiftline", "Swiftline"
     PIGEON = "pigeon", "Pigeon Post"
+    COURIER = "courier", "Courier"
 
 
 class Message(models.Model):

@@ -52,22 +52,24 @@ MOST_NESTED = 2
 would go on for ever, or keep that mail from the next provider."""
 
 _nested = threading.local()
-_last_used: dict[str | None, Attempt[AbstractEmail]] = {}
-"""The attempt that served last, by name: for mails about a database that cannot be asked."""
+_last_used: dict[tuple[tuple[str, Any], ...], Attempt[AbstractEmail]] = {}
+"""The attempt that served last, by what was asked for: for mails about a database that cannot be asked."""
 
 
 class EmailBackend(BaseEmailBackend):
-    """Sends each mail with the best instance of the type ``email``; with ``name``, of those with that name.
+    """Sends each mail with the best instance of the type ``email``.
+
+    Which ones count is said by ``name``, ``scope`` and ``shared``, as to ``failover``; ``using`` is a database.
 
     ``fail_silently`` covers what it covers with Django's SMTP backend: a mail that cannot be handed over, not one that
     is malformed. Threads that share an object wait for each other.
     """
 
-    def __init__(self, fail_silently: bool = False, *, name: str | None = None, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - as in Django
-        """Keep what was asked for; ``kwargs`` are Django's own."""
-        super().__init__(**kwargs)
+    def __init__(self, fail_silently: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002 - as in Django
+        """Keep what was asked for; ``options`` that say nothing of instances are Django's own."""
+        self._wanted = {key: options.pop(key) for key in ("name", "scope", "shared", "using") if key in options}
+        super().__init__(**options)
         self.fail_silently = fail_silently
-        self.name = name
         self._lock = threading.RLock()
         self._stays_open = False
         self._connected: list[AbstractEmail] = []
@@ -113,18 +115,17 @@ class EmailBackend(BaseEmailBackend):
 
     def _serve(self, do: Callable[[AbstractEmail], object]) -> None:
         """Have the first provider that can ``do`` it."""
-        tried = False
+        made, wanted = None, tuple(self._wanted.items())
         try:
             # By attribute: settings name this module before models can be imported.
-            for attempt in django_plugin_system.failover(AbstractEmail, name=self.name, retry_on=FAILURES):
+            for attempt in django_plugin_system.failover(AbstractEmail, retry_on=FAILURES, **self._wanted):
                 with attempt as made:
-                    tried = True
                     do(self._find_connected(made))
-                _last_used[self.name] = attempt
+                _last_used[wanted] = attempt
         except DatabaseError:
-            if tried or self.name not in _last_used:
+            if made is not None or wanted not in _last_used:
                 raise
-            do(self._find_connected(_last_used[self.name].instance.load_plugin()))
+            do(self._find_connected(_last_used[wanted].instance.load_plugin()))
 
     def _find_connected(self, made: AbstractEmail) -> AbstractEmail:
         """Return a provider that is connected already, if there is one of the same class and configuration."""

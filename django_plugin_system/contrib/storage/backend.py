@@ -66,14 +66,16 @@ class PluginStorage(Storage):
     """Keeps new files in one instance of the type ``storage``, and finds each file where it is.
 
     With the name ``invoices``, its instances are those named ``invoices`` and ``invoices--eu``, ``invoices--us``, ...
+    With a ``scope``, they are those of that scope first, then everybody's; without one, everybody's.
 
     The name of a stored file begins with its instance: ``~`` and 22 characters, then ``/`` and the path there. A file
     whose name begins otherwise was stored before; it is in the storage with the alias ``default``, if that is given.
     """
 
-    def __init__(self, name: str, *, default: str | None = None) -> None:
+    def __init__(self, name: str, *, scope: str | None = None, default: str | None = None) -> None:
         """Keep what was asked for. Nothing is chosen here, as Django keeps the object for ever."""
         self.name = name
+        self.scope = scope
         self.default = default
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
@@ -84,14 +86,17 @@ class PluginStorage(Storage):
         _holder, path = split_name(content.name or "" if name is None else name)
         validate_file_name(path, allow_relative_path=True)
         # By attribute: settings name this module before models can be imported.
-        own = (one for one in django_plugin_system.get_plugins(AbstractStorage) if self._is_own(_get_row(one)))
-        if (plugin := next(own, None)) is None:
-            plugin = django_plugin_system.get_plugin(AbstractStorage, name=self.name)  # says why there is none
+        found = django_plugin_system.get_plugins(AbstractStorage, scope=self.scope)
+        if (plugin := next((one for one in found if self._is_own(_get_row(one))), None)) is None:
+            plugin = django_plugin_system.get_plugin(AbstractStorage, name=self.name, scope=self.scope)  # says why
         prefix = make_prefix(row.pk if (row := _get_row(plugin)) is not None else NOBODY)
         return prefix + plugin.storage.save(path, content, max_length and max_length - len(prefix))
 
     def _is_own(self, row: PluginInstance | None) -> bool:
-        return row is None or row.name == self.name or row.name.startswith(f"{self.name}--")
+        if row is None:
+            return True
+        of_this_name = row.name == self.name or row.name.startswith(f"{self.name}--")
+        return of_this_name and row.scope in ("", self.scope or "")
 
     def find(self, name: str, *, is_folder: bool = False) -> tuple[Storage, str]:
         """Return the storage that holds the file ``name``, and its path there.

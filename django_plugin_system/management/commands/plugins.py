@@ -14,7 +14,7 @@ from django.db import router
 from django_plugin_system import checks
 from django_plugin_system.contrib.transfer.export import take_snapshot
 from django_plugin_system.exceptions import make_printable
-from django_plugin_system.management import lookup
+from django_plugin_system.management import files, lookup
 from django_plugin_system.management.editing import is_secret, read_value, set_field
 from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance, PluginStatus
@@ -79,6 +79,8 @@ class Command(PluginCommand):
         one.add_argument(
             "--fail-on", choices=tuple(_LEVELS), default="error", help="End with 1 from this on (default: %(default)s)."
         )
+
+        files.add_arguments(add("files", "Move the files of a storage between its instances."))
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run a subcommand.
@@ -262,6 +264,10 @@ class Command(PluginCommand):
         style = {"passed": self.style.SUCCESS, "failed": self.style.ERROR}.get(outcome["result"])
         error = f": {outcome['error']}" if outcome["error"] else ""
         self.tell(f"{position}{row}: {outcome['result']}{error}", style)
+
+    def do_files(self, alias: str, options: dict[str, Any]) -> None:
+        """Move files from one instance to another."""
+        files.run(self, alias, options)
 
     # What hurts
 

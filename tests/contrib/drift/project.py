@@ -50,11 +50,8 @@ class Project:
     @contextmanager
     def running(self) -> Iterator[Project]:
         """Let registrations, and the app ``mail``, end with the block."""
-        contrib = [app for app in apps.app_configs.values() if ".contrib." in app.name and "plugin_system" in app.label]
         with temporary_registry(empty=True) as self.registry:
             declare_type()
-            for app in contrib:
-                del apps.app_configs[app.label]
             try:
                 self.mail = self.install("mail", self.folder / "mail")
                 yield self
@@ -62,7 +59,6 @@ class Project:
                 for name in self.names:
                     apps.app_configs.pop(name)
                     sys.modules.pop(name)
-                apps.app_configs.update({app.label: app for app in contrib})
 
     def install(self, name: str, path: Path) -> Path:
         """Install an app whose code stands in ``path``, and return where its snapshot goes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import django
@@ -12,7 +13,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from django_plugin_system.contrib.email import plugins
 from django_plugin_system.contrib.email.backend import AbstractEmail, _last_used
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.register import plugin_item, plugin_type
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tests.support.mail_servers import Server
 
 
-BACKEND = "django_plugin_system.contrib.email.EmailBackend"
+HOME = "django_plugin_system.contrib.email"
+BACKEND = f"{HOME}.EmailBackend"
 MAILERS: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": BACKEND},
     "marketing": {"BACKEND": BACKEND, "OPTIONS": {"name": "marketing"}},
@@ -49,9 +50,10 @@ def add(db: None, settings: Settings) -> AddInstance:
         settings.MAILERS = MAILERS
     else:  # pragma: no cover - as above
         settings.EMAIL_BACKEND = BACKEND
-    plugin_type(name="email", manager=plugins.HOME)(AbstractEmail)
-    plugin_item(AbstractEmail, name="smtp", module=plugins.HOME, priority=10)(plugins.SmtpEmail)
-    plugin_item(AbstractEmail, name="backend", module=plugins.HOME, priority=20)(plugins.BackendEmail)
+    plugins = import_module(HOME + ".plugins")  # here: what it registers must end with the test
+    plugin_type(name="email", manager=HOME)(AbstractEmail)
+    plugin_item(AbstractEmail, name="smtp", module=HOME, priority=10)(plugins.SmtpEmail)
+    plugin_item(AbstractEmail, name="backend", module=HOME, priority=20)(plugins.BackendEmail)
     sync_registered_plugins_to_db()
     _last_used.clear()
 

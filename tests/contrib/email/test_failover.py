@@ -20,6 +20,7 @@ from django_plugin_system.contrib.email import AbstractEmail, EmailBackend, Mail
 from django_plugin_system.exceptions import (
     AllPluginsFailed,
     InvalidConfig,
+    NoPluginAvailable,
     PluginCredentialsRefused,
     PluginOutcomeUnknown,
     PluginRejected,
@@ -233,6 +234,18 @@ def test_names_choose(add: AddInstance) -> None:
         assert (len(one.mails), len(other.mails)) == (1, 1)
 
 
+def test_scopes_choose(add: AddInstance) -> None:
+    """With ``scope``, a tenant's own instances serve, then everybody's, unless these may not."""
+    with running_mail_server() as own, running_mail_server() as shared:
+        add(own, "main", scope="acme")
+        add(shared, "main")
+        for scope in ("acme", "other"):
+            EmailBackend(scope=scope).send_messages([EmailMessage("Hello", scope, None, ["to@example.com"])])
+        assert (len(own.mails), len(shared.mails)) == (1, 1)
+        with pytest.raises(NoPluginAvailable):
+            EmailBackend(scope="other", shared=False).open()
+
+
 def test_a_fake_of_the_testing_kit(add: AddInstance) -> None:
     """A test may put its own provider in the place of all."""
 
@@ -324,7 +337,7 @@ def test_mails_that_send_mails_end(add: AddInstance) -> None:
 
     class Reporting(AbstractEmail):
         def send(self, message: EmailMessage) -> None:
-            subjects.append(message.subject)
+            subjects.append(str(message.subject))
             send_mail(f"{message.subject} was sent", "Text", None, ["ada@example.com"])
 
     del add

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 import boto3
@@ -9,7 +10,7 @@ import pytest
 from django.core.files.storage import storages
 from moto.server import ThreadedMotoServer
 
-from django_plugin_system.contrib.storage import AbstractStorage, PluginStorage, plugins
+from django_plugin_system.contrib.storage import AbstractStorage, PluginStorage
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.register import plugin_item, plugin_type
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_django import Settings
 
+HOME = "django_plugin_system.contrib.storage"
 SECRET = "hush-planted-Secret"
 REGIONS = ("eu-central-1", "us-west-2")
 
@@ -35,9 +37,10 @@ class AddFolder(Protocol):
 def declared_storage(db: None, settings: Settings, tmp_path: Path) -> Path:
     """Declare the type and its items; return the folder below which files may be kept."""
     del db
-    plugin_type(name="storage", manager=plugins.HOME)(AbstractStorage)
-    plugin_item(AbstractStorage, name="filesystem", module=plugins.HOME, priority=10)(plugins.FilesystemFiles)
-    plugin_item(AbstractStorage, name="s3", module=plugins.HOME, priority=10)(plugins.S3Files)
+    plugins = import_module(HOME + ".plugins")  # here: what it registers must end with the test
+    plugin_type(name="storage", manager=HOME)(AbstractStorage)
+    plugin_item(AbstractStorage, name="filesystem", module=HOME, priority=10)(plugins.FilesystemFiles)
+    plugin_item(AbstractStorage, name="s3", module=HOME, priority=10)(plugins.S3Files)
     sync_registered_plugins_to_db()
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.PLUGIN_SYSTEM = {**settings.PLUGIN_SYSTEM, "STORAGE_DIRECTORIES": [tmp_path / "files"]}

@@ -189,6 +189,18 @@ class TestNamesThatReachNothing:
             with pytest.raises(SuspiciousFileOperation, match="is not held by an instance"):
                 call(name)
 
+    def test_an_instance_of_another_scope(self, add: AddFolder, storage: PluginStorage) -> None:
+        """Files of one tenant are nobody else's, and everybody's serve a tenant that has no instance."""
+        shared, acme = add("eu"), add("us", scope="acme")
+        of_acme, of_other = (PluginStorage("papers", scope=scope) for scope in ("acme", "other"))
+        name = of_acme.save("a.txt", content())
+        assert name.startswith(make_prefix(acme.pk))
+        for one in (storage, of_other):
+            with pytest.raises(SuspiciousFileOperation):
+                one.open(name)
+            assert one.save("b.txt", content()).startswith(make_prefix(shared.pk))
+        assert read(of_acme, storage.save("c.txt", content("everybody's"))) == b"everybody's"
+
     def test_an_instance_that_is_gone(self, add: AddFolder, storage: PluginStorage) -> None:
         """The files of an instance that was deleted are nobody's."""
         row = add("eu")

@@ -4,11 +4,11 @@ import base64
 from typing import Annotated
 from urllib.parse import urlencode
 
-from apps.sms.plugins import AbstractSms
-from apps.sms.transport import exchange
 from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
+from apps.sms.plugins import AbstractSms
+from apps.sms.transport import exchange
 from django_plugin_system import (
     BoundTo,
     ConfigurablePlugin,
