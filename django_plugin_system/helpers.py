@@ -13,7 +13,7 @@ from django_plugin_system.changes import announce_instances, changing, get_place
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.querysets import add_health
+from django_plugin_system.querysets import add_health, move_health
 from django_plugin_system.selection import choosing
 from django_plugin_system.selection.attempts import (
     areport_failure,
@@ -180,4 +180,5 @@ def refresh_plugins(using: str | None = None) -> None:
     alias = using or router.db_for_write(PluginInstance)
     with changing(alias):
         add_health(PluginInstance, alias)
+        move_health(PluginInstance, alias)
         announce_instances(PluginInstance, alias, None)

@@ -137,7 +137,7 @@ def _find_own_choice(request: Request) -> Iterable[PluginInstance]:
         raise InvalidPluginChoice(str(request.spec), picked)
     if isinstance(picked, PluginInstance):
         is_meant = "name" in told or request.name in (None, picked.name)
-        return request.get_rows([picked.pk] if is_meant and picked.scope in request.scopes else [])
+        return request.get_rows([picked.pk] if is_meant else []).filter(scope__in=request.scopes)
     return () if picked is None else request.find_rows().filter(item=picked)
 
 

@@ -264,7 +264,7 @@ class Search:
         for statement in _FREE:
             free += (pk for (pk,) in statement.read(self.request, scope))
         if len(free) <= FEW:
-            yield from _iter_pages(self.request.get_rows(set(free) - self._passed).enabled())
+            yield from _iter_pages(self.request.get_rows(set(free) - self._passed).filter(scope=scope).enabled())
             return
         for _head in range(_HEADS):
             head = self._find_head(scope)
@@ -305,7 +305,7 @@ def iter_cooling(request: Request) -> Iterator[PluginInstance]:
         named = cooling if request.name is None else cooling.filter(instance__name=request.name)
         first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")[:1]
         found += _find_items(request).values_list(Subquery(first), flat=True)
-    firsts: Any = request.get_rows(pk for pk in found if pk is not None).enabled()
+    firsts: Any = request.get_rows(pk for pk in found if pk is not None).filter(scope__in=request.scopes).enabled()
     ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts}
     known_here = rows.filter(pk__in=[pk for pk, note in waiting.items() if note.may_be_early]) if waiting else ()
     ends |= {row: waiting[row.pk].end - monotonic() for row in known_here}

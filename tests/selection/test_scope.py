@@ -21,6 +21,7 @@ from django_plugin_system import (
     get_plugin,
     get_plugin_by_id,
     get_plugins,
+    refresh_plugins,
 )
 from django_plugin_system.exceptions import (
     AllPluginsFailed,
@@ -34,7 +35,7 @@ from django_plugin_system.selection import cache
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from django_plugin_system.testing import override_plugin
 from tests.support.plugins import AbstractSms, ConsoleSms, LenientSms, ProviderSms, declare_item, declare_type
-from tests.support.rows import add_instance, reload
+from tests.support.rows import add_instance, reload, write_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -258,6 +259,20 @@ def test_a_row_moves_to_another_scope(shared: PluginInstance) -> None:
         assert get_account(get_plugin(TYPE, scope=now)) == "all"
         PluginHealth.objects.filter(pk=row.pk).update(unavailable_until=None)
     assert shared.get_health().scope == ""
+
+
+def test_sql_moves_a_row_to_another_scope(shared: PluginInstance) -> None:
+    """What only the table of health calls acme's is not given to acme; a refresh mends that."""
+    best = add_instance("best", shared.item, scope="acme", priority=-1, config={"account": "AC-best", "token": "t"})
+    PluginHealth.objects.filter(pk=best.pk).update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
+    row = PluginInstance.objects.get(scope="acme", name="main")
+    write_raw(row.pk, scope="elsewhere")
+    assert get_account(get_plugin(TYPE, scope="acme")) == "all"
+    shared.delete()
+    assert serve(scope="acme") == "best"
+    refresh_plugins()
+    assert PluginHealth.objects.get(pk=row.pk).scope == "elsewhere"
+    assert get_account(get_plugin(TYPE, scope="elsewhere")) == "acme"
 
 
 def test_warm_calls_cost_one_query(shared: PluginInstance) -> None:
