@@ -20,6 +20,7 @@ EXPECTED = {
     "writes": "bulk_update() of 1,000 rows",
     "rotation": "verify",
     "breaker": "after a prober was killed, another one came",
+    "living": "refused: 0",
 }
 
 
