@@ -297,7 +297,7 @@ class StateStore:
         """Write what was renewed, unless somebody else has; what cannot be written now is kept until it can."""
         connection = connections[self.using]
         is_sqlite = connection.vendor == "sqlite"
-        if not is_sqlite or not is_in_transaction(connection):
+        if not is_sqlite or not is_in_transaction(self.using):
             try:
                 with outside_transaction(self.using):
                     self._write(before, after)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 
-def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+def is_in_transaction(using: str) -> bool:
     """Say whether a transaction of the caller's is open; the one around a TestCase counts as the database."""
-    blocks = connection.atomic_blocks
+    blocks = connections[using].atomic_blocks
     return bool(blocks) and not getattr(blocks[0], "_from_testcase", False)
 
 
@@ -24,7 +24,7 @@ def outside_transaction(using: str) -> Iterator[None]:
     """Let the block see and write what is committed, whatever transaction is open: then on another connection."""
     connection: Any = connections[using]
     in_memory = connection.vendor == "sqlite" and connection.is_in_memory_db()  # which another one would not see
-    if in_memory or not is_in_transaction(connection):
+    if in_memory or not is_in_transaction(using):
         yield
         return
     connections[using] = own = connection.copy()

@@ -23,9 +23,9 @@ from django_plugin_system.config.leaks import describe
 from django_plugin_system.exceptions import PluginCredentialsRefused, PluginUnavailable
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
+from django_plugin_system.rows.transactions import is_in_transaction
 from django_plugin_system.selection.notes import (
     forget_waiting,
-    is_in_transaction,
     is_known,
     logger,
     make_note,

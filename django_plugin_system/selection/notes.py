@@ -20,6 +20,7 @@ from django.db import Error, connections, router, transaction
 from django_plugin_system.changes import get_place, note_change
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance
+from django_plugin_system.rows.transactions import is_in_transaction
 from django_plugin_system.selection.cache import forget_selections
 
 if TYPE_CHECKING:
@@ -98,12 +99,6 @@ def write_or_wait(note: Note) -> None:
             _wait(note)
     else:
         forget_waiting(note.key)
-
-
-def is_in_transaction(using: str) -> bool:
-    """Say whether a transaction of the caller's is open; the one around a TestCase counts as the database."""
-    blocks = connections[using].atomic_blocks
-    return bool(blocks) and not getattr(blocks[0], "_from_testcase", False)
 
 
 def write(note: Note) -> bool:
