@@ -69,11 +69,8 @@ class State:
     """``usable``, ``untested``, ``failing``, ``cooling``, ``attention`` or ``off``."""
     title: str
     text: str | SafeString = ""
-
-    @property
-    def can_be_woken(self) -> bool:
-        """Whether an operator can say that the instance is used again at once."""
-        return self.kind == "cooling"
+    can_be_woken: bool = False
+    """Whether an operator can say that the instance is used again at once."""
 
     def show(self) -> SafeString:
         """Return the word, and the sentence beside it."""
@@ -92,9 +89,13 @@ def describe_state(row: PluginInstance, reason: str | None, length: int = 120) -
     text = reason.localize() if isinstance(reason, Reason) else reason
     if PluginStatus.DISABLED in (row.status, row.item.status):
         return State("off", _("Off"), text)
+    error = _quote(row.last_error, length)
+    if row.item.is_registered and row.is_refused:
+        text = format_html(_("The provider refused its credentials: {} It is used again once they are changed."), error)
+        return State("attention", _("Needs attention"), text, can_be_woken=True)
     if row.unavailable_until is not None and is_cooling_down(row):
         end = format_html(_("Used again {}."), show_time(row.unavailable_until))
-        return State("cooling", _("Cooling down"), format_html("{} {}", end, _quote(row.last_error, length)))
+        return State("cooling", _("Cooling down"), format_html("{} {}", end, error), can_be_woken=True)
     return State("attention", _("Needs attention"), text)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -103,9 +103,12 @@ def narrow_by_use(rows: QuerySet[PluginInstance], *, usable: bool) -> tuple[Quer
 
 
 def _find_troubled() -> Q:
-    """Return what makes a row unusable that an index knows: it is cooling down, or its item's code is gone."""
+    """Return what makes a row unusable that an index knows: a cooldown, refused credentials, an item without code."""
     items = list(PluginItem.objects.select_related("plugin_type"))
-    troubled = _find_by_health(item__in=[item.pk for item in items], unavailable_until__gt=Now())
+    health = PluginHealth.objects.filter(item__in=[item.pk for item in items]).values("instance")
+    refused = PluginHealth.objects.filter(refused_revision__isnull=False).values("instance")
+    refused = refused.filter(refused_revision=F("instance__config_revision"))
+    troubled = Q(pk__in=health.filter(unavailable_until__gt=Now()).union(refused))
     gone = [item for item in items if not item.is_registered]
     return troubled | Q(item__in=gone) if gone else troubled
 

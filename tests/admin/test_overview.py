@@ -13,15 +13,17 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from django_plugin_system.admin import PluginInstanceAdmin, overview
+from django_plugin_system.admin import PluginInstanceAdmin, instance_list, overview
 from django_plugin_system.admin.overview import plan_move
 from django_plugin_system.config.keyring import make_key
+from django_plugin_system.exceptions import PluginCredentialsRefused
 from django_plugin_system.helpers import explain_selection, get_plugin
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.registry import ItemSpec, TypeSpec, registry
+from django_plugin_system.selection.health import record_failure
 from tests.admin.checked import CheckedSms, raising
 from tests.admin.helpers import get_row, make_user_client, url
-from tests.admin.sample import SECRET, AbstractSms, TwilioSms, make_instance
+from tests.admin.sample import CONFIG, SECRET, AbstractSms, TwilioSms, make_instance
 from tests.support.health import set_health
 
 if TYPE_CHECKING:
@@ -237,6 +239,24 @@ def test_use_again_now(admin_client: Client, three: list[PluginInstance], addres
     assert (get_row(three[0]).unavailable_until, get_row(three[0]).last_error) == (None, "Timeout")
     assert LogEntry.objects.get().get_change_message() == "Changed Use again now."
     assert "Use again now: " not in admin_client.get(address).content.decode()
+
+
+def test_refused_credentials(admin_client: Client, three: list[PluginInstance], address: str, monkeypatch: Any) -> None:
+    """They need attention, among many instances, too, until they are changed or an operator says so."""
+    record_failure(three[0], PluginCredentialsRefused("401 for ACME"), 60)
+    page = admin_client.get(address).content.decode()
+    assert "1 needs attention" in page
+    assert "The provider refused its credentials: <q" in page
+    assert "401 for ACME" in page
+    monkeypatch.setattr(instance_list, "MOST_LOOKED_AT", 1)
+    assert "1 needs attention" in admin_client.get(address).content.decode()
+    assert "Done. twilio serves “transactional” now." in do(admin_client, address, three[0], do="wake")
+    assert "Nothing needs attention" in admin_client.get(address).content.decode()
+    record_failure(get_row(three[0]), PluginCredentialsRefused("401 for ACME"), 60)
+    row = get_row(three[0])
+    row.set_config({**CONFIG, "timeout": 3})
+    row.save()
+    assert "Nothing needs attention" in admin_client.get(address).content.decode()
 
 
 def test_tests(admin_client: Client, checked: PluginInstance, address: str) -> None:
