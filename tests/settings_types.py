@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.settings import *  # noqa: F403 - all of them
 from tests.settings import INSTALLED_APPS as TESTED_APPS
+from tests.settings import STORAGES as TESTED_STORAGES
 
 DEMO = Path(__file__).parents[1] / "demo"
 
@@ -20,5 +21,8 @@ INSTALLED_APPS = [
 
 # What the demo's own settings make at its first run.
 GATEWAY_SWIFTLINE_TOKEN_DIGEST = "digest"
+GATEWAY_COURIER_KEY_DIGEST = "digest"
 GATEWAY_PIGEON_LOGIN = ("", "")
 MAILBOX_LOGIN = ("", "")
+FILES = DEMO / "files"
+STORAGES = {**TESTED_STORAGES, "receipts": TESTED_STORAGES["papers"]}

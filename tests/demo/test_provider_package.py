@@ -30,11 +30,11 @@ PluginInstance.objects.create(item=item, name="by-air", config={**config, "sende
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder that the wheel was installed into, which demos of this test have on their path."""
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", PACKAGE]
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path / "dist"), str(PACKAGE)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     folder = tmp_path / "site-packages"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, wheel]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
     monkeypatch.setenv("DEMO_PACKAGES", str(folder))
     return folder
