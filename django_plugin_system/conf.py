@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NAME = "PLUGIN_SYSTEM"
+MIN_TOKEN_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class PluginSystemSettings:
     """Classes that instances of the item ``backend`` of ``contrib.email`` may send with."""
     STORAGE_DIRECTORIES: tuple[str, ...] = ()
     """Directories, beside ``MEDIA_ROOT``, in which instances of ``contrib.storage`` may keep files."""
+    HEALTH_TOKEN: str = field(default="", repr=False)
+    """What a load balancer sends to ``plugins_health``; empty: only users with the permission may ask."""
     SCHEMA_DIRECTORY: str | os.PathLike[str] | None = None
     """Where ``pluginschema`` keeps its snapshots; beside the code of each app if it is not set."""
     INSTANCES: tuple[str, ...] = ()
@@ -130,6 +133,10 @@ _RULES = {
             lambda path: isinstance(path, str) and "." in path and not path.startswith("django_plugin_system.")
         ),
         "must be a list of paths of classes, as django.core.mail.backends.smtp.EmailBackend, our own not among them",
+    ),
+    "HEALTH_TOKEN": _Rule(
+        lambda token: isinstance(token, str) and (not token or len(token) >= MIN_TOKEN_LENGTH),
+        f"must be a text of at least {MIN_TOKEN_LENGTH} characters, or empty",
     ),
     "SCHEMA_DIRECTORY": _Rule(
         lambda path: path is None or (isinstance(path, (str, os.PathLike)) and PurePath(path).is_absolute()),

@@ -16,8 +16,12 @@ class PluginAttempt:
     """What came of one attempt with an instance: of a failover, or as it was reported. No text of an error is in it."""
 
     instance: PluginInstance
+    plugin_type: str
+    """The name of the type."""
     name: str | None
     """The name that was asked for; None if none was, or for a report."""
+    scope: str | None
+    """The scope that was asked for, likewise."""
     outcome: str
     """``served``, ``unavailable``, ``credentials_refused``, ``failed``, ``rejected``, ``unknown``, or ``raised``."""
     seconds: float | None

@@ -57,7 +57,7 @@ class Attempt(Generic[T]):
         """Note the outcome. True, so that the loop goes on, if the next instance may be tried."""
         seconds = perf_counter() - self._began
         self.error, self.outcome = error, self._loop.judge(error, self._handled)
-        _tell(self.instance, self._loop.request.name, self.outcome, error, seconds)
+        _tell(self.instance, self._loop.request, self.outcome, error, seconds)
         self._loop.settle(self, self.outcome, error)
         return self.outcome.leads_on
 
@@ -162,12 +162,18 @@ class Failover(Generic[T]):
 
 
 def _tell(
-    instance: PluginInstance, name: str | None, outcome: Outcome, error: BaseException | None, seconds: float | None
+    instance: PluginInstance,
+    asked: Request | None,
+    outcome: Outcome,
+    error: BaseException | None = None,
+    seconds: float | None = None,
 ) -> None:
-    """Tell listeners, if there are any, what came of an attempt."""
+    """Tell listeners, if there are any, what came of an attempt; a report says nothing of what was ``asked`` for."""
     if plugin_attempted.receivers:
         kind = None if error is None else type(error)
-        attempt = PluginAttempt(instance, name, outcome.value, seconds, kind)
+        plugin_type = asked.spec.name if asked else instance.item.plugin_type.name
+        name, scope = (asked.name, asked.scope) if asked else (None, None)
+        attempt = PluginAttempt(instance, plugin_type, name, scope, outcome.value, seconds, kind)
         plugin_attempted.send_robust(sender=PluginInstance, attempt=attempt)
 
 
@@ -183,7 +189,7 @@ def report_failure(plugin: object, error: BaseException, *, cooldown: float = he
     _check_options(cooldown, ())
     row, outcome = _find_row(plugin), judge(error)
     if row is not None:
-        _tell(row, None, outcome, error, None)
+        _tell(row, None, outcome, error)
         if outcome.leads_on:
             health.record_failure(row, error, cooldown)
 
@@ -192,7 +198,7 @@ def report_success(plugin: object) -> None:
     """Say that a ``plugin``, as ``get_plugin`` returned it, served: what an earlier failure left is cleared."""
     row = _find_row(plugin)
     if row is not None:
-        _tell(row, None, Outcome.SERVED, None, None)
+        _tell(row, None, Outcome.SERVED)
         health.record_success(row)
 
 

@@ -63,6 +63,13 @@ def get_best(request: Request) -> Any:
     return plugin
 
 
+def find_served(request: Request) -> PluginInstance | None:
+    """Return the instance that ``get_best`` uses, unless it cannot be built; None if there is none."""
+    own = _iter_fixed(request)
+    ready = next(_iter_usable(request, set()) if own is None else own, None)
+    return None if ready is None else ready.instance
+
+
 def _iter_fixed(request: Request) -> Iterator[Ready] | None:
     """Yield what a test, or the type itself, puts in the place of a choice; None if nobody does."""
     if request.fake:

@@ -31,7 +31,7 @@ FLOORS = (
         *("contrib", "contrib.aws", "contrib.drift", "contrib.email", "contrib.oauth", "contrib.storage"),
         *("contrib.transfer", "diagnosis", "forms"),
     ),
-    ("admin", "apps", "checks", "management", "receivers", "testing"),
+    ("admin", "apps", "checks", "management", "receivers", "testing", "views"),
 )
 """The rooms of the package, lowest first; rooms on one floor may use each other as long as no cycle comes of it."""
 
