@@ -117,7 +117,7 @@ def _import(row: PluginInstance, folder: Path) -> None:
 
 
 WAYS: dict[str, Callable[[PluginInstance, Any, Path], Any]] = {
-    "model": lambda row, *_: _save(row, row.load_config().model_copy(update={"sender": "two"})),  # type: ignore[union-attr] # it has one
+    "model": lambda row, *_: _save(row, row.load_config().model_copy(update={"sender": "two"})),
     "stored": lambda row, *_: _save(row, {**row.config, "sender": "two"}),
     "assigned": lambda row, *_: _assign(row, {**row.config, "sender": "two"}),
     "in place": lambda row, *_: (row.config.update(sender="two"), row.save()),
