@@ -110,7 +110,9 @@ class Codec:
         if (deep := find_deep(dict(data))) is not None:
             raise InvalidConfig(self.subject, [FieldProblem(deep, TOO_DEEP)])
         opened, secrets, markers = self._open_given(self._leave_undeclared(dict(data), previous), previous)
-        hidden = {path for path in find_undeclared([get_tree(self.schema)], opened.data) if is_below(path, secrets)}
+        hidden = secrets and {
+            path for path in find_undeclared((get_tree(self.schema),), opened.data) if is_below(path, secrets)
+        }
         opened.data, secrets = _drop_all(opened.data, secrets, hidden)
         resolver = Resolver()
         resolved = resolve(opened.data, resolver, secrets)
@@ -333,7 +335,7 @@ class Codec:
             data, secrets = unwrap_secrets(
                 upgrade(self.plugin_class, wrapped, opened.place.version, self.place.version)
             )
-        found = find_undeclared([get_tree(self.schema)], data)
+        found = find_undeclared((get_tree(self.schema),), data)
         undeclared = dict.fromkeys(path for path in found if look_up(opened.data, path) == look_up(data, path))
         for path, failure in opened.failures.items():
             if not is_below(path, undeclared):

@@ -6,7 +6,8 @@ A class that rewrites its input, by a validator that runs before pydantic's own,
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainValidator, WrapValidator
 
@@ -17,7 +18,7 @@ from django_plugin_system.schema.errors import rewrites_input
 from django_plugin_system.schema.tree import Kind, Node, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
     from django_plugin_system.config.encoding import Encoded
     from django_plugin_system.config.keyring import KeyRing
@@ -28,25 +29,51 @@ _SCALARS = (str, bytes, int, float, bool, None)
 _REWRITING = (BeforeValidator, PlainValidator, WrapValidator)
 
 
-def find_undeclared(nodes: Sequence[Node], data: Any, path: Path = ()) -> Iterator[Path]:
+class _Known(NamedTuple):
+    """What is known of the keys of an object, or the items of a list."""
+
+    fields: dict[str, tuple[Node, ...]]
+    """What may stand at a key; nothing, if a validator makes something else of it first."""
+    others: tuple[Node, ...] | None
+    """What may stand at any other key; None if there is none."""
+
+
+def find_undeclared(nodes: tuple[Node, ...], data: Any, path: Path = ()) -> Iterator[Path]:
     """Yield the path of each key in stored ``data``, secrets in the clear, that none of ``nodes`` has a place for.
 
     What one member of a union knows is no news: whoever switched the member meant to leave it behind.
     """
-    if not isinstance(data, (dict, list)) or tokens.is_marker(data) or claims_reference(data):
+    if tokens.is_marker(data) or claims_reference(data):
         return
-    contents = [node.get_inner(Step.CONTENT) or node for node in nodes for node in node.members]
-    members = [member for node in contents for member in node.members if member.annotation not in _SCALARS]
-    if isinstance(data, dict):
-        members = [member for member in members if member.kind not in (Kind.LIST, Kind.TUPLE)]
-    if any(_is_opaque(member) for member in [*members, *nodes]):
+    known = _get_known(nodes, isinstance(data, dict))
+    if known is None:
         return
     for key, item in iter_json(data):
-        if inner := [node for member in members for node in _get_nodes(member, key)]:
-            is_rewritten = any(rewrites_input(member.cls, key) for member in members)
-            yield from () if is_rewritten else find_undeclared(inner, item, (*path, key))
-        elif members and isinstance(data, dict) and not any(map(_is_open, members)):
+        inner = known.fields.get(key, known.others)
+        if inner is None:
             yield (*path, key)
+        elif inner and isinstance(item, (dict, list)):
+            yield from find_undeclared(inner, item, (*path, key))
+
+
+@lru_cache(maxsize=4096)
+def _get_known(nodes: tuple[Node, ...], is_object: bool) -> _Known | None:  # noqa: FBT001 - a cache has no keywords
+    """Return what is known of an object, or a list, that is one of ``nodes``; None if nobody knows what is read."""
+    contents = [node.get_inner(Step.CONTENT) or node for node in nodes for node in node.members]
+    members = [member for node in contents for member in node.members if member.annotation not in _SCALARS]
+    if is_object:
+        members = [member for member in members if member.kind not in (Kind.LIST, Kind.TUPLE)]
+    if not members or any(map(_is_opaque, [*members, *nodes])):
+        return None
+    steps = (Step.ITEM, Step.VALUE, Step.EXTRA)
+    others = {member: tuple(part.node for part in member.parts if part.step in steps) for member in members}
+    fields = {}
+    for key in dict.fromkeys(key for member in members for key in member.fields):
+        found = [(member.fields[key].node,) if key in member.fields else others[member] for member in members]
+        is_rewritten = any(rewrites_input(member.cls, key) for member in members)
+        fields[key] = () if is_rewritten else tuple(node for each in found for node in each)
+    inner = tuple(node for each in others.values() for node in each)
+    return _Known(fields, inner if inner or not is_object or any(map(_is_open, members)) else None)
 
 
 def _is_opaque(node: Node) -> bool:
@@ -59,14 +86,7 @@ def _is_opaque(node: Node) -> bool:
 
 def _is_open(member: Node) -> bool:
     settings = getattr(member.cls, "model_config", None) or getattr(member.cls, "__pydantic_config__", None) or {}
-    return settings.get("extra") == "allow"
-
-
-def _get_nodes(member: Node, key: str) -> list[Node]:
-    """Return what may stand at ``key`` of what ``member`` declares."""
-    if key in member.fields:
-        return [member.fields[key].node]
-    return [part.node for part in member.parts if part.step in (Step.ITEM, Step.VALUE, Step.EXTRA)]
+    return bool(settings.get("extra") == "allow")
 
 
 def drop(data: Any, paths: Collection[Path], at: Path = ()) -> Any:
