@@ -18,7 +18,7 @@ from django_plugin_system.conf import find_setting_problems, get_settings
 from django_plugin_system.config.backends import find_fault, find_outages
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.config.references import find_exposed_keys
-from django_plugin_system.diagnosis import iter_pages, iter_troubles, iter_unserved, iter_unused_keys
+from django_plugin_system.diagnosis import iter_orphans, iter_pages, iter_troubles, iter_unserved, iter_unused_keys
 from django_plugin_system.exceptions import InvalidSetting, PluginSystemError, make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
 from django_plugin_system.registry import TypeSpec, registry
@@ -227,8 +227,13 @@ def check_service(databases: Sequence[str] | None = None, **_kwargs: Any) -> lis
 def check_instances(
     databases: Sequence[str] | None = None, on_page: Callable[[int, int], object] | None = None, **_kwargs: Any
 ) -> list[CheckMessage]:
-    """W006 to W011, I001 and I002: what is wrong with instances. Opens each of them, so only the doctor runs it."""
+    """W006 to W012, I001 and I002: what is wrong with instances. Opens each of them, so only the doctor runs it."""
     return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_troubles(alias, on_page)]
+
+
+def check_files(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """I004: instances of a file that nobody applies any more. Only the doctor says so."""
+    return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_orphans(alias)]
 
 
 def check_unused_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
@@ -270,6 +275,7 @@ CHECKS: dict[Callable[..., list[CheckMessage]], str | None] = {
     check_usable_instances: Tags.database,
     check_service: Tags.database,
     check_unused_keys: None,
+    check_files: None,
     check_instances: None,
     check_stores: None,
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.core.checks import ERROR, INFO, WARNING, CheckMessage
+from django.db.models import Count
 
+from django_plugin_system.conf import get_settings
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.exceptions import (
     ConfigError,
@@ -58,6 +61,12 @@ NEWER = Trouble("W010", WARNING, "were stored by newer code", "Deploy that code;
 INVALID = Trouble(
     "W011", WARNING, "have a configuration that is not valid", "Edit it, or add a step to migrate_config."
 )
+REFUSED = Trouble(
+    "W012",
+    WARNING,
+    "need attention: the provider refused their credentials",
+    "Enter them again: plugins set. If they are right, plugins enable tries them again.",
+)
 OLDER = Trouble(
     "I001",
     INFO,
@@ -87,7 +96,7 @@ class _Found:
 
 def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = None) -> Iterator[CheckMessage]:
     """Look at every instance, a page at a time, and yield a message for each kind of trouble that some have."""
-    rows = PluginInstance.objects.using(using).select_related("item__plugin_type").order_by("pk")
+    rows = PluginInstance.objects.using(using).select_related("item__plugin_type", "health").order_by("pk")
     total, done = rows.count(), 0
     found: dict[Trouble, _Found] = {}
     serving: Counter[tuple[TypeKey, str, str]] = Counter()
@@ -112,6 +121,8 @@ def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = Non
 
 def _examine(row: PluginInstance) -> tuple[Trouble | None, str]:
     """Return what is wrong with the configuration of ``row``, and where."""
+    if row.is_refused:
+        return REFUSED, ""
     try:
         if plain := find_plain_secrets(row):
             return PLAIN, ", ".join(map(show_path, plain))
@@ -136,10 +147,20 @@ def iter_unused_keys(using: str) -> Iterator[CheckMessage]:
             yield CheckMessage(INFO, text, hint=hint, id="django_plugin_system.I003")
 
 
+def iter_orphans(using: str) -> Iterator[CheckMessage]:
+    """I004: instances belong to a file that the settings do not list."""
+    listed = [Path(name).name for name in get_settings().INSTANCES]
+    managed = PluginInstance.objects.using(using).exclude(managed_by__in=["", *listed])
+    for name, count in managed.values_list("managed_by").annotate(Count("pk")).order_by("managed_by"):
+        text = f'{count:,} plugin instances in database "{using}" belong to {name}, which the settings do not list.'
+        hint = "List it in PLUGIN_SYSTEM['INSTANCES'], or give them to the admin: pluginapply --release."
+        yield CheckMessage(INFO, make_printable(text), hint=hint, id="django_plugin_system.I004")
+
+
 def iter_unserved(using: str) -> Iterator[CheckMessage]:
     """E005: nobody serves a name that code asks for."""
     for spec in registry.types.values():
-        rows = PluginInstance.objects.using(using).for_type(*spec.key).select_related("item__plugin_type")
+        rows = PluginInstance.objects.using(using).for_type(*spec.key).select_related("item__plugin_type", "health")
         for name in spec.names:
             if not _can_serve(rows.named(name)):
                 text = f'Code asks for {spec} named {name}, which nobody serves in database "{using}".'

@@ -68,6 +68,7 @@ class Line:
     """What becomes of the name without it."""
     link: Any
     may_change: bool
+    may_wake: bool
     may_test: bool
     is_own: bool
     """Whether it has the scope of the chain; if not it is everybody's, and its own chain has its buttons."""
@@ -121,6 +122,7 @@ def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection
             after=describe_after(found, row),
             link=links.show(row, row.item.name),
             may_change=links.may("change", PluginInstance, row),
+            may_wake=links.may("cooldown", PluginInstance, row),
             may_test=has_check(row.item.plugin_class) and links.may("test", PluginInstance, row),
             is_own=row.scope == first.scope,
             up=ids[place - 1] if place and tiers[place - 1] == tiers[place] else None,
@@ -283,7 +285,8 @@ class PluginOverviewAdmin(ModelAdmin):
         if row is None:
             self.message_user(request, _("This instance is not there any more."), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        may = instances.has_test_permission if request.POST.get("do") == "test" else instances.has_change_permission
+        rights = {"test": instances.has_test_permission, "wake": instances.has_cooldown_permission}
+        may = rights.get(request.POST.get("do", ""), instances.has_change_permission)
         if not may(request, row):
             raise PermissionDenied
         if may == instances.has_test_permission:

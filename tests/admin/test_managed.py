@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from django.contrib.admin import site
+from django.urls import reverse
+from django.utils import timezone
 
 from django_plugin_system.models import PluginInstance
 from tests.admin.helpers import get_row, open_change, url
 from tests.admin.sample import CONFIG
+from tests.support.health import set_health
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-    from django.test import Client, RequestFactory
+    from django.test import Client
 
 pytestmark = pytest.mark.django_db
 
@@ -48,15 +50,18 @@ def test_nothing_is_changed(admin_client: Client, managed: PluginInstance) -> No
     assert (get_row(managed).name, get_row(managed).status) == (managed.name, "active")
 
 
-def test_it_can_be_tested_and_used_again(
-    admin_client: Client, managed: PluginInstance, rf: RequestFactory, admin_user: User
-) -> None:
+def test_it_can_be_tested_and_used_again(admin_client: Client, managed: PluginInstance) -> None:
     """How it fares is nothing that a file says."""
     answer = admin_client.post(url("change", managed.pk), {"_test": "1"}, HTTP_ACCEPT="application/json").json()
     assert answer["passed"]
     assert get_row(managed).last_tested_at is not None
-    request = rf.get("/")
-    request.user = admin_user
-    model_admin = site._registry[PluginInstance]  # noqa: SLF001 - Django's own tests do so
-    assert model_admin.has_cooldown_permission(request, managed)  # type: ignore[attr-defined]
-    assert not model_admin.has_change_permission(request, managed)
+    set_health([managed], unavailable_until=timezone.now() + timedelta(hours=1))
+    overview = reverse("admin:django_plugin_system_overview")
+    page = admin_client.get(overview)
+    assert f'id="wake-{managed.pk}"' in page.content.decode()
+    assert f'id="switch-{managed.pk}"' not in page.content.decode()
+    seen = next(iter(page.context["chains"])).mark
+    post = {"instance": managed.pk, "seen": seen}
+    assert admin_client.post(overview, {**post, "do": "disable"}).status_code == 403
+    assert admin_client.post(overview, {**post, "do": "wake"}).status_code == 302
+    assert get_row(managed).unavailable_until is None

@@ -65,11 +65,12 @@ def run(*args: str, out: io.StringIO | None = None, **options: Any) -> Ran:
 class CheckedSms(ProviderSms):
     """A provider whose connection can be tested; its account says what comes of it."""
 
-    def check(self) -> None:
+    def check(self) -> str:
         """Fail for one account, quoting the token."""
         if self.config.account == "AC-down":
             message = f"no route for {self.config.token.get_secret_value()}"
             raise ConnectionError(message)
+        return self.config.account
 
 
 def declare_checked(**options: Any) -> PluginItem:

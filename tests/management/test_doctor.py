@@ -21,6 +21,8 @@ from tests.support.plugins import SECRET, VALID, AbstractSms, ProviderSmsV2, dec
 from tests.support.rows import add_instance, get_item, write_raw
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_django import Settings
 
     from django_plugin_system.models import PluginItem
@@ -145,6 +147,20 @@ class TestInstances:
         assert "invalid (gateway) (config invalid: account: " in found["W011"]
         assert "altered (gateway) (secret unreadable: token: " in found["W007"]
         assert "reference (gateway) (reference unresolved: token: " in found["W009"]
+
+    def test_refused_credentials(self, gateway: PluginItem) -> None:
+        """Somebody has to see to it; nobody is served until then."""
+        row = add_instance("main", gateway)
+        set_health([row], refused_revision=row.config_revision, last_error="401")
+        assert "need attention: the provider refused their credentials: main (gateway)." in examine()["W012"]
+        assert "E004" in examine()
+
+    def test_files_that_nobody_applies(self, gateway: PluginItem, settings: Settings, tmp_path: Path) -> None:
+        """Instances of a file that the settings do not list belong to nobody."""
+        add_instance("main", gateway, managed_by="plugins.json")
+        assert "belong to plugins.json, which the settings do not list." in examine()["I004"]
+        settings.PLUGIN_SYSTEM = {**settings.PLUGIN_SYSTEM, "INSTANCES": [tmp_path / "plugins.json"]}
+        assert "I004" not in examine()
 
     def test_code_gone(self, gateway: PluginItem, declared: Registry) -> None:
         """Instances of an item whose code is gone are named."""

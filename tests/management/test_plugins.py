@@ -18,6 +18,7 @@ from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.register import plugin_item
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.management.helpers import CheckedSms, Terminal, declare_checked, run
+from tests.support.health import set_health
 from tests.support.plugins import SECRET, VALID, AbstractSms, ConsoleSms, ProviderSms, declare_item
 from tests.support.rows import add_instance, get_item, read_raw, reload, write_raw
 
@@ -331,6 +332,14 @@ class TestStatus:
         )
         assert reload(main).status == "reserve"
 
+    def test_enable_ends_a_cooldown(self, main: PluginInstance) -> None:
+        """An operator knows better: also of an instance that a file manages, whose status does not change by it."""
+        set_health([main], unavailable_until=timezone.now() + dt.timedelta(hours=1))
+        PluginInstance.objects.update(managed_by="plugins.json")
+        assert "cooling down" in run("plugins", "list").out
+        assert run("plugins", "enable", "main").out == "main (gateway) is enabled.\n"
+        assert reload(main).unavailable_until is None
+
     def test_disable_where_the_type_is_gone(self, main: PluginInstance, declared: Registry) -> None:
         """Then nobody serves."""
         del main
@@ -344,7 +353,7 @@ class TestTest:
 
     def test_one(self, main: PluginInstance) -> None:
         """What comes of it is shown and kept."""
-        assert run("plugins", "test", "main").out == "main (gateway): passed\n"
+        assert run("plugins", "test", "main").out == "main (gateway): passed: AC1\n"
         assert reload(main).last_tested_at is not None
 
     def test_all(self, main: PluginInstance) -> None:
@@ -354,7 +363,7 @@ class TestTest:
         declare_item(ConsoleSms, "console")
         sync_registered_plugins_to_db()
         ran = run("plugins", "test", "--all")
-        assert [ran.lines[0], ran.lines[2]] == ["[1/3] default (console): no test", "[3/3] main (gateway): passed"]
+        assert [ran.lines[0], ran.lines[2]] == ["[1/3] default (console): no test", "[3/3] main (gateway): passed: AC1"]
         assert ran.lines[1].startswith("[2/3] down (gateway): failed: ConnectionError")
         assert (ran.error, ran.code) == ("Tests that failed: 1 of 3.", 1)
         assert SECRET not in ran.everything

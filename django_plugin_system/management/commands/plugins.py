@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from django.db import router
 
 from django_plugin_system import checks
+from django_plugin_system.changes import changing
 from django_plugin_system.contrib.transfer.export import take_snapshot
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.management import files, lookup
@@ -21,7 +22,7 @@ from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.rows.secret_dates import get_dates
 from django_plugin_system.selection.candidates import Candidate, make_request
 from django_plugin_system.selection.choosing import Selection, explain
-from django_plugin_system.selection.health import record_test
+from django_plugin_system.selection.health import end_cooldown, record_test
 from django_plugin_system.selection.trial import has_check, run_check
 
 if TYPE_CHECKING:
@@ -199,9 +200,15 @@ class Command(PluginCommand):
         return ask(make_printable(f"{field} of {row}: "))
 
     def do_enable(self, alias: str, options: dict[str, Any]) -> None:
-        """Let an instance be used; say why it is not, if so."""
-        row = lookup.find_own(options["name"], alias, options["scope"])
-        self._set_status(row, PluginStatus.RESERVED if options["reserve"] else PluginStatus.ACTIVE, alias)
+        """Let an instance be used, also before its cooldown is over; say why it is not, if so."""
+        status = PluginStatus.RESERVED if options["reserve"] else PluginStatus.ACTIVE
+        row = lookup.find_instance(options["name"], alias, options["scope"])
+        if row.status != status:  # how it fares is nothing that a file manages
+            row = lookup.find_own(options["name"], alias, options["scope"])
+        with changing(alias):
+            self._set_status(row, status, alias)
+            end_cooldown(row)
+        row = lookup.get_rows(alias).get(pk=row.pk)
         reason = lookup.describe(row)["reason"]
         self._answer(row, options, f"{row} is enabled{f', but not used: {reason}' if reason else ''}.")
 
@@ -215,8 +222,9 @@ class Command(PluginCommand):
         self._answer(row, options, f"{row} is disabled; {who} {kind} named {row.name} now.", chosen)
 
     def _set_status(self, row: PluginInstance, status: PluginStatus, alias: str) -> None:
-        row.status = status
-        row.save(update_fields=["status", "updated_at"], using=alias)
+        if row.status != status:
+            row.status = status
+            row.save(update_fields=["status", "updated_at"], using=alias)
 
     def _answer(
         self, row: PluginInstance, options: dict[str, Any], text: str, chosen: PluginInstance | None = None
@@ -254,16 +262,17 @@ class Command(PluginCommand):
     def _test(self, row: PluginInstance) -> dict[str, Any]:
         found = {"id": str(row.pk), "item": row.item.name, "name": row.name}
         if not has_check(row.item.plugin_class):
-            return {**found, "result": "no test", "error": None}
+            return {**found, "result": "no test", "error": None, "answer": None}
         outcome = run_check(row, row)
         if outcome.ran:
             record_test(row, outcome.error)
-        return {**found, "result": "passed" if outcome.passed else "failed", "error": outcome.error or None}
+        result = "passed" if outcome.passed else "failed"
+        return {**found, "result": result, "error": outcome.error or None, "answer": outcome.answer or None}
 
     def _tell_outcome(self, row: PluginInstance, outcome: dict[str, Any], position: str) -> None:
         style = {"passed": self.style.SUCCESS, "failed": self.style.ERROR}.get(outcome["result"])
-        error = f": {outcome['error']}" if outcome["error"] else ""
-        self.tell(f"{position}{row}: {outcome['result']}{error}", style)
+        said = outcome["error"] or outcome["answer"]
+        self.tell(f"{position}{row}: {outcome['result']}{f': {said}' if said else ''}", style)
 
     def do_files(self, alias: str, options: dict[str, Any]) -> None:
         """Move files from one instance to another."""

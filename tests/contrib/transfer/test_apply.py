@@ -236,11 +236,11 @@ class TestHandOver:
         assert f"{SUBJECT}: is managed by plugins.json, and differs in priority: change it there" in ran.err
         assert get().priority == 3
 
-    @pytest.mark.parametrize("args", [("set", "main", "account", "--unset"), ("disable", "main"), ("enable", "main")])
-    def test_the_command_line_keeps_out(self, file: Path, args: tuple[str, ...]) -> None:
+    @pytest.mark.parametrize("args", ["set main account --unset", "disable main", "enable main --reserve"])
+    def test_the_command_line_keeps_out(self, file: Path, args: str) -> None:
         """So do the commands for operators, and say which file it is."""
         del file
-        ran = run("plugins", *args)
+        ran = run("plugins", *args.split())
         assert ran.error == "main (provider) is managed by plugins.json: change it there, then run pluginapply."
         assert run("plugins", "show", "main", "--json").data["managed_by"] == "plugins.json"
 
