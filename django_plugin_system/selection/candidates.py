@@ -130,7 +130,9 @@ def make_request(
     :raises TypeError: if the scope is no text.
     """
     spec, fake = registry.get_type(ref, manager), None
-    scopes = find_scopes(scope, shared=shared) if name is None or is_storable(name) else ()
+    scopes = find_scopes(scope, shared=shared)
+    if name is not None and not is_storable(name):
+        scopes = ()
     if overrides and (override := find_override(spec.key, name, scope or "")):
         row = PluginInstance(name=f"override_plugin({override})"[:NAME_LENGTH], scope=scope or "")
         fake = Ready(override.rows.setdefault(row.scope, row), override.build)

@@ -201,6 +201,8 @@ def test_a_scope_is_text() -> None:
         for ask in asks:
             with pytest.raises(TypeError, match=r"scope must be text|unhashable"):
                 ask(TYPE, scope=scope)
+            with pytest.raises(TypeError, match=r"scope must be text|unhashable"):
+                ask(TYPE, name="a\0", scope=scope)
         with pytest.raises(TypeError, match="scope must be text"):
             objects.in_scope(scope)
 

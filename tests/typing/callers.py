@@ -40,13 +40,13 @@ def many_plugins_are_a_list_of_the_interface() -> None:
 async def async_callers_know_the_same(instance_id: UUID) -> None:
     """The async forms give what the plain ones give."""
     assert_type(await aget_plugin(AbstractSms, name="transactional"), AbstractSms)
-    assert_type(await aget_plugins(AbstractSms), list[AbstractSms])
+    assert_type(await aget_plugins(AbstractSms, scope="acme", shared=False), list[AbstractSms])
     assert_type(await aget_plugin_by_id(AbstractSms, instance_id), AbstractSms)
 
 
 def failover_gives_the_interface() -> None:
     """Each attempt of a failover gives the interface, and knows its row."""
-    for attempt in failover(AbstractSms, name="transactional"):
+    for attempt in failover(AbstractSms, name="transactional", scope="acme", shared=False):
         assert_type(attempt.instance, PluginInstance)
         with attempt as sms:
             assert_type(sms, AbstractSms)
