@@ -126,7 +126,7 @@ def _examine(row: PluginInstance) -> tuple[Trouble | None, str]:
     try:
         if plain := find_plain_secrets(row):
             return PLAIN, ", ".join(map(show_path, plain))
-        row.check_state()
+        row.read_state()
         return (OLDER, "") if is_outdated(row) else (None, "")
     except UnknownKey:
         return KEYLESS, ""

@@ -312,17 +312,17 @@ class PluginInstance(ConfiguredModel):
         if not self._state.adding and not self.is_changed("config_revision") and not self.is_config_changed():
             line = (get_place(self._state.db or DEFAULT_DB_ALIAS), self.pk)
             contents = (id(plugin_class), self.config_version, to_text(self.config), sorted(used.given.items()))
-            self.check_state()
+            self.read_state()
         return make_builder(plugin_class, get_config, Origin(self, line, contents, get_config))
 
-    def check_state(self) -> None:
-        """Check that what a provider handed out can be read, if the class keeps that.
+    def read_state(self) -> BaseModel | None:
+        """Return what a provider handed out; None if it did not, or the class keeps nothing.
 
-        :raises ConfigError: if it cannot.
+        :raises ConfigError: if it cannot be read.
         """
-        schema = getattr(self.item.plugin_class, "state_schema", None)
-        if schema is not None and issubclass(self.item.plugin_class or object, ConfigurablePlugin):
-            self.open_state(schema).read()
+        plugin_class = self.item.plugin_class or object
+        schema = plugin_class.state_schema if issubclass(plugin_class, ConfigurablePlugin) else None
+        return None if schema is None else self.open_state(schema).read()
 
     def open_state(self, schema: type[BaseModel]) -> StateStore:
         """Return where plugins of this configuration keep their state, models of ``schema``."""

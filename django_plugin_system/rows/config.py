@@ -137,12 +137,14 @@ def read_config(row: ConfiguredModel, resolver: Resolver | None = None) -> BaseM
 def collect_hidden_texts(row: ConfiguredModel, resolver: Resolver | None = None) -> set[str]:
     """Return every text of ``row``'s configuration that must not be shown: its secrets, and what references gave.
 
+    So are the secrets that its provider handed out last.
+
     :raises ConfigError: if it cannot be read, as ``read_config`` does.
     """
     parsed, _opened = _restore(row, resolver)
     if parsed is None:
         return set()
-    secrets = [secret for _path, secret in iter_secrets(parsed.model)]
+    secrets = [secret for model in (parsed.model, row.read_state()) for _path, secret in iter_secrets(model)]
     given = [parsed.resolver.get(reference) for reference in parsed.references.values()]
     return set(filter(None, iter_texts([*secrets, *parsed.secrets.values(), *given, *map(parse_given, given)])))
 

@@ -19,7 +19,7 @@ from django_plugin_system.rows.fields import NOTES, StoredConfig, to_text
 from django_plugin_system.rows.traceback_safety import Concealed, conceal, leaving_frames_behind, reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
     from typing_extensions import Self
@@ -175,6 +175,8 @@ class ConfiguredModel(ChangeAnnouncingModel):
     config: Any
     config_version: Any
     secret_dates: Any
+    config_revision: Any
+    read_state: Callable[[], BaseModel | None]
 
     class Meta:
         abstract = True
@@ -303,7 +305,9 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
         :raises ConfigError: if it cannot be read; then the row is not touched.
         """
+        revision = self.config_revision
         self._take(*configuration.make_current(self))
+        self.config_revision = revision
 
     def load_config(self) -> BaseModel | None:
         """Return the validated configuration; None if the class takes none.

@@ -17,7 +17,14 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, connections, transaction
 from pydantic import BaseModel, SecretStr
 
-from django_plugin_system import ConfigurablePlugin, explain_selection, get_plugin, refresh_plugins
+from django_plugin_system import (
+    ConfigurablePlugin,
+    PluginUnavailable,
+    explain_selection,
+    get_plugin,
+    refresh_plugins,
+    report_failure,
+)
 from django_plugin_system.checks import check_instances
 from django_plugin_system.exceptions import (
     InvalidConfig,
@@ -150,6 +157,18 @@ def test_a_changed_configuration_drops_the_state(row: PluginInstance, server: To
     assert not PluginState.objects.exists()
 
 
+def test_an_upgrade_keeps_the_state(row: PluginInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration that newer code stores in another form is the same one still: nobody has to log in again."""
+    assert get().send("x") == "x access-1"
+    monkeypatch.setattr(Crm, "config_version", 2)
+    monkeypatch.setattr(Crm, "migrate_config", lambda config, _version: {**config, "url": f"{config['url']}?v2"})
+    assert get().send("x") == "x access-1"
+    PluginInstance.objects.all().renew_configs()
+    row.refresh_from_db()
+    assert row.config["url"].endswith("?v2")
+    assert get().send("x") == "x access-1"
+
+
 def test_an_outdated_plugin_leaves_the_new_state_alone(row: PluginInstance, server: TokenServer) -> None:
     """Who still holds a plugin of the former configuration renews the former state; the new one stays."""
     old = get()
@@ -272,6 +291,17 @@ def test_a_schema_that_cannot_be_stored_is_refused_at_registration() -> None:
     with pytest.raises(InvalidConfigSchema, match="state_schema that cannot be stored"):
         declare_item(BadCrm)
     assert BadCrm(CrmConfig(url="x")).send("x") == "x"
+
+
+def test_what_a_provider_handed_out_is_a_secret_in_its_errors(
+    row: PluginInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that quotes a token is kept without its text: in the log, in the row, and in what a test says."""
+    assert get().send("x")
+    row.refresh_from_db()
+    report_failure(get(), PluginUnavailable("401 for access-1"))
+    assert "withheld" in PluginInstance.objects.get().last_error
+    assert "access-1" not in caplog.text + PluginInstance.objects.get().last_error
 
 
 # Several at once
