@@ -12,7 +12,7 @@ from django_plugin_system.config.references import read_reference
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rows.config import open_current
-from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind
+from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind, reveal
 from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
 
@@ -44,15 +44,14 @@ def is_secret(row: PluginInstance, path: Path) -> bool:
 
 
 @leaving_frames_behind
-def set_field(row: PluginInstance, alias: str, path: Path, text: str | None) -> None:
+def set_field(row: PluginInstance, alias: str, path: Path, text: Concealed | None) -> None:
     """Put ``text`` where ``path`` leads in the configuration of ``row``; None takes away what is there.
 
     What is no text is given as JSON, if no text fits: a number, a list, ``null``; and a reference.
 
     :raises ConfigError: if the result is not valid; nothing was written.
     """
-    given, spelled = Concealed(_NOTHING if text is None else text), Concealed(_read_json(text))
-    del text
+    given, spelled = text or Concealed(_NOTHING), Concealed(_read_json(reveal(text)))
     if read_reference(spelled.config) is not None:
         given = spelled
     with PluginInstance.objects.using(alias).locked(row.pk) as held:

@@ -88,6 +88,8 @@ class Command(output.PluginCommand):
 
 
 def _read(name: str, text: Concealed) -> tuple[list[Entry], list[Problem]]:
+    if not text.config.strip():
+        return [], []  # an empty file declares nothing
     try:
         return read_document(text.config, output.guess_format(name), complete=True)
     except InvalidDocument as error:

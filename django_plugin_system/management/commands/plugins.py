@@ -20,6 +20,7 @@ from django_plugin_system.management.editing import is_secret, read_value, set_f
 from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.rows.secret_dates import get_dates
+from django_plugin_system.rows.traceback_safety import Concealed
 from django_plugin_system.selection.candidates import Candidate, make_request
 from django_plugin_system.selection.choosing import Selection, explain
 from django_plugin_system.selection.health import end_cooldown, record_test
@@ -191,13 +192,13 @@ class Command(PluginCommand):
         done = "is unset" if options["unset"] else "is set"
         self._answer(row, options, f"{field} of {row} {done}.")
 
-    def _ask(self, row: PluginInstance, field: str, *, from_stdin: bool) -> str:
+    def _ask(self, row: PluginInstance, field: str, *, from_stdin: bool) -> Concealed:
         if from_stdin:
-            return read_value(sys.stdin)
+            return Concealed(read_value(sys.stdin))
         if not sys.stdin.isatty():
             raise CommandError("Nobody can be asked here: give the value by --stdin.", returncode=lookup.WRONG_CALL)
         ask = getpass.getpass if is_secret(row, tuple(field.split("."))) else input
-        return ask(make_printable(f"{field} of {row}: "))
+        return Concealed(ask(make_printable(f"{field} of {row}: ")))
 
     def do_enable(self, alias: str, options: dict[str, Any]) -> None:
         """Let an instance be used, also before its cooldown is over; say why it is not, if so."""

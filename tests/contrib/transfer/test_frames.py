@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from pydantic import BaseModel, SecretStr, field_validator
 
@@ -13,8 +16,11 @@ from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.plugin import ConfigurablePlugin
 from tests.contrib.transfer.helpers import declare, make_entry
 from tests.support.plugins import SECRET, VALID, ConsoleSms, declare_item, declare_type
+from tests.support.rows import add_instance
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from django_plugin_system.models import PluginItem
     from django_plugin_system.registry import Registry
 
@@ -108,3 +114,30 @@ def test_mistakes_in_a_class(declared: Registry) -> None:
     declared.items.clear()
     declare_item(Later, "shape")
     assert SECRET not in import_and_fail(write_document(**entry, config={"old": SECRET}, config_version=1))
+
+
+def refuse_updates(execute: Any, sql: str, *args: Any) -> Any:
+    """Fail as a lost connection does."""
+    if sql.startswith('UPDATE "django_plugin_system_plugininstance'):
+        message = "gone"
+        raise OperationalError(message)
+    return execute(sql, *args)
+
+
+def test_a_file_that_is_applied(provider: PluginItem, tmp_path: Path) -> None:
+    """Nor does the command that applies files show what is in them."""
+    del provider
+    (tmp_path / "plugins.json").write_text(write_document(config=VALID))
+    with connection.execute_wrapper(refuse_inserts), pytest.raises(OperationalError) as raised:
+        call_command("pluginapply", str(tmp_path / "plugins.json"))
+    assert SECRET not in show_locals(raised.value)
+
+
+def test_a_field_that_is_set(provider: PluginItem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the command that sets one field, whatever fails in it."""
+    add_instance("main", provider, config={**VALID, "token": "other"})
+    for text, field in ((SECRET, "token"), (f"{SECRET}!", "account")):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        with connection.execute_wrapper(refuse_updates), pytest.raises((OperationalError, CommandError)) as raised:
+            call_command("plugins", "set", "main", field, "--stdin")
+        assert SECRET not in show_locals(raised.value) + str(raised.value)
