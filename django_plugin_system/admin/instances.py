@@ -238,7 +238,7 @@ class PluginInstanceForm(ModelForm):
 
     page: ClassVar[InstancePage]
 
-    version = VersionField(required=False)
+    version = VersionField(required=False, label="")
 
     class Meta:
         model = PluginInstance
