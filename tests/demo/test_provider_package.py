@@ -68,7 +68,7 @@ def test_the_package_has_tests_of_its_own(tmp_path: Path) -> None:
         "-p",
         "no:django",
         "--basetemp",
-        tmp_path,
+        str(tmp_path),
     ]
     done = subprocess.run(command, cwd=PACKAGE, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
