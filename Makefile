@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.installed-for-demo
 SESSIONS := tests-3.12 tests-3.10 tests-3.11 tests-3.13 wheel # the longest first
 # Each with a database of its own; what one writes is shown when it ends.
 TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
@@ -37,7 +38,11 @@ $(STAMP): pyproject.toml | $(PY)
 
 venv: $(STAMP) ## Create the virtual environment and install everything into it
 
-demo: $(STAMP) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
+$(DEMO): pyproject.toml | $(PY)
+	@[ -e $(STAMP) ] || $(PY) -m pip install --quiet --disable-pip-version-check --editable . aiosmtpd
+	@touch $@
+
+demo: $(DEMO) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
 	$(PY) demo/manage.py demo --port $(PORT)
 
 test: $(STAMP) ## Run the whole suite and check its coverage

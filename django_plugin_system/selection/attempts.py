@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -32,17 +33,21 @@ class Attempt(Generic[T]):
 
     def __init__(self, plugin: T, ready: Ready, loop: Failover[T], *, is_early: bool) -> None:
         """Offer ``plugin``, built of what is ``ready``, for one try; ``is_early``: before its cooldown is over."""
-        self.instance = ready.copy_row()
+        self.ready = ready
         self.entered = False
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
-        self.is_probe = health.needs_claim(self.instance)
+        self.is_probe = health.needs_claim(ready.instance)
         self.is_early = is_early
-        self.used = ready.used
         self._plugin = plugin
         self._loop = loop
         self._handled: BaseException | None = None
         self._began = 0.0
+
+    @cached_property
+    def instance(self) -> PluginInstance:
+        """The row, a copy that the caller may change; made when it is asked for, as most calls do not."""
+        return self.ready.copy_row()
 
     def __enter__(self) -> T:
         """Return the plugin."""
@@ -57,7 +62,8 @@ class Attempt(Generic[T]):
         """Note the outcome. True, so that the loop goes on, if the next instance may be tried."""
         seconds = perf_counter() - self._began
         self.error, self.outcome = error, self._loop.judge(error, self._handled)
-        _tell(self.instance, self._loop.request, self.outcome, error, seconds)
+        if plugin_attempted.receivers:
+            _tell(self.instance, self._loop.request, self.outcome, error, seconds)
         self._loop.settle(self, self.outcome, error)
         return self.outcome.leads_on
 
@@ -73,7 +79,7 @@ class Attempt(Generic[T]):
 
     def count(self, error: BaseException) -> None:
         """Let ``error`` count against the instance."""
-        health.record_failure(self.instance, error, self._loop.cooldown, self.used, is_probe=self.is_probe)
+        health.record_failure(self.instance, error, self._loop.cooldown, self.ready.used, is_probe=self.is_probe)
 
     def release(self) -> None:
         """Let others try the instance, as nothing was learned of it."""
@@ -101,7 +107,8 @@ class Failover(Generic[T]):
     def settle(self, attempt: Attempt[T], outcome: Outcome, error: BaseException | None) -> None:
         """Note of the instances what is known after an attempt."""
         if error is None:
-            health.record_success(attempt.instance)
+            if not health.is_well(attempt.ready.instance):
+                health.record_success(attempt.instance)
             for failed, its_error in self._failed:
                 failed.count(its_error)
         elif outcome is Outcome.FAILED:

@@ -134,21 +134,37 @@ def get_cooldown(cooldown: float, failures: int) -> float:
     return min(cooldown * 2.0 ** min(failures, 50), max(cooldown, get_settings().MAX_COOLDOWN))
 
 
+_NOTHING_LEFT: dict[str, Any] = {
+    "unavailable_until": None,
+    "claimed_until": None,
+    "refused_revision": None,
+    "last_error": "",
+    "failures": 0,
+}
+"""The health of an instance that no failure has left anything of."""
+
+
+def is_well(instance: PluginInstance) -> bool:
+    """Say whether there is nothing to clear after ``instance`` has served; nothing is read for that."""
+    if _is_fake(instance):
+        return True
+    is_loaded, health = PluginInstance.health.is_cached(instance), _get_loaded(instance)
+    return is_loaded and all(getattr(health, name) == value for name, value in _NOTHING_LEFT.items())
+
+
 def record_success(instance: PluginInstance) -> None:
     """Clear what an earlier failure left, if there is anything."""
-    is_loaded, health = PluginInstance.health.is_cached(instance), _get_loaded(instance)
-    left: dict[str, Any] = {"unavailable_until": None, "claimed_until": None, "refused_revision": None}
-    left |= {"last_error": "", "failures": 0}
-    if _is_fake(instance) or (is_loaded and all(getattr(health, name) == value for name, value in left.items())):
+    if is_well(instance):
         return
-    for name, value in left.items():
+    health = _get_loaded(instance)
+    for name, value in _NOTHING_LEFT.items():
         setattr(health, name, value)
 
     def tell() -> None:
         logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
         plugin_recovered.send_robust(sender=PluginInstance, instance=instance)
 
-    note = make_note(instance, ~_HEALTHY, lambda _failures: left, tell=tell)
+    note = make_note(instance, ~_HEALTHY, lambda _failures: _NOTHING_LEFT, tell=tell)
     _end_claim(note)
     write_or_wait(note)
 
