@@ -79,6 +79,13 @@ def describe_loss(gone: Sequence[PluginInstance]) -> list[str]:
     return list(texts.values())
 
 
+def describe_unserved(rows: Iterable[PluginInstance]) -> list[str]:
+    """Return, for each name of ``rows`` that nobody serves now, that this is so."""
+    chains = {(row.item.plugin_type_id, row.name, row.scope): find_chain(row, shared=True) for row in rows}
+    found = [(explain_chain(list(get_chain(chain))), name) for (_kind, name, _scope), chain in chains.items()]
+    return [describe_now(selection, name) for selection, name in found if selection.chosen is None]
+
+
 def describe_now(found: Selection, name: str) -> str:
     """Return who serves ``name`` now."""
     if found.chosen is None:

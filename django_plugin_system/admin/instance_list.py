@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.paginator import Paginator
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
@@ -18,10 +19,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.admin.adding import duplicate_with_secrets
+from django_plugin_system.admin.chains import describe_unserved
 from django_plugin_system.admin.columns import describe_state, show_place, show_rank
 from django_plugin_system.admin.connection_test import test_selected
 from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, PluginAdmin, VisibleRows
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.querysets import MOST_NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -208,6 +211,14 @@ class InstanceList(PluginAdmin):
         """Return the class of the list."""
         del request, kwargs
         return InstanceChangeList
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
+        """Say after a bulk change for which names of the rows nobody is left."""
+        rows = list(queryset.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME)[:MOST_NAMED]))
+        response = super().response_action(request, queryset, *args, **kwargs)
+        for text in describe_unserved(rows) if request.POST.get("action") == "mark_disabled" else ():
+            messages.warning(request, text)
+        return response
 
     def lookup_allowed(self, lookup: str, value: str, *request: Any) -> bool:
         """Refuse to filter by what is stored in a configuration: it may be a secret that is not encrypted yet."""

@@ -237,6 +237,16 @@ def test_status_actions(admin_client: Client, items: Items, action: str, status:
     assert LogEntry.objects.count() == 2
 
 
+def test_disabling_says_what_is_left(admin_client: Client, items: Items) -> None:
+    """After instances were disabled, each of their names that nobody serves now is named."""
+    row, other = make_instance(items["twilio"]), make_instance(items["twilio"], "marketing")
+    PluginInstance.objects.create(item=items["console"], name="marketing")
+    page = run_action(admin_client, "mark_disabled", row, other)
+    assert "Nobody serves “transactional” now." in page
+    assert "“marketing”" not in page
+    assert "Nobody serves" not in run_action(admin_client, "lower_priority", row)
+
+
 def test_priority_actions(admin_client: Client, items: Items) -> None:
     """The actions shift priorities; an inherited one becomes the row's own; the column's limits hold."""
     row = make_instance(items["twilio"])
