@@ -383,7 +383,7 @@ def close_clients() -> None:
             ended = [one for line in _lines.values() for one in line]
             for generation in ended:
                 generation.is_over = True
-        every = []
+        every: list[_Made] = []
         for generation in ended:
             with generation.making:  # which a maker may hold still
                 every += generation.clients.values()

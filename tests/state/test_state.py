@@ -252,9 +252,8 @@ def test_what_is_refused_because_somebody_used_it_is_read_again() -> None:
         PluginState.objects.update(lease=None, lease_until=None)
         with suppress(StateUnavailable):
             quick.renew_state(quick.refresh, timeout=0)
-            fresh: Tokens = slow.refresh(tokens)
-            return fresh
-        _store_as_another_process(quick, tokens)  # SQLite's lease is a lock, which does not run out
+        if show(get().state) == "access-1":  # SQLite's lease is a lock, which does not run out
+            _store_as_another_process(quick, tokens)
         raise PluginCredentialsRefused("400")
 
     assert show(slow.renew_state(refresh)) == "access-2"
