@@ -55,7 +55,7 @@ def adapt_page(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def make_contents(section: str) -> str:
     """Return a hidden table of contents with the pages that ``section`` of the start page links to, in that order."""
-    pages = dict.fromkeys(re.findall(r"\]\(/?([\w/]+)\.md", section))
+    pages = dict.fromkeys(re.findall(r"\]\(/?([\w/-]+)\.md", section))
     caption = section.partition("\n")[0]
     return "\n".join(["\n```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```\n"])
 
