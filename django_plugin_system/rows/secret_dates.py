@@ -35,8 +35,9 @@ def note_change(row: Any, before: Opened, after: Opened) -> None:
     for path, plain in before.secrets.items():
         former.setdefault(identify(plain), []).append(path)
     row.secret_dates = {}
-    for path in sorted(after.secrets, key=lambda path: path not in former.get(identify(after.secrets[path]), ())):
-        sources = former.get(identify(after.secrets[path]), [])  # each is taken once: a copy of one that stayed is new
+    found = {path: former.get(identify(plain), []) for path, plain in after.secrets.items()}
+    for path in sorted(found, key=lambda path: path not in found[path]):
+        sources = found[path]  # each is taken once: a copy of one that stayed is new
         source = path if path in sources else sources[0] if sources else None
         if source is not None:
             sources.remove(source)
