@@ -53,17 +53,23 @@ logger = logging.getLogger("django_plugin_system")
 class Origin:
     """The stored configuration that plugins are built from. Of two of the same row, the one made later is newer."""
 
-    __slots__ = ("digest", "get_config", "line", "number", "row")
+    __slots__ = ("digest", "get_config", "line", "number", "row", "used")
     _numbers = itertools.count(1)
 
     def __init__(
-        self, row: Any = None, line: Hashable = None, contents: Collection[object] = (), get_config: Any = None
+        self,
+        row: Any = None,
+        line: Hashable = None,
+        contents: Collection[object] = (),
+        get_config: Any = None,
+        used: Any = None,
     ) -> None:
         """Take the row, what tells it from all others, and what its configuration consists of, references followed.
 
-        Without ``line`` plugins share nothing. Of the contents, a digest is kept: its key is known to this process.
+        ``used`` knows what these gave, which need not be what they give by now. Without ``line`` plugins share nothing.
+        Of the contents, a digest is kept: its key is known to this process.
         """
-        self.row, self.line, self.get_config = row, line, get_config
+        self.row, self.line, self.get_config, self.used = row, line, get_config, used
         self.number = next(self._numbers)
         text = repr([line, *contents]).encode(errors="surrogatepass")
         self.digest = None if line is None else hmac.digest(_KEY, text, "sha256")

@@ -313,7 +313,7 @@ class PluginInstance(ConfiguredModel):
             line = (get_place(self._state.db or DEFAULT_DB_ALIAS), self.pk)
             contents = (id(plugin_class), self.config_version, to_text(self.config), sorted(used.given.items()))
             self.read_state()
-        return make_builder(plugin_class, get_config, Origin(self, line, contents, get_config))
+        return make_builder(plugin_class, get_config, Origin(self, line, contents, get_config, used))
 
     def read_state(self) -> BaseModel | None:
         """Return what a provider handed out; None if it did not, or the class keeps nothing.

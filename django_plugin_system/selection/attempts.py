@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 
 from django_plugin_system.exceptions import AllPluginsFailed, PluginBuildError
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.plugin import find_row
+from django_plugin_system.plugin import ConfigurablePlugin, find_row
 from django_plugin_system.selection import health
 from django_plugin_system.selection.candidates import Ready, Request, Wanted, Where, make_request
 from django_plugin_system.selection.choosing import iter_early, iter_failover, make_refusal
@@ -198,7 +198,8 @@ def report_failure(plugin: object, error: BaseException, *, cooldown: float = he
     if row is not None:
         _tell(row, None, outcome, error)
         if outcome.leads_on:
-            health.record_failure(row, error, cooldown)
+            used = plugin._origin.used if isinstance(plugin, ConfigurablePlugin) else None  # noqa: SLF001 - ours
+            health.record_failure(row, error, cooldown, used)
 
 
 def report_success(plugin: object) -> None:

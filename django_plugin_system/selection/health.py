@@ -253,9 +253,7 @@ def _ask_for_claim(note: Note) -> tuple[bool, bool]:
         if is_in_transaction(note.using):  # whose end comes too late for a claim
             return note.rows.exists() or _is_free(note), False
         return write(note) or _is_free(note), True
-    except (
-        OperationalError
-    ) as error:  # somebody else writes just now, if this is not SQLite's word for a read-only file
+    except OperationalError as error:  # somebody else writes just now, or SQLite's file is for reading only
         return "readonly" in str(error), False
     except Error:  # nobody can write now: one caller of each process may try
         return True, False

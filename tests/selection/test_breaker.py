@@ -32,7 +32,7 @@ from django_plugin_system import (
 )
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import _rows
-from django_plugin_system.selection.health import claim, end_cooldown
+from django_plugin_system.selection.health import _claims, claim, end_cooldown
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from django_plugin_system.testing import override_plugin
 from tests.support.health import set_health
@@ -97,6 +97,7 @@ def left(row: PluginInstance) -> float | None:
 
 def end(*rows: PluginInstance) -> None:
     """Let cooldowns and claims be over, as time does."""
+    _claims.clear()
     set_health(rows, unavailable_until=timezone.now() - HOUR, claimed_until=timezone.now() - HOUR)
 
 
@@ -323,7 +324,7 @@ def test_a_cancelled_probe_gives_its_claim_back(a: PluginInstance) -> None:
 
     async def probe() -> None:
         async def wait() -> None:
-            async for attempt in failover(AbstractSms):
+            async for attempt in failover(AbstractSms):  # pragma: no branch - it is cancelled
                 async with attempt:
                     started.set()
                     await asyncio.sleep(60)
@@ -351,6 +352,14 @@ def test_a_transaction_shows_no_claim(a: PluginInstance) -> None:
         assert run({}) == ["b"]
     assert reload(a).health.failures == 2
     end(a)
+    with transaction.atomic():
+        with pytest.raises(PluginRejected):
+            run({"a": PluginRejected()}, cooldown=0)
+        assert run({}) == ["a"]
+    run({"a": PluginUnavailable()})
+    end(a)
+    with transaction.atomic():
+        assert [claim(reload(a), seconds) for seconds in (0, 60, 60)] == [True, True, False]
     set_health([a], unavailable_until=timezone.now() + HOUR, claimed_until=timezone.now() + HOUR)
     with transaction.atomic():
         PluginInstance.objects.filter(name="b").update(status="disable")
@@ -417,6 +426,21 @@ def test_reports_do_as_a_failover_does(a: PluginInstance) -> None:
         report_failure(plugin, OSError(), cooldown="long")  # type: ignore[arg-type]
 
 
+def test_a_report_quotes_no_value_that_a_reference_gave(
+    a: PluginInstance, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the one that it gives by now, nor the one that the plugin was built with."""
+    settings.PLUGIN_SYSTEM = {"ENV_REFERENCES": ["SMS_TOKEN"]}
+    monkeypatch.setenv("SMS_TOKEN", "first-value-of-the-token")
+    a.set_config({**VALID, "token": {"$env": "SMS_TOKEN"}})
+    a.save()
+    plugin = get_plugin(AbstractSms)
+    monkeypatch.setenv("SMS_TOKEN", "second-value-of-the-token")
+    for value in ("first-value-of-the-token", "second-value-of-the-token"):
+        report_failure(plugin, OSError(f"401 for {value}"), cooldown=0)
+        assert reload(a).last_error.startswith("OSError: the message quotes a secret")
+
+
 def test_asynchronous_code_reports_as_well(a: PluginInstance) -> None:
     """areport_failure and areport_success are the same."""
 
@@ -450,4 +474,9 @@ def test_plugins_that_know_nothing_of_rows(db: None) -> None:
     with override_plugin(AbstractSms, ConsoleSms()):
         report_failure(get_plugin(AbstractSms), OSError())
         report_success(get_plugin(AbstractSms))
+        attempts = iter(failover(AbstractSms))
+        with next(attempts):
+            raise PluginUnavailable
+        with pytest.raises(AllPluginsFailed):
+            next(attempts)
     assert reload(row).last_error == ""
