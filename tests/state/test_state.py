@@ -325,8 +325,15 @@ def test_one_renews_and_the_others_wait_for_it(server: TokenServer) -> None:
 
 
 @pytest.mark.usefixtures("row")
-def test_waiting_ends(server: TokenServer) -> None:
+def test_waiting_ends(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits is told when the one it waits for fails (where the lease is a row), or takes too long."""
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(states, "sleep", wait)
     started, ending, errors = threading.Event(), threading.Event(), []
 
     def fail(_tokens: Any) -> Any:
@@ -348,9 +355,10 @@ def test_waiting_ends(server: TokenServer) -> None:
     renew(None, 0.05)
     [error] = errors
     assert error.startswith("StateUnavailable: There is no fresh value of the state of main (provider): no chance to")
+    waits.clear()
     second = threading.Thread(target=renew, args=(None, 30))
     second.start()
-    time.sleep(0.2)
+    wait_until(lambda: waits)
     ending.set()
     first.join()
     second.join()
