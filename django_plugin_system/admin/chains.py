@@ -48,18 +48,11 @@ def get_mark(rows: Iterable[PluginInstance]) -> str:
     return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
 
-def find_successor(found: Selection, row: PluginInstance) -> PluginInstance | None:
-    """Return who serves once ``row`` is disabled or gone, or None."""
-    if found.chosen != row:
-        return found.chosen
-    return next((one.instance for one in found.candidates if one.usable and one.instance != row), None)
-
-
 def describe_after(found: Selection, row: PluginInstance) -> str:
     """Return who serves the name of ``row`` without that row; nothing if it does not serve now."""
     if found.chosen != row:
         return ""
-    other = find_successor(found, row)
+    other = next((one.instance for one in found.candidates if one.usable and one.instance != row), None)
     if other is None:
         return _("Without it, nobody serves “%(name)s”.") % {"name": row.name}
     return _("Without it, %(other)s serves “%(name)s”.") % {"other": other.item.name, "name": row.name}

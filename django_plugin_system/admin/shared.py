@@ -173,11 +173,6 @@ class PluginAdmin(ModelAdmin):
 
     formfield_overrides: ClassVar[Any] = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the class of the list."""
-        del request, kwargs
-        return VisibleRows
-
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the forms of a list's rows."""
         own = type(
