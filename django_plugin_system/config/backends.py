@@ -185,8 +185,8 @@ class Store:
         """Return what people should know of the store while it does not answer, or None."""
         if self._problem is None:
             return None
-        ends = [f"{max(0.0, self._get_end(name) - monotonic()):.0f} s" for name in sorted(self._held)]
-        used = f"what it gave last is used for {', '.join(ends)} more" if ends else "nothing is held of it"
+        left = [max(0.0, self._get_end(name) - monotonic()) for name in list(self._held)]
+        used = f"what it gave last is used for {min(left):.0f} s more" if left else "nothing is held of it"
         return f"{self.kind} does not answer ({self._problem}): {used}"
 
     def _get_end(self, name: str) -> float:

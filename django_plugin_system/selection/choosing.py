@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 
+from django_plugin_system.config.backends import find_outages
 from django_plugin_system.exceptions import (
     InvalidPluginChoice,
     NoPluginAvailable,
@@ -45,7 +46,7 @@ class Selection:
         for number, candidate in enumerate(self.candidates, start=1):
             mark = "used" if candidate.instance == self.chosen else candidate.reason or "usable, but comes later"
             lines.append(f"{number}. {candidate.instance}: {mark}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"Note: {outage}." for outage in find_outages())])
 
 
 # The best one

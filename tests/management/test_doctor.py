@@ -10,7 +10,7 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_plugin_system import checks, diagnosis
+from django_plugin_system import checks, diagnosis, explain_selection
 from django_plugin_system.config.keyring import get_derived_keys, make_key, show_key
 from django_plugin_system.exceptions import InvalidRegistration
 from django_plugin_system.models import PluginInstance
@@ -81,6 +81,8 @@ def test_a_store_that_does_not_answer(gateway: PluginItem, settings: Settings) -
     found = examine()
     assert "$vault does not answer (NotImplementedError): nothing is held of it." in found["W012"]
     assert "main (gateway) (reference unresolved: token: " in found["W009"]
+    explained = str(explain_selection(AbstractSms))
+    assert explained.endswith("\nNote: $vault does not answer (NotImplementedError): nothing is held of it.")
 
 
 def test_scopes(gateway: PluginItem) -> None:
