@@ -114,7 +114,7 @@ def test_choosing_among_200_items(admin_page: Page, strict_policy: list[str], sc
     screenshot("choose-among-many")
     admin_page.keyboard.type("kind 3 item-03-1")
     admin_page.keyboard.press("Enter")
-    expect(admin_page.locator("a.addlink[href*='item=']")).to_have_count(10)
+    expect(admin_page.locator("a.dps-choice[href*='item=']")).to_have_count(10)
     expect(admin_page.get_by_role("searchbox", name="Search", exact=True)).to_have_value("kind 3 item-03-1")
     assert find_serious(admin_page, strict_policy) == []
     admin_page.get_by_role("link", name="item-03-17").press("Enter")

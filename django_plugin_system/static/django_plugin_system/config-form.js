@@ -137,7 +137,8 @@
     added.coverings.forEach((covering) => {
       const control = covering.querySelector("input, select");
       ["aria-describedby", "aria-invalid"].filter((name) => control && input.hasAttribute(name)).forEach((name) => {
-        control.setAttribute(name, input.getAttribute(name));
+        const label = name === "aria-describedby" && input.labels && input.labels[0];
+        control.setAttribute(name, (label ? label.id + " " : "") + input.getAttribute(name));
       });
     });
   }

@@ -14,16 +14,25 @@
     return Object.assign(document.createElement(tag), { className: className }, attributes);
   }
 
-  function makeButton(text, name, act) {
-    const button = make("button", "dps-tool", { type: "button", textContent: text });
-    button.setAttribute("aria-label", text + ": " + name);
+  /* Say which field a control beside it is for; its own name stays short, and the label means the input alone. */
+  function relate(control, input, text, name) {
+    const label = input.labels && input.labels[0];
+    if (label) {
+      label.id = label.id || input.id + "-label";
+      control.setAttribute("aria-describedby", label.id);
+    }
+    control.setAttribute("aria-label", label ? text : text + ": " + name);
+    return control;
+  }
+
+  function makeButton(input, text, name, act) {
+    const button = relate(make("button", "dps-tool", { type: "button", textContent: text }), input, text, name);
     button.addEventListener("click", act);
     return button;
   }
 
-  function makeSelect(className, label, options) {
+  function makeSelect(className, options) {
     const select = make("select", className);
-    select.setAttribute("aria-label", label);
     options.forEach(([value, text]) => select.append(make("option", "", { value: value, textContent: text })));
     return select;
   }
@@ -82,19 +91,19 @@
     let kept = "";
     let last = input.value;
     let replacing = false;
-    const show = makeButton(texts.show, name, () => {
+    const show = makeButton(input, texts.show, name, () => {
       show.setAttribute("aria-pressed", String(input.classList.toggle("dps-shown")));
     });
-    const replace = makeButton(texts.replace, name, () => {
+    const replace = makeButton(input, texts.replace, name, () => {
       replacing = true;
       fill(input, "");
       input.focus();
     });
-    const clear = makeButton(texts.clear, name, () => {
+    const clear = makeButton(input, texts.clear, name, () => {
       fill(input, "");
       keep.focus();
     });
-    const keep = makeButton(texts.keep, name, () => {
+    const keep = makeButton(input, texts.keep, name, () => {
       fill(input, kept);
       replace.focus();
     });
@@ -157,7 +166,7 @@
     const texts = told.texts;
     const box = make("div", "dps-where");
     const options = [["", texts.value], ...told.sources.map((source) => [source.kind, source.title])];
-    const where = makeSelect("dps-source", texts.where + ": " + name, options);
+    const where = relate(makeSelect("dps-source", options), input, texts.where, name);
     const covering = make("div", "dps-where-name", { hidden: true });
     const typed = make("input", "", { type: "text", spellcheck: false, autocomplete: "off" });
     const tick = make("span", "dps-tick");
@@ -173,11 +182,12 @@
 
     function draw(source) {
       shown = source;
-      names = makeSelect("dps-name", source.title + ": " + name, [
+      names = makeSelect("dps-name", [
         ["", texts.choose],
         ...source.names.map((one) => [one.name, (one.works === null ? "" : one.works ? "\u2713 " : "\u2717 ") + one.name]),
         [OTHER, texts.other],
       ]);
+      relate(names, input, source.title, name);
       names.addEventListener("change", () => {
         typed.hidden = names.value !== OTHER;
         if (typed.hidden) {
@@ -186,7 +196,7 @@
           typed.focus();
         }
       });
-      typed.setAttribute("aria-label", source.title + ": " + name);
+      relate(typed, input, source.title, name);
       help.textContent = texts.allowed + " " + source.allowed;
       covering.replaceChildren(names, typed, tick, help);
     }
@@ -235,7 +245,7 @@
   function addPicker(input, name, told, kind) {
     if (kind === "date-time") {
       const picker = make("input", "dps-picker", { type: "datetime-local", step: 1 });
-      picker.setAttribute("aria-label", told.texts.choose + ": " + name);
+      relate(picker, input, told.texts.choose, name);
       picker.addEventListener("input", () => {
         const zone = /(?:Z|[+-]\d\d:?\d\d)$/.exec(input.value);
         fill(input, picker.value && picker.value + (zone ? zone[0] : ""));
@@ -265,7 +275,7 @@
   function addDuration(input, name, told) {
     const covering = make("span", "dps-duration", { hidden: true });
     const amount = make("input", "", { type: "number", min: 0, step: 1 });
-    const unit = makeSelect("", told.texts.unit + ": " + name, UNITS.map(([key]) => [key, told.texts[key]]));
+    const unit = relate(makeSelect("", UNITS.map(([key]) => [key, told.texts[key]])), input, told.texts.unit, name);
     amount.setAttribute("aria-label", name);
     covering.append(amount, unit);
     passFocusOn(input, covering);
