@@ -64,6 +64,7 @@ class SmtpConnection(EmailBackend):
 
     def drop(self) -> None:
         """Close without a word: a server that does not answer would not answer to that, either."""
-        for connection in filter(None, (self._partial_connection, self.connection)):
+        partial = getattr(self, "_partial_connection", None)  # Django 4.2 has none
+        for connection in filter(None, (partial, self.connection)):
             connection.close()
         self._partial_connection = self.connection = None
