@@ -108,7 +108,7 @@ def narrow_by_use(rows: QuerySet[PluginInstance], *, usable: bool) -> tuple[Quer
 def _find_troubled() -> Q:
     """Return what makes a row unusable that an index knows: a cooldown, refused credentials, an item without code."""
     items = list(PluginItem.objects.select_related("plugin_type"))
-    health = PluginHealth.objects.filter(item__in=[item.pk for item in items]).values("instance")
+    health = PluginHealth.objects.filter(item__in=[item.pk for item in items], refused_revision=None).values("instance")
     refused = PluginHealth.objects.filter(refused_revision__isnull=False).values("instance")
     refused = refused.filter(refused_revision=F("instance__config_revision"))
     troubled = Q(pk__in=health.filter(unavailable_until__gt=Now()).union(refused))

@@ -124,7 +124,7 @@ def do_main_job(page: Page, pk: str) -> None:
         answer = page.goto(f"/admin/django_plugin_system/{address}")
         assert answer is not None
         assert (answer.status, address) == (200, address)
-    address = page.get_by_role("link", name="checked", exact=True).get_attribute("href")
-    answer = page.goto(str(address))
+    link = page.get_by_role("link", name="checked", exact=True).get_attribute("href")
+    answer = page.goto(str(link))
     assert answer is not None
     assert answer.status == 200
