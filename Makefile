@@ -14,7 +14,7 @@ SESSIONS := tests-3.12 tests-3.10 tests-3.11 tests-3.13 wheel # the longest firs
 TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 WORKERS ?= 2
 OTHER_LINES := tests/changes tests/selection tests/state tests/support tests/sync \
-  tests/admin/test_change.py tests/contrib/transfer/test_concurrency.py tests/leaks/test_frames.py
+  tests/admin/test_change.py tests/contrib/transfer/test_concurrency.py tests/leaks/test_frames.py tests/rows/test_column.py
 MEASURED := $(PY) -m coverage run -m pytest -q
 
 .DEFAULT_GOAL := help

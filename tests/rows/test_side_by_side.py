@@ -167,6 +167,7 @@ def test_older_code_keeps_what_newer_code_stored(
         "sender": "two", "token": SECRET, "region": "us", "signing": "sign-here",
         "servers": [("a", "pa", "us", "ka"), ("b", "pb", "eu", None)],
     }  # fmt: skip
+    assert get_plugin(AbstractSms).send("hi") == "hi by two in us"
 
 
 def test_what_older_code_shows_has_no_secret_of_newer_code(row: PluginInstance, admin_client: Client) -> None:
