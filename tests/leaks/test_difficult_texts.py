@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from django_plugin_system import failover
+from django_plugin_system import PluginUnavailable, failover
 from django_plugin_system.exceptions import AllPluginsFailed, InvalidConfig
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.registry import temporary_registry
@@ -104,7 +104,7 @@ def test_the_admin_takes_half_a_surrogate_pair_as_a_secret_only(
 def _fail(text: str) -> None:
     for attempt in failover(AbstractSms):
         with attempt:
-            raise OSError(text)
+            raise PluginUnavailable(text)
 
 
 @pytest.mark.parametrize("text", [*TEXTS.values(), *HALVES], ids=[*TEXTS, *map(ascii, HALVES)])
@@ -113,4 +113,4 @@ def test_the_text_of_an_error_is_never_in_the_way(twilio: PluginItem, text: str)
     row: Any = make_instance(twilio)
     with pytest.raises(AllPluginsFailed):
         _fail(text)
-    assert get_row(row).last_error.startswith("OSError")
+    assert get_row(row).last_error.startswith("PluginUnavailable")

@@ -20,7 +20,7 @@ from django.urls import path
 from django.utils.log import AdminEmailHandler
 from django.views.decorators.debug import sensitive_post_parameters
 
-from django_plugin_system import explain_selection, failover, get_plugin, get_plugins
+from django_plugin_system import PluginUnavailable, explain_selection, failover, get_plugin, get_plugins
 from django_plugin_system.config.keyring import make_key
 from django_plugin_system.exceptions import AllPluginsFailed
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -112,7 +112,8 @@ def fail_everywhere() -> None:
     for attempt in failover(AbstractSms):
         with attempt as plugin:
             sms: Any = plugin
-            raise OSError(sms.config.token.get_secret_value(), [one.get_secret_value() for one in sms.config.spare])
+            spare = [one.get_secret_value() for one in sms.config.spare]
+            raise PluginUnavailable(f"{sms.config.token.get_secret_value()} {spare}")
 
 
 @pytest.fixture
