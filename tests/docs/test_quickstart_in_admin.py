@@ -62,7 +62,7 @@ def follow_step_4(page: Page) -> None:
     page.screenshot(path=SCREENSHOTS / "tutorial-form.png", full_page=True)
     field(page, "sender").fill("twelve chars")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".rjf-error-text")).to_contain_text("at most 11 characters")
+    expect(page.locator(".rjf-error-text")).to_contain_text("At most this many characters: 11.")
 
 
 def test_the_quickstart_runs_with_its_steps_in_the_admin(browser: Browser, tmp_path: Path) -> None:
