@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import InternalError, OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -446,7 +446,7 @@ def test_asynchronous_code_reports_as_well(a: PluginInstance) -> None:
 
     async def report() -> None:
         await areport_failure(plugin, OSError("down"))
-        assert await asyncio.to_thread(lambda: reload(a).health.failures) == 1
+        assert await sync_to_async(lambda: reload(a).health.failures)() == 1
         await areport_success(plugin)
 
     plugin = get_plugin(AbstractSms)
