@@ -18,7 +18,7 @@ from bench.databases import VENDORS, chosen_by_settings
 from bench.machine import describe_machine, say
 
 MEASUREMENTS = ("bars", "compare", "load", "writes", "rotation", "breaker", "living")
-SIZES = {"load": (240, 12), "writes": (300, 5), "rotation": (100_000, 50), "breaker": (20, 4), "living": (10_000, 20)}
+SIZES = {"load": (240, 12), "writes": (300, 5), "rotation": (100_000, 50), "breaker": (60, 4), "living": (10_000, 20)}
 """Changes of the operator, rounds, rows, seconds, and changes again: in earnest, and quick."""
 
 

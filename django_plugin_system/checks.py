@@ -45,7 +45,7 @@ def find_everything(using: str, on_page: Callable[[int, int], object] | None = N
     found: list[CheckMessage] = []
     for check in CHECKS:
         found += check(databases=[using], on_page=on_page)
-        if any(message.id == "django_plugin_system.E003" for message in found):
+        if any(message.id in {"django_plugin_system.E003", "django_plugin_system.E007"} for message in found):
             break  # nothing else can be said of these tables
     return found
 
@@ -150,6 +150,19 @@ def _is_of_2x(alias: str) -> bool:
     return "configurable" in {column.name for column in columns}
 
 
+def check_migrations(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """E007: the tables are missing, or not those of this version. Only the doctor says so: ``migrate`` may follow."""
+    return [
+        checks.Error(
+            f'The plugin tables in database "{alias}" are missing, or not those of this version.',
+            hint="Run manage.py migrate.",
+            id="django_plugin_system.E007",
+        )
+        for alias in databases or ()
+        if router.allow_migrate_model(alias, PluginInstance) and not _has_columns(alias)
+    ]
+
+
 def check_needed_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
     """W004: rows hold secrets of a key that is not configured. Runs with ``check --database`` and with ``migrate``."""
     try:
@@ -242,9 +255,9 @@ def check_unused_keys(databases: Sequence[str] | None = None, **_kwargs: Any) ->
 
 
 def check_stores(**_kwargs: Any) -> list[CheckMessage]:
-    """W012: a store that instances refer to does not answer this process."""
+    """W013: a store that instances refer to does not answer this process."""
     hint = "Processes use what they hold of it for a while. Instances without a value are skipped."
-    return [checks.Warning(f"{outage}.", hint=hint, id="django_plugin_system.W012") for outage in find_outages()]
+    return [checks.Warning(f"{outage}.", hint=hint, id="django_plugin_system.W013") for outage in find_outages()]
 
 
 def _is_up_to_date(alias: str) -> bool:
@@ -253,11 +266,16 @@ def _is_up_to_date(alias: str) -> bool:
         get_keyring()
     except InvalidSetting:
         return False  # E001 or E002 says so already
-    if not _has_instances(alias):
-        return False
+    return _has_instances(alias) and _has_columns(alias)
+
+
+def _has_columns(alias: str) -> bool:
     connection = connections[alias]
     with connection.cursor() as cursor:
+        names = {table.name for table in connection.introspection.get_table_list(cursor)}
         for model in (PluginInstance, PluginHealth):
+            if model._meta.db_table not in names:  # noqa: SLF001 - documented
+                return False
             table = connection.introspection.get_table_description(cursor, model._meta.db_table)  # noqa: SLF001 - documented
             if not {column.column for column in model._meta.concrete_fields} <= {column.name for column in table}:  # noqa: SLF001 - documented
                 return False
@@ -271,6 +289,7 @@ CHECKS: dict[Callable[..., list[CheckMessage]], str | None] = {
     check_form_renderer: TAG,
     check_own_key: Tags.security,
     check_tables: Tags.database,
+    check_migrations: None,
     check_needed_keys: Tags.database,
     check_usable_instances: Tags.database,
     check_service: Tags.database,

@@ -71,7 +71,7 @@ OLDER = Trouble(
     "I001",
     INFO,
     "are stored in an older form",
-    "Run manage.py pluginsync --mode update, once no process runs the older code any more.",
+    "Run manage.py pluginsync --mode upgrade, once no process runs the older code any more.",
 )
 KEYLESS = Trouble("W004", WARNING, "", "")
 """Of this, a message of its own names the key, and counts the instances."""

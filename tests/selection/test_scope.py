@@ -189,10 +189,8 @@ def test_a_scope_is_text() -> None:
     """A number, an object or a list is refused by its type: it might be anybody's; its text is never asked for."""
 
     class Nasty:
-        def __str__(self) -> str:
-            raise AssertionError
-
-        __repr__ = __str__
+        __str__: Any = None  # a call would be another TypeError
+        __repr__: Any = None
 
     declare_type()
     asks: list[Any] = [get_plugin, get_plugins, failover, explain_selection]
