@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, router, transaction
@@ -209,21 +210,34 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
     def update(self, **kwargs: Any) -> int:
         """Update the rows and their health, but not what has to be validated and encrypted row by row.
 
-        :raises ConfigWriteRefused: for ``config``, ``config_version``, ``item`` and ``id``.
+        Another ``scope`` is the exception: the secrets of each row are encrypted for it.
+
+        :raises ConfigWriteRefused: for ``config``, ``config_version``, ``item`` and ``id``, and an expression as scope.
+        :raises ConfigError: if the configuration of one of the rows cannot move to another scope; nothing was written.
         """
-        refused = sorted(_SEALED_TOGETHER & kwargs.keys())
+        moves = isinstance(kwargs.get("scope"), str) and not self._is_batch
+        refused = sorted((_SEALED_TOGETHER - ({"scope"} if moves else set())) & kwargs.keys())
         if refused and not self._is_batch:
             method = "update"
             raise ConfigWriteRefused(method, refused)
         health = {name: kwargs.pop(name) for name in HEALTH & kwargs.keys()}
-        with changing(self._get_write_alias()):
+        using = self._get_write_alias()
+        with transaction.atomic(using=using, savepoint=moves), changing(using):  # an outer one stays usable
             written = self._update_health(health) if health else 0
-            written = super().update(**kwargs) if kwargs or not health else written
-            if "scope" in kwargs and not self._is_batch:
-                move_health(self.model, self._get_write_alias())
-            return written
+            if moves:
+                return self._move(kwargs)
+            return super().update(**kwargs) if kwargs or not health else written
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def _move(self, values: dict[str, Any]) -> int:
+        """Update rows whose secrets are to be encrypted for another scope."""
+        using, keys = self._get_write_alias(), self.order_by().values("pk")
+        rows = PluginInstanceQuerySet(self.model, using=using).filter(pk__in=keys)
+        moved = list(rows.select_for_update(of=("self",), no_key=True).order_by("pk"))
+        for row, (name, value) in product(moved, values.items()):
+            setattr(row, name, value)
+        return rows.bulk_update(moved, values)
 
     def _update_health(self, values: dict[str, Any]) -> int:
         if {"last_tested_at", "last_test_error"} & values.keys():  # a test is one of the configuration as it is now
@@ -325,8 +339,8 @@ WRITTEN_AT_ONCE = 200
 """How many rows one statement updates: the database looks each of them up in a list of all."""
 _BULK_CREATE_OPTIONS = ("batch_size", "ignore_conflicts", "update_conflicts", "update_fields", "unique_fields")
 
-_SEALED_TOGETHER = {"config", "config_version", "item", "item_id", "id", "pk"}
-"""Columns that make sense only together: tokens are bound to the id, configs to the item's schema."""
+_SEALED_TOGETHER = {"config", "config_version", "item", "item_id", "scope", "id", "pk"}
+"""Columns that make sense only together: tokens are bound to id, item and scope, configs to the item's schema."""
 
 
 def _renew(row: PluginInstance) -> Reason | None:

@@ -47,6 +47,7 @@ class Row(NamedTuple):
     version: int
     name: str
     item_id: uuid.UUID
+    scope: str
 
 
 @dataclass(eq=False)
@@ -79,7 +80,7 @@ def _read_texts(using: str, *columns: str) -> Any:
 
 
 def _read_rows(using: str) -> Any:
-    return _read_texts(using, "config_version", "name", "item_id")
+    return _read_texts(using, "config_version", "name", "item_id", "scope")
 
 
 def _iter_batches(texts: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
@@ -131,7 +132,7 @@ def _examine(found: Finding, keyring: KeyRing) -> Finding:
     except (ValueError, RecursionError):
         found.problems.append("the config is JSON that cannot be read: nested too deeply, or a number too long")
         return found
-    place = make_place(row.pk, row.item_id, row.version)
+    place = make_place(row.pk, row.item_id, row.scope, row.version)
     for path, marker in markers:
         token = marker[MARKER]
         try:
@@ -308,7 +309,7 @@ def _look_at_states(using: str, report: RotationReport, *, renew: bool = False, 
     for state in _read_states(using).select_related("instance__item").iterator(BATCH_SIZE):
         key_ids, instance = _find_key_ids(state.stored), state.instance
         report.secrets.update(key_ids)
-        place = make_state_place(instance.pk, instance.item_id)
+        place = make_state_place(instance)
         try:
             plain = open_state(state.stored, place, state.revision)
         except SecretError as error:

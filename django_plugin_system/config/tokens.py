@@ -3,9 +3,9 @@
 ``dps1.<key id>.<data>``; the data are base64url without padding of ``bonds NUL nonce (12 bytes) ciphertext tag (16
 bytes)``. The plaintext starts with one byte that tells a JSON value (``j``) from raw bytes (``b``).
 
-The associated data hold the whole place, as compact JSON: ``["dps1", key id, scope, row id, item id, config version,
-[path...], [bond...]]``. The path goes by field names and keys; a position in a list is a number there. So a token opens
-where it was made and nowhere else, and in the form of configuration that it was made for.
+The associated data hold the whole place, as compact JSON: ``["dps1", key id, table, row id, item id, scope, config
+version, [path...], [bond...]]``. The path goes by field names and keys; a position in a list is a number there. So a
+token opens where it was made and nowhere else, and in the form of configuration that it was made for.
 
 A *bond* is what a secret belongs to beside its place: an endpoint that the schema names (``BoundTo``), or what tells
 the members of a union apart. It says how many levels up from the secret the object is, and which key in it; without a
@@ -50,11 +50,12 @@ Bonds = tuple[Bond, ...]
 
 
 class Place(NamedTuple):
-    """Where the tokens of one configuration belong: the table's ``scope``, the row, its item, the config version."""
+    """Where the tokens of one configuration belong: the table, the row, its item, whose it is, the config version."""
 
-    scope: str
+    table: str
     row_id: str
     item_id: str
+    scope: str
     version: int
 
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from django_plugin_system.plugin import ItemConfig
     from django_plugin_system.rows.rows import ConfiguredModel
 
-SCOPE = "django_plugin_system.plugininstance"
-"""What the tokens of this table are bound to, beside the row, its item, the version and the path."""
+TABLE = "django_plugin_system.plugininstance"
+"""What the tokens of this table are bound to, beside the row, its item, its scope, the version and the path."""
 
 
 class Stored(NamedTuple):
@@ -44,21 +44,24 @@ class Stored(NamedTuple):
     config: Any
     version: int
     item_id: Any
+    scope: Any
 
 
 def get_stored(row: ConfiguredModel) -> Stored:
     """Return what ``row`` stores."""
-    return Stored(row.config, row.config_version, row.item_id)
+    return Stored(row.config, row.config_version, row.item_id, row.scope)
 
 
-def make_place(row_id: Any, item_id: Any, version: int) -> Place:
+def make_place(row_id: Any, item_id: Any, scope: str, version: int) -> Place:
     """Return where the tokens of a row belong."""
-    return Place(SCOPE, str(row_id), str(item_id), version)
+    return Place(TABLE, str(row_id), str(item_id), scope, version)
 
 
-def _get_place(row: ConfiguredModel, item_id: Any, version: int) -> Place:
+def _get_place(row: ConfiguredModel, version: int, item_id: Any = None, scope: str | None = None) -> Place:
+    """Return where the tokens of ``row`` belong, or did while it was that of another item or scope."""
     fields: Any = row._meta  # noqa: SLF001 - Django documents _meta
-    return make_place(fields.pk.to_python(row.pk), fields.get_field("item").to_python(item_id), version)
+    item_id = fields.get_field("item").to_python(item_id or row.item_id)
+    return make_place(fields.pk.to_python(row.pk), item_id, row.scope if scope is None else scope, version)
 
 
 def require_declared(row: ConfiguredModel) -> ItemConfig:
@@ -82,7 +85,7 @@ def _require_codec(row: ConfiguredModel, stored: int = 1) -> tuple[Codec | None,
     newest = max(row.config_version, stored)
     if newest > version:
         raise NewerConfigVersion(str(row), newest, version)
-    place = _get_place(row, row.item_id, version)
+    place = _get_place(row, version)
     return (None if schema is None else Codec(schema, place, get_keyring(), str(row), plugin_class)), place
 
 
@@ -111,8 +114,8 @@ def needs_previous(row: ConfiguredModel, data: Any) -> bool:
 @leaving_frames_behind
 def open_row(row: ConfiguredModel, stored: Stored | None = None) -> Opened:
     """Return what ``row`` stores, or what is ``stored`` of it, with those secrets in the clear that can be opened."""
-    config, version, item_id = stored or get_stored(row)
-    return open_config(config, _get_place(row, item_id or row.item_id, version), get_keyring())
+    config, version, item_id, scope = stored or get_stored(row)
+    return open_config(config, _get_place(row, version, item_id, scope), get_keyring())
 
 
 def _restore(row: ConfiguredModel, resolver: Resolver | None = None) -> tuple[Parsed | None, Opened]:
@@ -220,7 +223,7 @@ def make_current(row: ConfiguredModel) -> tuple[Opened, Opened]:
 def open_current(row: ConfiguredModel) -> Opened:
     """Return what ``row`` stores, brought to the version of its class if possible; nothing if it is no object."""
     if not isinstance(row.config, dict):  # raw SQL left something else there
-        return Opened({}, _get_place(row, row.item_id, row.config_version), {})
+        return Opened({}, _get_place(row, row.config_version), {})
     with suppress(ConfigError):
         if is_older(row):
             return make_current(row)[1]

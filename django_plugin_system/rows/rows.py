@@ -69,7 +69,9 @@ def _remember(name: str, value: Any) -> Any:
 
 def _to_stored(known: Mapping[str, Any]) -> configuration.Stored:
     """Return the config among remembered columns."""
-    return configuration.Stored(json.loads(known["config"]), known["config_version"], known.get("item_id"))
+    return configuration.Stored(
+        json.loads(known["config"]), known["config_version"], known.get("item_id"), known.get("scope")
+    )
 
 
 class ChangeAnnouncingModel(models.Model):
@@ -172,6 +174,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
     item: Any
     item_id: Any
+    scope: Any
     config: Any
     config_version: Any
     secret_dates: Any
@@ -211,7 +214,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """
         options = self._read_save_options(args, kwargs)
         using, names = options["using"], options["update_fields"]
-        if names is not None and {"config", "config_version", "item", "item_id"}.isdisjoint(names):
+        if names is not None and {"config", "config_version", "item", "item_id", "scope"}.isdisjoint(names):
             super().save(**options)
             return
         if names is not None or options.get("force_update") or not self._state.adding:
@@ -254,13 +257,13 @@ class ConfiguredModel(ChangeAnnouncingModel):
         super().refresh_from_db(using, names, *args, **kwargs)
 
     def note_stored(self, names: Collection[str] | None = None, commit: Commit | None = None) -> None:
-        """Note what is stored; then the config is in stored form, for this id, item and version."""
+        """Note what is stored; then the config is in stored form, for this id, item, scope and version."""
         super().note_stored(names, commit)
         if "config" in self.__dict__ and (names is None or "config" in names):
             self._sealed = self._get_state(self.loaded.values["config"])
 
     def _get_state(self, text: str | None = None) -> tuple[Any, ...]:
-        return (self.pk, self.item_id, self.config_version, text or to_text(self.config))
+        return (self.pk, self.item_id, self.scope, self.config_version, text or to_text(self.config))
 
     @leaving_frames_behind
     def set_config(self, config: Mapping[str, Any] | BaseModel) -> None:
@@ -296,7 +299,9 @@ class ConfiguredModel(ChangeAnnouncingModel):
     def _read_overwritten(self, using: str) -> configuration.Stored | None:
         """Return what a row made by hand may be about to overwrite."""
         manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
-        found = manager.using(using).filter(pk=self.pk).values_list("config", "config_version", "item_id").first()
+        found = (
+            manager.using(using).filter(pk=self.pk).values_list("config", "config_version", "item_id", "scope").first()
+        )
         return configuration.Stored(*found) if found else None
 
     @leaving_frames_behind
@@ -400,5 +405,5 @@ class ConfiguredModel(ChangeAnnouncingModel):
             for name, value in zip(COMPARED, held, strict=True):
                 setattr(self, name, value)
             return True
-        stored = configuration.Stored(held[0], held[1], known.get("item_id"))
+        stored = configuration.Stored(held[0], held[1], known.get("item_id"), known.get("scope"))
         return is_same_version and configuration.says_the_same(self, stored, _to_stored(known))

@@ -28,7 +28,8 @@ def note_change(row: Any, before: Opened, after: Opened) -> None:
     """Bring up to date what the row notes about its config, which is ``after`` now.
 
     Each secret that was not there has the date of now, each that stayed or only moved keeps its own. The revision is a
-    new one if the config says something else than before, so that the result of a test of the old one does not count.
+    new one if the config says something else than before, or of another item or scope: the result of a test, and the
+    state, of the old one do not count.
     """
     known = row.loaded.settle().values.get("secret_dates", row.secret_dates)
     former: dict[Any, list[Path]] = {}
@@ -43,7 +44,7 @@ def note_change(row: Any, before: Opened, after: Opened) -> None:
             sources.remove(source)
         if date := _get_now() if source is None else _get_date(known, source):
             row.secret_dates[join_path(path)] = date
-    if before.data != after.data:
+    if before.data != after.data or before.place._replace(version=after.place.version) != after.place:
         row.config_revision = uuid.uuid4()
 
 

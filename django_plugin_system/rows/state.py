@@ -58,8 +58,8 @@ if TYPE_CHECKING:
 
     from django_plugin_system.models import PluginInstance
 
-SCOPE = "django_plugin_system.pluginstate"
-"""What the tokens of this table are bound to, beside the instance, its item and the revision of its configuration."""
+TABLE = "django_plugin_system.pluginstate"
+"""What the tokens of this table are bound to, beside the instance, its item, scope and configuration's revision."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 LOOK_EVERY = 0.002
 KEPT_FOR = 600.0
@@ -71,9 +71,9 @@ logger = logging.getLogger("django_plugin_system")
 # A state as it is stored
 
 
-def make_state_place(row_id: Any, item_id: Any) -> Place:
+def make_state_place(row: PluginInstance) -> Place:
     """Return where the state of an instance belongs."""
-    return Place(SCOPE, str(row_id), str(item_id), 0)
+    return Place(TABLE, str(row.pk), str(row.item_id), row.scope, 0)
 
 
 def seal_state(plain: Any, place: Place, revision: uuid.UUID) -> str:
@@ -150,7 +150,7 @@ class StateStore:
 
     def __post_init__(self) -> None:
         """Find out where it is stored, and how."""
-        place = make_state_place(self.row.pk, self.row.item_id)
+        place = make_state_place(self.row)
         set_field = object.__setattr__
         set_field(self, "using", router.db_for_write(type(self.row), instance=self.row))
         set_field(self, "codec", Codec(self.schema, place, get_keyring(), f"the state of {self.row}"))

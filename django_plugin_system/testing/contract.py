@@ -127,7 +127,7 @@ def _check_check(cls: type) -> Problems:
 
 
 def _make_codec(cls: type, schema: type[BaseModel]) -> Codec:
-    place = Place("django_plugin_system.check_contract", str(uuid.uuid4()), "", get_item_config(cls).version)
+    place = Place("django_plugin_system.check_contract", str(uuid.uuid4()), "", "", get_item_config(cls).version)
     return Codec(schema, place, KeyRing([os.urandom(KEY_BYTES)]), cls.__qualname__)
 
 

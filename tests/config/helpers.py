@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django_plugin_system.config.opened import Opened
 
 RING = KeyRing([b"k" * 32])
-ROW = Place("tests.row", "1", "2", 3)
+ROW = Place("tests.row", "1", "2", "", 3)
 SECRET = "hunter2-planted"
 
 

@@ -164,7 +164,7 @@ def test_any_json_can_be_a_secret(value: Any) -> None:
 @given(st.lists(st.text(max_size=4), max_size=3), st.lists(st.text(max_size=4), max_size=3), st.text(), st.text())
 def test_different_places_are_never_mistaken(one: list[str], other: list[str], row: str, more: str) -> None:
     """However a path, a row or a table is called, a token opens only with the very same names."""
-    place, elsewhere = (Place(row, more, row, 1), tuple(one)), (Place(more, row, more, 1), tuple(other))
+    place, elsewhere = (Place(row, more, row, more, 1), tuple(one)), (Place(more, row, more, row, 1), tuple(other))
     marker = seal("x", *place, RING)
     if place == elsewhere:
         assert open_token(marker, *elsewhere, RING).value == "x"

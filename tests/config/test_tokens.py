@@ -48,7 +48,7 @@ def test_the_documented_format_opens_without_this_package() -> None:
     for bonds, bound_to in (((), "[]"), (((1, "to"), (3, None)), '[[1,"to",[5]],[3,null,["a.b"]]]')):
         token = seal("text", ROW, ("a.b", "0", "0"), RING, tree, bonds)["$secret"]
         sealed = decode(token)
-        place = f'["dps1","{RING.primary_id}","tests.row","1","2",3,["a.b",0,"0"],{bound_to}]'.encode()
+        place = f'["dps1","{RING.primary_id}","tests.row","1","2","",3,["a.b",0,"0"],{bound_to}]'.encode()
         assert AESGCM(b"k" * 32).decrypt(sealed[:12], sealed[12:], place) == b'j"text"'
         header = b'[[1,"to"],[3,null]]' if bonds else b""
         assert base64.urlsafe_b64decode(token.split(".")[2] + "==").startswith(header + b"\x00")

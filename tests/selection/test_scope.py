@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
+from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -25,9 +26,11 @@ from django_plugin_system import (
 )
 from django_plugin_system.exceptions import (
     AllPluginsFailed,
+    ConfigWriteRefused,
     NoPluginAvailable,
     PluginInstanceNotFound,
     PluginUnavailable,
+    SecretError,
 )
 from django_plugin_system.helpers import get_plugin_instance
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
@@ -248,6 +251,7 @@ def test_a_row_moves_to_another_scope(shared: PluginInstance) -> None:
         objects.bulk_update([row], ["scope", "config"])
 
     for move in (save, update, update_in_bulk, update_with_config):
+        row.refresh_from_db()
         before = row.scope
         move()
         now = reload(row).scope
@@ -262,7 +266,7 @@ def test_a_row_moves_to_another_scope(shared: PluginInstance) -> None:
 
 
 def test_sql_moves_a_row_to_another_scope(shared: PluginInstance) -> None:
-    """What only the table of health calls acme's is not given to acme; a refresh mends that."""
+    """What only the table of health calls acme's is not given to acme, and its secrets open for nobody else."""
     best = add_instance("best", shared.item, scope="acme", priority=-1, config={"account": "AC-best", "token": "t"})
     PluginHealth.objects.filter(pk=best.pk).update(unavailable_until=timezone.now() + dt.timedelta(hours=1))
     row = PluginInstance.objects.get(scope="acme", name="main")
@@ -272,7 +276,28 @@ def test_sql_moves_a_row_to_another_scope(shared: PluginInstance) -> None:
     assert serve(scope="acme") == "best"
     refresh_plugins()
     assert PluginHealth.objects.get(pk=row.pk).scope == "elsewhere"
-    assert get_account(get_plugin(TYPE, scope="elsewhere")) == "acme"
+    with pytest.raises(NoPluginAvailable, match="does not belong here or was altered"):
+        get_plugin(TYPE, scope="elsewhere")
+    write_raw(row.pk, scope="acme")
+    refresh_plugins()
+    assert get_account(get_plugin_by_id(TYPE, row.pk)) == "acme"
+
+
+def test_an_update_of_scopes_moves_all_rows_or_none(shared: PluginInstance) -> None:
+    """It encrypts their secrets anew, with the other columns that are given; a row that cannot be read stops it."""
+    objects.filter(scope="other").update(name="second")
+    assert objects.exclude(scope="").update(scope="both", priority=4, last_error="down") == 2
+    assert set(objects.values_list("scope", "priority", "last_error")) == {("", 0, ""), ("both", 4, "down")}
+    assert {get_account(get_plugin_by_id(TYPE, row.pk, scope="both")) for row in objects.filter(scope="both")} == {
+        "acme",
+        "other",
+    }
+    write_raw(shared.pk, config={"account": "AC-x", "token": {"$secret": "dps1.00000000." + "A" * 60}})
+    with pytest.raises(SecretError):
+        objects.update(scope="all")
+    assert set(objects.values_list("scope", flat=True)) == {"", "both"}
+    with pytest.raises(ConfigWriteRefused, match="scope"):
+        objects.update(scope=Lower("scope"))
 
 
 def test_warm_calls_cost_one_query(shared: PluginInstance) -> None:

@@ -141,6 +141,18 @@ def test_a_plugin_built_by_hand_keeps_its_own_state(server: TokenServer) -> None
     assert not PluginState.objects.exists()
 
 
+def test_another_scope_drops_the_state(row: PluginInstance, server: TokenServer) -> None:
+    """What a provider handed out for one tenant is not there for another; the configuration moves along."""
+    assert get().send("x") == "x access-1"
+    objects: Any = PluginInstance.objects
+    assert objects.filter(pk=row.pk).update(scope="acme") == 1
+    moved = get_plugin(AbstractSms, scope="acme")
+    assert isinstance(moved, Crm)
+    server.current = "planted-refresh-0"
+    assert moved.state is None
+    assert moved.send("x") == "x access-2"
+
+
 def test_a_changed_configuration_drops_the_state(row: PluginInstance, server: TokenServer) -> None:
     """What belongs to other credentials is not used with these; a new description, or a new key, changes nothing."""
     assert get().send("x") == "x access-1"
@@ -212,7 +224,7 @@ def test_a_state_that_cannot_be_read_is_a_reason_and_the_next_one_serves(row: Pl
     assert get().send("x")
     PluginInstance.objects.create(item=row.item, name="spare", priority=9, config=row.load_config())
     plugin, text = get(), PluginState.objects.values_list("stored", flat=True)[0]
-    place, revision = states.make_state_place(row.pk, row.item_id), row.config_revision
+    place, revision = states.make_state_place(row), row.config_revision
     PluginState.objects.update(stored=states.seal_state([{"access": {}}, [[["access"], False, "a"]]], place, revision))
     refresh_plugins()
     reason = explain_selection(AbstractSms).candidates[0].reason

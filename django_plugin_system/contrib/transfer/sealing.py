@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from django_plugin_system.exceptions import Path
     from django_plugin_system.models import PluginItem
 
-SCOPE = "django_plugin_system.document"
+TABLE = "django_plugin_system.document"
 
 
 def _make_place(item: PluginItem, key: tuple[str, str], version: int) -> Place:
-    return Place(SCOPE, json.dumps(key), json.dumps([*item.plugin_type.key, item.name, item.module]), version)
+    whose = json.dumps([*item.plugin_type.key, item.name, item.module])
+    return Place(TABLE, json.dumps(key), whose, "", version)
 
 
 @leaving_frames_behind
