@@ -12,6 +12,7 @@ import time
 from itertools import pairwise
 from typing import IO, cast
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from bench.breaker_project import AbstractCall
@@ -27,7 +28,8 @@ COOLDOWN, HANG, IN_EARNEST = 3.0, 1.0, 60
 def measure(seconds: int) -> None:
     """Let everybody call for so many ``seconds``, and print what was seen; exit if a bar does not hold for a minute."""
     sync_registered_plugins_to_db()
-    say(f"interface {AbstractCall.__name__}: {PROCESSES} processes of {THREADS} threads, a cooldown of {COOLDOWN:g} s")
+    vendor = "postgres" if connection.vendor == "postgresql" else connection.vendor
+    say(f"{vendor}, {AbstractCall.__name__}: {PROCESSES} processes of {THREADS} threads, a cooldown of {COOLDOWN:g} s")
     healthy = PluginInstance.objects.filter(item__name="healthy")
     holds = _check("beside another one", _call(seconds))
     healthy.update(status="disable")

@@ -78,6 +78,14 @@ class PluginStorage(Storage):
         self.scope = scope
         self.default = default
 
+    def __eq__(self, other: object) -> bool:
+        """Say whether files are kept in the same places: a model may have been given another object for it."""
+        return isinstance(other, PluginStorage) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        """Return what is the same for equal storages."""
+        return hash((self.name, self.scope, self.default))
+
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
         """Store a new file in the best instance that can be used now, and return its name. No other one is tried.
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 
+from django_plugin_system.contrib.storage import PluginStorage
 from django_plugin_system.contrib.storage.backend import make_prefix
 from django_plugin_system.contrib.storage.moving import Move
 from tests.apps.papers.models import Paper
@@ -15,9 +16,16 @@ from tests.apps.papers.models import Paper
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django_plugin_system.contrib.storage import PluginStorage
     from django_plugin_system.models import PluginInstance
     from tests.contrib.storage.conftest import AddFolder
+
+
+def test_equal_storages() -> None:
+    """Storages that were made alike are equal, so a model's own one is found by the alias of the settings."""
+    one = PluginStorage("papers", default="old")
+    assert one == PluginStorage("papers", default="old")
+    assert len({one, PluginStorage("papers", default="old"), PluginStorage("papers")}) == 2
+    assert one != storages["default"]
 
 
 class Places:
