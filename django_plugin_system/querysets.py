@@ -183,7 +183,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
 
     def only(self, *fields: str) -> Self:
         """Load these fields only; a config comes with what it is read by, rather than with a query for each row."""
-        needed = ("config_version", "item") if "config" in fields else ()
+        needed = ("config_version", "item", "scope") if "config" in fields else ()
         rows: Self = super().only(*fields, *needed)
         return rows
 
@@ -376,7 +376,10 @@ def move_health(model: type[PluginInstance], using: str, rows: Iterable[PluginIn
     if rows is not None:
         moved = moved.filter(pk__in=[row.pk for row in rows])
     ours = PluginInstanceQuerySet(model).filter(pk=OuterRef("pk"))
-    moved.update(item=Subquery(ours.values("item")), scope=Subquery(ours.values("scope")))
+    keys = list(moved.values_list("pk", flat=True))  # as one statement, a planner without statistics reads all for each
+    for start in range(0, len(keys), WRITTEN_AT_ONCE):
+        some = _get_health(model, using).filter(pk__in=keys[start : start + WRITTEN_AT_ONCE])
+        some.update(item=Subquery(ours.values("item")), scope=Subquery(ours.values("scope")))
 
 
 def _get_health(model: type[PluginInstance], using: str) -> models.QuerySet[Any]:
