@@ -189,7 +189,7 @@ def may_hold_secret(value: Any, depth: int = 0) -> bool:
 def _describe_kind(annotation: Any) -> str:
     if isinstance(annotation, collections.abc.Hashable) and annotation in _KINDS:
         return _KINDS[annotation]
-    is_class = isinstance(annotation, type) and not typing_extensions.get_args(annotation)
+    is_class = isinstance(annotation, type) and typing_extensions.get_origin(annotation) is None  # tuple[()], on 3.10
     return _get_class_name(annotation) if is_class else str(annotation)
 
 
