@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 
 from django_plugin_system import (
@@ -486,6 +487,7 @@ def test_a_client_of_an_event_loop_is_shared_within_that_loop() -> None:
         plugins: list[Any] = [await aget_plugin(AbstractSms) for _ in range(2)]
         assert plugins[0].remote is plugins[1].remote
         assert plugins[0].remote.loop is plugins[0].other.loop is asyncio.get_running_loop()
+        await sync_to_async(connections.close_all)()  # that of asgiref's thread, which outlives the test
         return plugins[0].remote, plugins[0].client
 
     loop = asyncio.new_event_loop()
