@@ -81,7 +81,8 @@ class Links:
 def lock_rows(model: type[Any], ids: Iterable[Any]) -> QuerySet[Any]:
     """Return the rows with these ids as they are now, locked in one order: inside of ``changing()`` only."""
     rows: QuerySet[Any] = model.objects.using(router.db_for_write(model)).filter(pk__in=list(ids))
-    return rows.select_related().order_by("pk").select_for_update(of=("self",), no_key=True)
+    named = {PluginInstance: "item__plugin_type", PluginItem: "plugin_type"}[model]
+    return rows.select_related(named).order_by("pk").select_for_update(of=("self",), no_key=True)
 
 
 _TITLES = {"status": gettext_noop("Status"), "priority": gettext_noop("Priority")}
@@ -193,7 +194,8 @@ class PluginAdmin(ModelAdmin):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Show what was done with a row, the last first."""
         kind = get_content_type_for_model(self.model)
-        entries = LogEntry.objects.filter(object_id=unquote(object_id), content_type=kind).select_related()
+        entries = LogEntry.objects.filter(object_id=unquote(object_id), content_type=kind)
+        entries = entries.select_related("user", "content_type")
         paginator = self.get_paginator(request, entries.order_by("-action_time", "-pk"), self.list_per_page)
         page = paginator.get_page(request.GET.get(PAGE_VAR, 1))
         newest = {"action_list": page, "page_range": paginator.get_elided_page_range(page.number)}
