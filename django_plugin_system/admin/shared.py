@@ -116,17 +116,17 @@ class ListedForm(ModelForm):
         if self.instance._state.adding:  # noqa: SLF001 - a formset also makes an empty form
             return
         is_fixed = not self.may_change(self.instance)
-        for name in _INPUTS:
+        for name in filter(self.fields.__contains__, _INPUTS):
             field: Any = self.fields[name]
             field.disabled = is_fixed
             field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
             field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
-        if isinstance(self.instance, PluginInstance):
+        if isinstance(self.instance, PluginInstance) and "priority" in self.fields:
             self.fields["priority"].widget.attrs["placeholder"] = self.instance.item.priority
 
     def clean(self) -> dict[str, Any]:
         """Leave alone what was not edited, whatever it is by now; never write over what the user has not seen."""
-        for name in _INPUTS:
+        for name in filter(self.fields.__contains__, _INPUTS):  # Django 6.1 takes out what may not be changed
             field, now = cast("Any", self.fields[name]), self.initial[name]
             if name not in self.changed_data:
                 self.cleaned_data[name] = now
