@@ -99,8 +99,9 @@ def count_rows_by_key(using: str) -> Counter[str]:
     for batch in _iter_batches(_read_texts(using), BATCH_SIZE):
         for _id, config in batch:
             counts.update(set(_CLAIM.findall(config)))
-    if PluginState._meta.db_table in connections[using].introspection.table_names():  # noqa: SLF001 - as above
-        counts.update(key_id for state in _read_states(using) for key_id in _find_key_ids(state.stored))
+    is_migrated = PluginState._meta.db_table in connections[using].introspection.table_names()  # noqa: SLF001 - documented
+    states = _read_states(using) if is_migrated else ()
+    counts.update(key_id for state in states for key_id in _find_key_ids(state.stored))
     return counts
 
 
