@@ -4,15 +4,19 @@
 - a block with a ``title``: is written to that file of the project; ``action="append"`` adds it at the end.
 - ``pycon`` and ``python`` without a title: run in the project, neighbours in one session.
 - other languages (``text``, ``json``, ``diff``): are shown only.
+- ``django="<6.1"`` or ``django=">=6.1"``: is done only on such a Django.
 """
 
 from __future__ import annotations
 
 import doctest
 import json
+import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from django import VERSION
 
 from tests.docs.session import FLAGS
 from tests.docs.session import __file__ as session_script
@@ -41,7 +45,8 @@ class Story:
     def tell(self, page: Path, section: str = "") -> None:
         """Do everything that ``page`` says, or only what stands under the heading ``section``."""
         lines = _find_section(page, section)
-        for kind, blocks in groupby((block for block in code_blocks(page) if block.line in lines), _get_kind):
+        told = (block for block in code_blocks(page) if block.line in lines and _is_of_this_django(block))
+        for kind, blocks in groupby(told, _get_kind):
             if kind == "session":
                 self._type(blocks)
             else:
@@ -81,6 +86,11 @@ class Story:
         where = f"{block.path}:{block.line}: {command.text}\n{output}"
         assert (status == 0) != ("fails" in block.info), where
         assert not command.output or doctest.OutputChecker().check_output(command.output, output, FLAGS), where
+
+
+def _is_of_this_django(block: Block) -> bool:
+    found = re.search(r'django="(<|>=)(\d+)\.(\d+)"', block.info)
+    return not found or (VERSION[:2] < (int(found[2]), int(found[3]))) == (found[1] == "<")
 
 
 def _get_kind(block: Block) -> str:
