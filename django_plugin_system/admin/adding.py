@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.admin.shared import count_instances
+from django_plugin_system.admin.declared import count_instances
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.rows.config import make_current

@@ -15,7 +15,6 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models, router
-from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -24,13 +23,12 @@ from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
-from django_plugin_system.querysets import MOST_NAMED, UNTOUCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.contrib.admin import AdminSite
-    from django.db.models import Model
+    from django.db.models import Model, QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
@@ -211,79 +209,6 @@ class PluginAdmin(ModelAdmin):
             self.message_user(request, text % {"count": MOST_AT_ONCE}, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args, **kwargs)
-
-
-# What code declares
-
-
-def find_instances(**conditions: Any) -> QuerySet[PluginInstance]:
-    """Return the instances of the items that meet ``conditions``."""
-    return PluginInstance.objects.filter(item__in=PluginItem.objects.filter(**conditions).values("pk"))
-
-
-def count_instances(item_path: str) -> Subquery:
-    """Return an annotation: how many instances hang on a row, which an item has at ``item_path``; by index alone."""
-    total = Func(Value(1), function="COUNT", output_field=IntegerField())
-    return Subquery(find_instances(**{item_path: OuterRef(OuterRef("pk"))}).values(total=total))
-
-
-def make_count(name: str, title: Any) -> Any:
-    """Return a column of a list: a number that the query has counted."""
-
-    @admin.display(description=title, ordering=name)
-    def count(row: Any) -> int:
-        return int(getattr(row, name))
-
-    count.__name__ = name
-    return count
-
-
-class CountingChangeList(VisibleRows):
-    """A list of what code declares, with the number of instances that hang on each row."""
-
-    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
-        """Count in the same query."""
-        item_path = cast("FromCode", self.model_admin).item_path
-        self.root_queryset = self.root_queryset.annotate(instance_count=count_instances(item_path))
-        return super().get_queryset(request, *args, **kwargs)
-
-
-class FromCode(PluginAdmin):
-    """Rows that code declares: none can be added, and none is deleted while an operator's instances hang on it."""
-
-    item_path: str
-    """How an item names the row that it is, or belongs to."""
-    counted: ClassVar[dict[type[Model], tuple[Any, ...]]] = {
-        PluginInstance: (make_count("instance_count", gettext_lazy("instances")),)
-    }
-    """Columns of the list, after the others, for who may see the rows that they count."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: code declares what there is."""
-        del request
-        return False
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the class of the list."""
-        del request, kwargs
-        return CountingChangeList
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        """Count only what the user may see."""
-        links = Links(self.admin_site, request)
-        counts = [columns for model, columns in self.counted.items() if links.may("view", model)]
-        return (*self.list_display, *(column for columns in counts for column in columns))
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the first instances that stand in the way, as far as the user may see them, and say how many do."""
-        deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
-        rows = find_instances(**{f"{self.item_path}__in": [row.pk for row in objs]}).exclude(UNTOUCHED)
-        if protected and (total := rows.count()):
-            links = Links(self.admin_site, request)
-            protected = [links.show(row) for row in links.find_visible(rows.select_related("item")[:MOST_NAMED])]
-            text = ngettext("%(count)d instance in all", "%(count)d instances in all", total) % {"count": total}
-            protected.append(text if protected else _("instances that you may not see"))
-        return deleted, counts, missing, protected
 
 
 # Status and priority

@@ -1,23 +1,95 @@
-"""``manage.py plugins files move``: what an operator does who has another place for files."""
+"""``manage.py plugins files move``: move files from one place to another while the site runs."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import InvalidStorageError, storages
 from django.core.management.base import CommandError
+from django.db.models import FileField, Q
 
-from django_plugin_system.contrib.storage.backend import PluginStorage, make_prefix
-from django_plugin_system.contrib.storage.moving import Move
+from django_plugin_system.contrib.storage import PluginStorage, make_prefix
 from django_plugin_system.exceptions import PluginSystemError
-from django_plugin_system.management import lookup
+from django_plugin_system.management import instances
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from django.core.files.storage import Storage
 
     from django_plugin_system.management.output import PluginCommand
     from django_plugin_system.models import PluginInstance
+
+
+@dataclass
+class Move:
+    """Moves the files of one storage that models name, from the place ``source`` to the instance ``target``.
+
+    A place is the id of an instance, or None for names from before that tell none. Each file is copied, and the copy
+    read again and compared, before a row is told the new name. With ``delete``, a file that no row names any more is
+    deleted after that.
+    """
+
+    storage: PluginStorage
+    source: UUID | None
+    target: UUID
+    delete: bool = False
+    moved: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def count(self) -> int:
+        """Return how many rows name a file that is to be moved."""
+        return sum(rows.count() for rows, _name in self._iter_rows())
+
+    def run(self, tell: Callable[[], None]) -> None:
+        """Move all files; ``tell`` is called after each. What cannot be moved stays, and is listed in ``problems``."""
+        for rows, name in self._iter_rows():
+            for pk, old in rows.values_list("pk", name).iterator():
+                try:
+                    self._move(rows.model, name, pk, old)
+                except Exception as error:  # noqa: BLE001 - foreign code; one file must not stop the others
+                    self.problems.append(f"{old}: {type(error).__name__}: {error}")
+                tell()
+
+    def _iter_rows(self) -> Iterator[tuple[Any, str]]:
+        """Yield the rows of each model that name a file in the source, with the name of the field."""
+        for model in apps.get_models():
+            for one in model._meta.get_fields():  # noqa: SLF001 - Django documents _meta
+                if isinstance(one, FileField) and one.model is model and one.storage == self.storage:
+                    starts = f"{one.name}__startswith"
+                    here = Q(**{starts: "~"}) | Q(**{one.name: ""}) | Q(**{f"{one.name}__isnull": True})
+                    there = ~here if self.source is None else Q(**{starts: make_prefix(self.source)})
+                    yield model._base_manager.filter(there), one.name  # noqa: SLF001 - as above
+
+    def _move(self, model: Any, name: str, pk: Any, old: str) -> None:
+        prefix, longest = make_prefix(self.target), model._meta.get_field(name).max_length  # noqa: SLF001 - documented
+        storage, path = self.storage.find(old)
+        target, copy = self.storage.find(prefix + path)
+        before = digest(storage, path)
+        if not target.exists(path) or digest(target, path) != before:
+            with storage.open(path) as content:
+                copy = target.save(path, content, longest and longest - len(prefix))
+            if digest(target, copy) != before:
+                raise OSError(f"the copy {copy} differs")
+        row = model._base_manager.filter(pk=pk, **{name: old})  # noqa: SLF001 - Django documents it
+        self.moved += row.update(**{name: prefix + copy})
+        if self.delete and not any(rows.filter(**{one: old}).exists() for rows, one in self._iter_rows()):
+            storage.delete(path)
+
+
+def digest(storage: Storage, path: str) -> bytes:
+    """Return what tells the contents of a file from any others."""
+    found = hashlib.sha256()
+    with storage.open(path) as content:
+        for chunk in content.chunks():
+            found.update(chunk)
+    return found.digest()
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -70,14 +142,14 @@ def _find_storage(alias: str) -> PluginStorage:
         return storage
     known = ", ".join(name for name in storages.backends if isinstance(storages[name], PluginStorage))
     message = f"STORAGES has no PluginStorage {alias}; there are: {known or 'none'}."
-    raise CommandError(message, returncode=lookup.WRONG_CALL)
+    raise CommandError(message, returncode=instances.WRONG_CALL)
 
 
 def _find_place(storage: PluginStorage, name: str, alias: str) -> PluginInstance:
-    row = lookup.find_instance(name, alias, None)
+    row = instances.find_instance(name, alias, None)
     try:
         storage.find(f"{make_prefix(row.pk)}file")
     except (PluginSystemError, SuspiciousFileOperation) as error:
         message = f"{row} cannot be used by this storage: {error}"
-        raise CommandError(message, returncode=lookup.WRONG_CALL) from None
+        raise CommandError(message, returncode=instances.WRONG_CALL) from None
     return row

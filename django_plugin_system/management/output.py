@@ -1,4 +1,4 @@
-"""What commands read and write: documents, and text fit for a terminal."""
+"""What commands read and write: documents, text fit for a terminal, and what an import did or would do."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import connections
+from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.exceptions import PluginSystemError, make_printable
+from django_plugin_system.config.json_tree import look_up
+from django_plugin_system.exceptions import PluginSystemError, make_printable, show_path
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
+
+    from django_plugin_system.contrib.transfer.document import Entry
+    from django_plugin_system.contrib.transfer.planning import Change, Plan
+    from django_plugin_system.exceptions import Path as FieldPath
+    from django_plugin_system.rows.traceback_safety import Concealed
 
 Cell: TypeAlias = "str | tuple[str, Callable[[str], str]]"
 """What stands in a table: a text, perhaps with its colour."""
@@ -174,3 +181,54 @@ def open_new(path: Path, *, force: bool) -> Iterator[TextIO]:
     finally:
         for name in unfinished:
             os.unlink(name)  # noqa: PTH108 - as Path.unlink
+
+
+_SIGNS = {"create": "+", "update": "~", "skip": "=", "refuse": "!", "delete": "-", "release": ">", "left": "?"}
+"""What stands before an instance in the list of changes."""
+IMPORTED = (("Created", "create"), ("Updated", "update"), ("Left as they are", "skip"), ("Unchanged", "unchanged"))
+APPLIED = (
+    *(("Created", "create"), ("Updated", "update"), ("Deleted", "delete"), ("Released", "release")),
+    *(("Gone, but left", "left"), ("Unchanged", "unchanged")),
+)
+
+
+def show_changes(command: PluginCommand, changes: Iterable[Change]) -> None:
+    """Write what changes, each with what was and will be."""
+    for change in changes:
+        if change.action != "unchanged":
+            command.tell(f"{_SIGNS[change.action]} {change.entry}: {change.action}")
+            for difference in change.differences:
+                command.tell(f"    {difference}")
+
+
+def show_counts(command: PluginCommand, plan: Plan, counted: Iterable[tuple[str, str]]) -> None:
+    """Write how many instances there are of each kind."""
+    counts = plan.count()
+    command.tell(" ".join(f"{word}: {counts[action]:,}." for word, action in counted))
+
+
+def warn_of_plain_secrets(command: PluginCommand, plan: Plan, texts: Mapping[str, Concealed]) -> None:
+    """Name each secret that stands in a file in plain text, with its line; ``texts`` has those of the files."""
+    for entry, owner, path in plan.plain_secrets:
+        line = _find_line(texts[owner], entry, path)
+        where = f"{owner}, line {line}" if line else owner
+        text = f"{where}: {show_path(path)} of {entry} is a secret in plain text; encrypt it, or refer to it."
+        command.warn(text, command.style.WARNING)
+
+
+@sensitive_variables()
+def _find_line(text: Concealed, entry: Entry, path: FieldPath) -> int | None:
+    """Return the line of a value, as far as it can be told from the text; None if it is spelled in another way."""
+    [value] = look_up(entry.config, path)
+    lines = text.config.splitlines()
+    start = next((number for number, line in enumerate(lines) if entry.name in line), 0)
+    numbers = [*range(start, len(lines)), *range(start)]
+    spelled = _spell(value)
+    found = [number for number in numbers if any(part in lines[number] for part in spelled)]
+    named = [number for number in found if path[-1] in lines[number]]
+    return next((number + 1 for number in (*named, *found)), None)
+
+
+def _spell(value: Any) -> list[str]:
+    first = str(value).strip().partition("\n")[0]
+    return [part for part in (first, json.dumps(first)[1:-1], json.dumps(value)) if part]

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_plugin_system.management import lookup
+from django_plugin_system.management import instances
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.register import plugin_item
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -103,7 +103,7 @@ class TestList:
 
     def test_it_is_read_page_by_page(self, gateway: PluginItem, monkeypatch: pytest.MonkeyPatch) -> None:
         """However many there are, a page at a time is in memory."""
-        monkeypatch.setattr(lookup, "PAGE", 2)
+        monkeypatch.setattr(instances, "PAGE", 2)
         PluginInstance.objects.bulk_create(
             [PluginInstance(item=gateway, name=f"n{number}", config=VALID) for number in range(5)]
         )
@@ -402,7 +402,7 @@ class TestExplain:
 
     def test_the_first_ones(self, gateway: PluginItem, monkeypatch: pytest.MonkeyPatch) -> None:
         """Beyond the limit only the one that serves is shown, wherever it is."""
-        monkeypatch.setattr(lookup, "PAGE", 2)
+        monkeypatch.setattr(instances, "PAGE", 2)
         for number in range(5):
             row = add_instance(f"n{number}", gateway)
             if number < 4:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import selectors
+import smtplib
 from contextlib import suppress
 from operator import methodcaller
 from typing import TYPE_CHECKING, Annotated, Any
 
+import django.core.mail
+from django.core.mail.backends.smtp import EmailBackend
 from django.utils.module_loading import import_string
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
-from django_plugin_system import BoundTo, ConfigurablePlugin, PluginSystemError, plugin_item, plugin_type
+from django_plugin_system import BoundTo, ConfigurablePlugin, exceptions, plugin_item, plugin_type
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.leaks import describe
-from django_plugin_system.contrib.email.backend import AbstractEmail, MailNotTaken
-from django_plugin_system.contrib.email.judging import judge
-from django_plugin_system.contrib.email.smtp import ALIAS, SmtpConnection
+from django_plugin_system.contrib.email import AbstractEmail, MailNotTaken
 from django_plugin_system.schema.secrets import collect_secret_texts
 
 if TYPE_CHECKING:
@@ -22,8 +24,128 @@ if TYPE_CHECKING:
 
     from django.core.mail import EmailMessage
 
+FINAL, TEMPORARY, CLOSING = 500, 400, 421
+"""Replies of SMTP: from where on they are final, or for now, and the one of a server that goes away."""
+MAIL_REFUSED = (smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused)
+UNAUTHORIZED, TOO_MANY_REQUESTS, GATEWAY_TIMEOUT = 401, 429, 504
+NEVER_CONNECTED = {"ConnectionRefusedError", "gaierror", "SSLCertVerificationError", "ConnectTimeoutError"}
+"""Names of errors of the socket, and of urllib3, that come before anything is sent."""
+
+
+def judge(error: Exception, said: str, *, has_mail: bool) -> exceptions.PluginSystemError:
+    """Return what ``error`` means, to be raised where no frame holds it: its own frames hold passwords.
+
+    ``said`` is its text as it may be shown. ``has_mail`` says whether the provider may hold the mail if the connection
+    broke.
+    """
+    if isinstance(error, smtplib.SMTPException):
+        return _judge_smtp(error, has_mail=has_mail)(said)
+    if isinstance(status := getattr(error, "status_code", None), int):
+        return _judge_http(status, said, error)
+    if not has_mail or _never_connected(error):
+        return exceptions.PluginUnavailable(said)
+    if type(error).__name__ == "AnymailRecipientsRefused":
+        return exceptions.PluginRejected(said)
+    return exceptions.PluginOutcomeUnknown(said)
+
+
+def _judge_smtp(error: smtplib.SMTPException, *, has_mail: bool) -> type[exceptions.PluginSystemError]:
+    replies = [code for code, _text in getattr(error, "recipients", {}).values()]
+    code = min(replies, default=getattr(error, "smtp_code", None))
+    if code is None:
+        return exceptions.PluginOutcomeUnknown if has_mail else exceptions.PluginUnavailable
+    if isinstance(error, smtplib.SMTPAuthenticationError) and code >= FINAL:
+        return exceptions.PluginCredentialsRefused
+    if code == CLOSING or not isinstance(error, MAIL_REFUSED):
+        return exceptions.PluginUnavailable
+    if code >= FINAL and not isinstance(error, smtplib.SMTPSenderRefused):  # another provider may know this sender
+        return exceptions.PluginRejected
+    return MailNotTaken if code >= TEMPORARY else exceptions.PluginOutcomeUnknown
+
+
+def _judge_http(status: int, said: str, error: Exception) -> exceptions.PluginSystemError:
+    if status == UNAUTHORIZED:
+        return exceptions.PluginCredentialsRefused(said)
+    if status < TEMPORARY or status == GATEWAY_TIMEOUT:
+        return exceptions.PluginOutcomeUnknown(said)
+    if status < FINAL and status != TOO_MANY_REQUESTS:
+        return MailNotTaken(said)
+    seconds = None
+    with suppress(AttributeError, LookupError, TypeError, ValueError):  # there is no such header, or it holds a date
+        seconds = max(0.0, float(error.response.headers["Retry-After"]))  # type: ignore[attr-defined] # suppressed
+    return exceptions.PluginUnavailable(said, retry_after=seconds)
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    """Say whether ``error``, or what led to it, came before anything was sent."""
+    while error is not None and type(error).__name__ not in NEVER_CONNECTED:
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+START_OF_MAIL = 354
+ALIAS: dict[str, Any] = {"alias": "django_plugin_system"} if hasattr(django.core.mail, "mailers") else {}
+"""From Django 6.1 on, a backend that is given no alias warns, and looks into settings that are going away."""
+
+
+class _Tracking(smtplib.SMTP):
+    """Knows whether the server was given a mail, and has not said what becomes of it."""
+
+    has_mail: bool
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Note whether the server has just asked for a mail; every other reply says what becomes of the last one."""
+        code, text = super().getreply()
+        self.has_mail = code == START_OF_MAIL
+        return code, text
+
+    def sendmail(self, *args: Any, **kwargs: Any) -> dict[str, tuple[int, bytes]]:
+        """Say what Django's backend passes over: that the server took the mail for some recipients only."""
+        if refused := super().sendmail(*args, **kwargs):
+            listed = ", ".join(f"{address} ({code})" for address, (code, _text) in refused.items())
+            raise exceptions.PluginRejected(
+                f"The server does not deliver to {listed}. The other recipients get the mail."
+            )
+        return refused
+
+
+class _TrackingSsl(_Tracking, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
+
+
+class SmtpConnection(EmailBackend):
+    """Django's backend for one server, which goes by no settings."""
+
+    connection: _Tracking | None
+    _partial_connection: _Tracking | None
+
+    @property
+    def connection_class(self) -> type[_Tracking]:
+        """What Django connects with."""
+        return _TrackingSsl if self.use_ssl else _Tracking
+
+    def open(self) -> bool | None:
+        """Connect and log in, unless there is a connection that can be used.
+
+        A server that spoke while it had nothing to answer has said that it closes, as nothing came for too long.
+        """
+        if self.connection is not None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.connection.sock, selectors.EVENT_READ)  # type: ignore[arg-type] # it is connected
+                if selector.select(0):
+                    self.drop()
+        return super().open()
+
+    def drop(self) -> None:
+        """Close without a word: a server that does not answer would not answer to that, either."""
+        partial = getattr(self, "_partial_connection", None)  # Django 4.2 has none
+        for connection in filter(None, (partial, self.connection)):
+            connection.close()
+        self._partial_connection = self.connection = None
+
+
 HOME = "django_plugin_system.contrib.email"
-OF_THE_MAIL = (PluginSystemError, TypeError, ValueError)
+OF_THE_MAIL = (exceptions.PluginSystemError, TypeError, ValueError)
 """What is raised as it is: a verdict, or a mail that nobody could send, as one with a line break in a header."""
 
 plugin_type(name="email", manager=HOME, description="Sends the mails of this site.")(AbstractEmail)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from django_plugin_system import BoundTo, ConfigurablePlugin, PluginUnavailable, plugin_item, plugin_type, shared_client
 from django_plugin_system.conf import get_settings
-from django_plugin_system.contrib.storage.backend import AbstractStorage
+from django_plugin_system.contrib.storage import AbstractStorage
 
 HOME = "django_plugin_system.contrib.storage"
 

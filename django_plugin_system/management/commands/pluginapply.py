@@ -12,7 +12,7 @@ from django_plugin_system.conf import get_settings
 from django_plugin_system.contrib.transfer.apply import apply_documents
 from django_plugin_system.contrib.transfer.document import read_document
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management import output, plans
+from django_plugin_system.management import output
 from django_plugin_system.rows.traceback_safety import Concealed
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ class Command(output.PluginCommand):
 
     def _tell(self, plan: Plan, texts: dict[str, Concealed], options: dict[str, Any]) -> None:
         if options["verbosity"]:
-            plans.show_changes(self, plan.changes)
+            output.show_changes(self, plan.changes)
         if options["check"]:
             self.tell("Nothing was written; pluginapply would do this:")
-        plans.show_counts(self, plan, plans.APPLIED)
-        plans.warn_of_plain_secrets(self, plan, texts)
+        output.show_counts(self, plan, output.APPLIED)
+        output.warn_of_plain_secrets(self, plan, texts)
         left = len(plan.pick("left"))
         if left and not options["check"]:
             self.warn(f"In no file any more: {left:,}. Delete them with --prune, or --release them to the admin.")

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.document import READERS
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management import output, plans
+from django_plugin_system.management import output
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -58,10 +58,10 @@ class Command(output.PluginCommand):
 
     def _tell(self, plan: Plan, options: dict[str, Any]) -> None:
         if options["verbosity"]:
-            plans.show_changes(self, plan.changes)
+            output.show_changes(self, plan.changes)
         if options["dry_run"]:
             self.tell("Nothing was written; an import would do this:")
-        plans.show_counts(self, plan, plans.IMPORTED)
+        output.show_counts(self, plan, output.IMPORTED)
         if plan.plain_secrets and not plan.problems:
             self.warn(
                 f"Secrets in plain text in the document: {len(plan.plain_secrets):,}. They are stored encrypted; "

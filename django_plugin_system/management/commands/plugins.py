@@ -15,8 +15,8 @@ from django_plugin_system import checks
 from django_plugin_system.changes import changing
 from django_plugin_system.contrib.transfer.export import take_snapshot
 from django_plugin_system.exceptions import make_printable
-from django_plugin_system.management import files, lookup
-from django_plugin_system.management.editing import is_secret, read_value, set_field
+from django_plugin_system.management import files, instances
+from django_plugin_system.management.instances import is_secret, read_value, set_field
 from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.rows.secret_dates import get_dates
@@ -96,14 +96,14 @@ class Command(PluginCommand):
 
     def do_list(self, alias: str, options: dict[str, Any]) -> None:
         """Show a row for each instance, read a page at a time."""
-        rows = lookup.get_rows(alias)
+        rows = instances.get_rows(alias)
         if options["type"]:
-            rows = rows.for_type(*lookup.find_type(options["type"]).key)
+            rows = rows.for_type(*instances.find_type(options["type"]).key)
         if options["name"]:
             rows = rows.named(options["name"])
         if options["scope"] is not None:
             rows = rows.in_scope(options["scope"], shared=not options["scope"])
-        found = (lookup.describe(row) for page in lookup.iter_pages(rows) for row in page)
+        found = (instances.describe(row) for page in instances.iter_pages(rows) for row in page)
         if options["unusable"]:
             found = (one for one in found if not one["usable"])
         if options["json"]:
@@ -120,12 +120,12 @@ class Command(PluginCommand):
 
     def do_show(self, alias: str, options: dict[str, Any]) -> None:
         """Show all that an operator may see of an instance."""
-        row = lookup.find_instance(options["name"], alias, options["scope"])
+        row = instances.find_instance(options["name"], alias, options["scope"])
         snapshot = take_snapshot(row)
         dates = {".".join(path): date.isoformat(timespec="seconds") for path, date in get_dates(row).items()}
         times = (("updated_at", row.updated_at), ("last_tested_at", row.last_tested_at))
         shown = {
-            **lookup.describe(row),
+            **instances.describe(row),
             "description": row.description,
             "config_version": row.config_version,
             "config": snapshot.config,
@@ -147,11 +147,11 @@ class Command(PluginCommand):
 
     def do_explain(self, alias: str, options: dict[str, Any]) -> None:
         """Show the candidates in order, and who serves."""
-        spec = lookup.find_type(options["type"])
+        spec = instances.find_type(options["type"])
         selection = self._explain(spec.key, options["name"], alias, options["limit"], options["scope"])
         rows = selection.candidates
         if options["json"]:
-            found = [{**lookup.describe(one.instance), "reason": one.reason, "usable": one.usable} for one in rows]
+            found = [{**instances.describe(one.instance), "reason": one.reason, "usable": one.usable} for one in rows]
             chosen = selection.chosen
             self.tell_json({"asked": selection.wanted, "chosen": chosen and str(chosen.pk), "candidates": found})
         else:
@@ -186,7 +186,7 @@ class Command(PluginCommand):
 
     def do_set(self, alias: str, options: dict[str, Any]) -> None:
         """Change a field under the row's lock; the rest of the configuration stays as it is."""
-        row, field = lookup.find_own(options["name"], alias, options["scope"]), options["field"]
+        row, field = instances.find_own(options["name"], alias, options["scope"]), options["field"]
         path = tuple(field.split("."))
         set_field(row, alias, path, None if options["unset"] else self._ask(row, field, from_stdin=options["stdin"]))
         done = "is unset" if options["unset"] else "is set"
@@ -196,26 +196,26 @@ class Command(PluginCommand):
         if from_stdin:
             return Concealed(read_value(sys.stdin))
         if not sys.stdin.isatty():
-            raise CommandError("Nobody can be asked here: give the value by --stdin.", returncode=lookup.WRONG_CALL)
+            raise CommandError("Nobody can be asked here: give the value by --stdin.", returncode=instances.WRONG_CALL)
         ask = getpass.getpass if is_secret(row, tuple(field.split("."))) else input
         return Concealed(ask(make_printable(f"{field} of {row}: ")))
 
     def do_enable(self, alias: str, options: dict[str, Any]) -> None:
         """Let an instance be used, also before its cooldown is over; say why it is not, if so."""
         status = PluginStatus.RESERVED if options["reserve"] else PluginStatus.ACTIVE
-        row = lookup.find_instance(options["name"], alias, options["scope"])
+        row = instances.find_instance(options["name"], alias, options["scope"])
         if row.status != status:  # how it fares is nothing that a file manages
-            row = lookup.find_own(options["name"], alias, options["scope"])
+            row = instances.find_own(options["name"], alias, options["scope"])
         with changing(alias):
             self._set_status(row, status, alias)
             end_cooldown(row)
-        row = lookup.get_rows(alias).get(pk=row.pk)
-        reason = lookup.describe(row)["reason"]
+        row = instances.get_rows(alias).get(pk=row.pk)
+        reason = instances.describe(row)["reason"]
         self._answer(row, options, f"{row} is enabled{f', but not used: {reason}' if reason else ''}.")
 
     def do_disable(self, alias: str, options: dict[str, Any]) -> None:
         """Take an instance out of use, and say who serves its name afterwards."""
-        row = lookup.find_own(options["name"], alias, options["scope"])
+        row = instances.find_own(options["name"], alias, options["scope"])
         self._set_status(row, PluginStatus.DISABLED, alias)
         kind = row.item.plugin_type
         chosen = self._explain(kind.key, row.name, alias, 0, row.scope).chosen if kind.is_registered else None
@@ -231,7 +231,7 @@ class Command(PluginCommand):
         self, row: PluginInstance, options: dict[str, Any], text: str, chosen: PluginInstance | None = None
     ) -> None:
         if options["json"]:
-            self.tell_json({**lookup.describe(row), "serves_now": chosen and str(chosen.pk)})
+            self.tell_json({**instances.describe(row), "serves_now": chosen and str(chosen.pk)})
         else:
             self.tell(text, self.style.SUCCESS)
 
@@ -240,12 +240,12 @@ class Command(PluginCommand):
     def do_test(self, alias: str, options: dict[str, Any]) -> None:
         """Try each instance, one after the other, and note what came of it."""
         if bool(options["names"]) == options["all"]:
-            raise CommandError("Say which instances to test, or --all.", returncode=lookup.WRONG_CALL)
+            raise CommandError("Say which instances to test, or --all.", returncode=instances.WRONG_CALL)
         if options["all"]:
-            rows = lookup.get_rows(alias).enabled()
-            total, pages = rows.count(), lookup.iter_pages(rows)
+            rows = instances.get_rows(alias).enabled()
+            total, pages = rows.count(), instances.iter_pages(rows)
         else:
-            named = [lookup.find_instance(name, alias, options["scope"]) for name in options["names"]]
+            named = [instances.find_instance(name, alias, options["scope"]) for name in options["names"]]
             total, pages = len(named), iter([named])
         failed, results = 0, []
         for number, row in enumerate((row for page in pages for row in page), 1):
@@ -303,6 +303,6 @@ class Command(PluginCommand):
 
 def _iter_in_order(rows: Any) -> Iterator[list[PluginInstance]]:
     start = 0
-    while page := list(rows[start : start + lookup.PAGE]):
+    while page := list(rows[start : start + instances.PAGE]):
         yield page
-        start += lookup.PAGE
+        start += instances.PAGE

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from django_plugin_system.contrib.email.backend import AbstractEmail, _last_used
+from django_plugin_system.contrib.email import AbstractEmail, _last_used
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.register import plugin_item, plugin_type
 from django_plugin_system.sync import sync_registered_plugins_to_db

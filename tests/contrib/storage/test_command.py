@@ -8,7 +8,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from django_plugin_system.contrib.storage.backend import make_prefix
+from django_plugin_system.contrib.storage import make_prefix
 from tests.apps.papers.models import Paper
 from tests.management.helpers import run
 

@@ -8,9 +8,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 
-from django_plugin_system.contrib.storage import PluginStorage
-from django_plugin_system.contrib.storage.backend import make_prefix
-from django_plugin_system.contrib.storage.moving import Move
+from django_plugin_system.contrib.storage import PluginStorage, make_prefix
+from django_plugin_system.management.files import Move
 from tests.apps.papers.models import Paper
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from django_plugin_system.contrib.storage.backend import make_prefix
+from django_plugin_system.contrib.storage import make_prefix
 from django_plugin_system.exceptions import InvalidConfig
 from tests.contrib.storage.test_storage import read
 

@@ -11,8 +11,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db.migrations.writer import MigrationWriter
 
 from django_plugin_system import get_plugin
-from django_plugin_system.contrib.storage import AbstractStorage, PluginStorage
-from django_plugin_system.contrib.storage.backend import make_prefix
+from django_plugin_system.contrib.storage import AbstractStorage, PluginStorage, make_prefix
 from django_plugin_system.exceptions import InvalidConfig, NoPluginAvailable, PluginInstanceNotFound, PluginUnavailable
 from django_plugin_system.models import PluginStatus
 from django_plugin_system.testing import override_plugin
