@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.architecture.source import PACKAGE, Module, modules, room_of
+from tests.support.cases import each, tried_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +43,7 @@ MOST_LINES_IN_A_FILE = 500
 MOST_LINES_IN_A_FUNCTION = 60
 """With its docstring and blank lines."""
 
-every_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+every_module = tried_on(each("module", modules(), attrgetter("name")))
 
 
 @every_module

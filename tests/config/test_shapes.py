@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable
 from enum import Enum
+from operator import attrgetter
 from typing import Any, Literal
 
 import pytest
@@ -19,6 +20,7 @@ from django_plugin_system.schema.values import is_same, iter_secrets
 from tests.config.helpers import SECRET, make_codec, make_schema, round_trip, store
 from tests.shapes.models import Aliased, ByName, Color, Generated, Hooked, Token, Tokens
 from tests.shapes.table import SHAPES, Shape, list_values, make_model
+from tests.support.cases import each, tried_on
 
 
 def show(value: Any) -> str:
@@ -30,7 +32,7 @@ PLAIN = [shape for shape in SHAPES if not shape.secret]
 SECRETS = [shape for shape in SHAPES if shape.secret]
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values(PLAIN))
+@tried_on(list_values(PLAIN))
 def test_plain_values_come_back(shape: Shape, value: Any) -> None:
     """A value of any type that JSON can say comes back equal and of the same type."""
     model = make_model(shape, value)
@@ -40,7 +42,7 @@ def test_plain_values_come_back(shape: Shape, value: Any) -> None:
     assert is_same(back, model)
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values(SECRETS))
+@tried_on(list_values(SECRETS))
 def test_secrets_come_back(shape: Shape, value: Any) -> None:
     """Secrets of any type at any depth come back; what is stored has each of them encrypted, and its text nowhere."""
     model = make_model(shape, value)
@@ -52,7 +54,7 @@ def test_secrets_come_back(shape: Shape, value: Any) -> None:
     assert is_same(back, model)
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+@tried_on(each("shape", SHAPES, attrgetter("name")))
 def test_secrets_are_found_in_the_types(shape: Shape) -> None:
     """The types alone say whether there are secrets, and that they can be stored."""
     assert get_tree(shape.annotation).holds_secret == shape.secret

@@ -6,6 +6,7 @@ import inspect
 import re
 from dataclasses import fields
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -19,12 +20,13 @@ from django_plugin_system.conf import PluginSystemSettings
 from django_plugin_system.management import commands
 from tests.docs.pages import ALL_PAGES, DOCS, ROOT, SITE_PAGES
 from tests.docs.story import list_commands
+from tests.support.cases import each, tried_on
 from tests.support.markdown import code_blocks
 
 LINK = re.compile(r"(?:\]\(|src=\")([^)\s\"]+)")
 BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
-every_page = pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
+every_page = tried_on(each("page", ALL_PAGES, attrgetter("name")))
 
 
 def read(page: Path) -> str:
@@ -74,7 +76,7 @@ def test_the_start_page_links_to_every_page() -> None:
     assert {str(page.relative_to(DOCS)) for page in SITE_PAGES} - links == {"index.md"}
 
 
-@pytest.mark.parametrize("page", [page for page in SITE_PAGES if page.name != "index.md"], ids=lambda page: page.name)
+@tried_on(each("page", [page for page in SITE_PAGES if page.name != "index.md"], attrgetter("name")))
 def test_a_page_says_first_whom_it_is_for(page: Path) -> None:
     """A reader knows from the first words whether to go on."""
     assert re.match(r"# .+\n\n\*For [^*]+\.\*\s", page.read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -18,6 +19,7 @@ from django_plugin_system.forms.references import list_sources
 from django_plugin_system.forms.viewing import show_fields
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.table import MARKER, SHAPES, Shape, get_stored
+from tests.support.cases import each, tried_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +30,12 @@ ENV = {"$env": "APP_TOKEN"}
 FILE = {"$file": '/run/secrets/a "b" ä'}
 TEXT = '{"$env": "APP_TOKEN"}'
 
-every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+every_shape = tried_on(each("shape", SHAPES, attrgetter("name")))
 
 
-@every_shape
-@pytest.mark.parametrize("reference", [ENV, FILE], ids=str)
 @pytest.mark.parametrize("generated", [True, False])
+@pytest.mark.parametrize("reference", [ENV, FILE], ids=str)
+@every_shape
 def test_an_unchanged_form_keeps_a_reference(shape: Shape, reference: Any, *, generated: bool) -> None:
     """In the place of any field, whatever its type: shown as it is stored, and stored as it was."""
     schema = make_schema(shape.annotation, shape.default)

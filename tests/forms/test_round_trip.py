@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import BaseModel, create_model
 from django_plugin_system.forms.controls import Reading
 from tests.forms.helpers import OPENED, bind, bind_shape, edit, get_form, make_schema, post
 from tests.shapes.table import SHAPES, Shape, get_stored, list_values
+from tests.support.cases import each, tried_on
 
 
 class Inner(BaseModel):
@@ -19,10 +21,12 @@ class Inner(BaseModel):
     name: str
 
 
-EACH = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+EACH = tried_on(each("shape", SHAPES, attrgetter("name")))
+EACH_VALUE = tried_on(list_values())
+GARBAGE = (None, "", 7, True, [], {}, [None], {"key": 1}, [[]], [{}], {"_variant": "9"})
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values())
+@EACH_VALUE
 def test_unchanged_post_changes_nothing(shape: Shape, value: Any) -> None:
     """What was sent and comes back as it was is no change."""
     binding = bind_shape(shape, get_stored(shape, value))
@@ -30,7 +34,7 @@ def test_unchanged_post_changes_nothing(shape: Shape, value: Any) -> None:
     assert not binding.read(binding.get_text()).changed
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values())
+@EACH_VALUE
 def test_value_survives_an_edit_elsewhere(shape: Shape, value: Any) -> None:
     """A value that nobody touched is stored as it was, although another field changed."""
     binding = bind_shape(shape, get_stored(shape, value))
@@ -40,14 +44,14 @@ def test_value_survives_an_edit_elsewhere(shape: Shape, value: Any) -> None:
     assert reading.problems == []
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values())
+@EACH_VALUE
 def test_posted_form_can_be_shown_again(shape: Shape, value: Any) -> None:
     """A form that was not touched is shown again as it was after a refusal."""
     binding = bind_shape(shape, get_stored(shape, value))
     assert json.loads(binding.redisplay(binding.get_text())) == get_form(binding)
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values())
+@EACH_VALUE
 def test_no_stored_secret_is_sent(shape: Shape, value: Any) -> None:
     """Neither the value nor the schema of a form holds a secret or its token."""
     binding = bind_shape(shape, get_stored(shape, value))
@@ -56,7 +60,7 @@ def test_no_stored_secret_is_sent(shape: Shape, value: Any) -> None:
     assert "dps1." not in sent
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values())
+@EACH_VALUE
 def test_text_mode_round_trip(shape: Shape, value: Any) -> None:
     """The same holds for the whole configuration as one JSON text."""
     binding = bind_shape(shape, get_stored(shape, value), generated=False)
@@ -74,13 +78,13 @@ def test_new_form_can_be_read(shape: Shape) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("garbage", [None, "", 7, True, [], {}, [None], {"key": 1}, [[]], [{}], {"_variant": "9"}])
-def test_garbage_is_read_and_shown_again_without_a_crash(shape: Shape, garbage: Any) -> None:
+def test_garbage_is_read_and_shown_again_without_a_crash(shape: Shape) -> None:
     """Whatever is posted for a field, the server answers, and what it shows again has the shape of the field."""
     binding = bind_shape(shape, get_stored(shape, shape.values[-1]))
-    post(binding, {"value": garbage})
-    shown = binding.redisplay(json.dumps({"value": garbage}))
-    assert json.loads(binding.redisplay(shown)) == json.loads(shown)
+    for garbage in GARBAGE:
+        post(binding, {"value": garbage})
+        shown = binding.redisplay(json.dumps({"value": garbage}))
+        assert json.loads(binding.redisplay(shown)) == json.loads(shown), garbage
 
 
 @EACH

@@ -23,6 +23,7 @@ from django_plugin_system.exceptions import InvalidConfig
 from tests.config.helpers import SECRET, make_schema, parse
 from tests.shapes.models import Account, Card, Cash, Frozen, Node, Pair, Payment, Point, Typed, tell
 from tests.shapes.table import Shape, get_stored, list_values
+from tests.support.cases import tried_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +179,7 @@ def put(data: Any, path: tuple[str, ...], value: Any) -> Any:
     return {name: put(item, tuple(rest), value) if name == key else item for name, item in data.items()}
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values())
+@tried_on(list_values())
 def test_an_error_is_where_the_value_is_wrong(shape: Shape, value: Any) -> None:
     """Whatever the shape: at the wrong value, or what it is a part of; beside it where a union has other members."""
     given = get_stored(shape, value, SECRET)

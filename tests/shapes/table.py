@@ -15,7 +15,6 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-import pytest
 from pydantic import Field, Json, Secret, SecretBytes, SecretStr
 
 from tests.config.helpers import SECRET, make_codec, make_schema, store
@@ -55,7 +54,6 @@ from tests.shapes.models import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from _pytest.mark import ParameterSet
     from pydantic import BaseModel
 
 EAST = dt.timezone(dt.timedelta(hours=5, minutes=30))
@@ -260,10 +258,10 @@ OTHERS = [
 SHAPES = [*map(_shown, SHOWN), *OTHERS]
 
 
-def list_values(shapes: Iterable[Shape] = SHAPES) -> list[ParameterSet]:
-    """Return each value of each shape, for ``parametrize(("shape", "value"), ...)``."""
+def list_values(shapes: Iterable[Shape] = SHAPES) -> list[tuple[str, dict[str, Any]]]:
+    """Return a case for each value of each shape: the arguments ``shape`` and ``value``."""
     return [
-        pytest.param(shape, value, id=f"{shape.name}-{number}")
+        (f"{shape.name}-{number}", {"shape": shape, "value": value})
         for shape in shapes
         for number, value in enumerate(shape.values)
     ]

@@ -19,6 +19,7 @@ from tests.contrib.drift.helpers import compare, snapshot
 from tests.contrib.drift.wide import Branch, Card, WideConfig
 from tests.shapes import models as shapes
 from tests.shapes.table import Shape, list_values
+from tests.support.cases import tried_on
 
 GOLDEN = Path(__file__).with_name("wide.json")
 BoundT = TypeVar("BoundT", bound=int)
@@ -48,7 +49,7 @@ def test_a_snapshot_is_the_same_each_time() -> None:
     assert " at 0x" not in show(WideConfig)
 
 
-@pytest.mark.parametrize(("shape", "value"), list_values())
+@tried_on(list_values())
 def test_every_shape_has_a_snapshot(shape: Shape, value: Any) -> None:
     """It comes back from its file and is no change, and a default with a secret is not in it."""
     schema = make_schema(shape.annotation, value)

@@ -79,12 +79,14 @@ def make_entry(name: str = "main", item: str = "provider", **values: Any) -> dic
     return {"type": "sms", "manager": "apps.sms", "item": item, "module": "apps.items", "name": name, **values}
 
 
+def make_plugin(schema: type[BaseModel], **attributes: Any) -> type:
+    """Return a plugin class that is configured by ``schema``."""
+    return type("Shape", (ConfigurablePlugin, AbstractSms), {"config_schema": schema, "send": str, **attributes})
+
+
 def declare(schema: type[BaseModel], name: str = "shape", **attributes: Any) -> PluginItem:
     """Register an item that is configured by ``schema``, and return its row."""
-    plugin_class = type(
-        "Shape", (ConfigurablePlugin, AbstractSms), {"config_schema": schema, "send": str, **attributes}
-    )
-    declare_item(plugin_class, name)
+    declare_item(make_plugin(schema, **attributes), name)
     sync_registered_plugins_to_db()
     return get_item(name)
 
