@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from django_plugin_system.changes import TABLE, get_place
 from django_plugin_system.clients import Origin
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
-from django_plugin_system.config.copying import make_copier
 from django_plugin_system.config.references import Resolver
+from django_plugin_system.config.validation import make_copier
 from django_plugin_system.exceptions import PluginItemNotFound, make_printable
 from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, make_builder
 from django_plugin_system.querysets import (

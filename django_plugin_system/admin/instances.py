@@ -64,8 +64,7 @@ from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import MOST_NAMED
-from django_plugin_system.rows.config import open_current
-from django_plugin_system.rows.secret_dates import get_dates, note_typed
+from django_plugin_system.rows.config import get_dates, note_typed, open_current
 from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:

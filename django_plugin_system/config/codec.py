@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from django_plugin_system.config import tokens
-from django_plugin_system.config.bound import UNBOUND, Belonging, find_belongings
-from django_plugin_system.config.encoding import Encoded, encode_model, encode_plain
+from django_plugin_system.config.encoding import (
+    UNBOUND,
+    Belonging,
+    Encoded,
+    encode_model,
+    encode_plain,
+    find_belongings,
+)
 from django_plugin_system.config.json_tree import INSIDE, TOO_DEEP, find_deep, look_up, replace_json, walk_json
 from django_plugin_system.config.opened import Opened, Secrets, identify, open_config
 from django_plugin_system.config.references import (
@@ -27,8 +33,7 @@ from django_plugin_system.config.references import (
 )
 from django_plugin_system.config.tokens import Sealed
 from django_plugin_system.config.undeclared import carry, carry_tokens, drop, find_undeclared, is_below
-from django_plugin_system.config.validation import validate
-from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
+from django_plugin_system.config.validation import unwrap_secrets, upgrade, validate, wrap_secrets
 from django_plugin_system.exceptions import (
     ConfigError,
     EndpointChanged,

@@ -1,4 +1,4 @@
-"""A validated value as JSON by field names, with a placeholder for each secret."""
+"""A validated value as JSON by field names, with a placeholder for each secret; and what each secret is bound to."""
 
 from __future__ import annotations
 
@@ -8,15 +8,28 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from django_plugin_system.config.json_tree import MAX_DEPTH, walk_json
 from django_plugin_system.exceptions import FieldProblem, Path, UnstorableConfig
-from django_plugin_system.schema.tree import SECRET_TYPES
-from django_plugin_system.schema.values import MISSING, encode_key, get_fields, is_sequence, iter_secrets, look_through
+from django_plugin_system.schema.tree import SECRET_TYPES, Node, get_tree
+from django_plugin_system.schema.values import (
+    MISSING,
+    encode_key,
+    get_fields,
+    is_sequence,
+    iter_parts,
+    iter_secrets,
+    look_through,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django_plugin_system.config.tokens import Bonds
 
 MAX_BITS = 14_000
 """How long a whole number may be: Python's own limit is 4,300 digits."""
@@ -154,3 +167,46 @@ def _check_storable(tree: Any) -> None:
             raise refuse(path, "not a finite number")
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             raise refuse(path, "a number of more than 4,200 digits")
+
+
+# What a secret belongs to
+
+
+class Belonging(NamedTuple):
+    """What one secret is bound to: fields that ``BoundTo`` names, and what tells the members of its union apart."""
+
+    endpoints: Bonds = ()
+    tags: Bonds = ()
+
+    @property
+    def bonds(self) -> Bonds:
+        """All of it, as the token has it."""
+        return (*self.endpoints, *self.tags)
+
+
+UNBOUND = Belonging()
+
+
+def find_belongings(model: Any, root: Node) -> dict[Path, Belonging]:
+    """Return what each secret of a validated value is bound to, by path; ``root`` is the node of its schema."""
+    return dict(_iter_belongings(model, root, (), (), ())) if root.is_bound or root.tags else {}
+
+
+_Named = tuple[tuple[int, "str | None"], ...]
+"""Keys of objects, each with how deep the object is."""
+
+
+def _iter_belongings(
+    value: Any, root: Node, path: Path, endpoints: _Named, tags: _Named
+) -> Iterator[tuple[Path, Belonging]]:
+    value = look_through(value)
+    if isinstance(value, SECRET_TYPES):
+        yield path, Belonging(*(tuple((len(path) - depth, key) for depth, key in named) for named in (endpoints, tags)))
+        return
+    parts = {} if get_fields(value) is None else get_tree(type(value)).fields
+    if type(value) in root.tags:
+        tags = (*tags, (len(path), root.tags[type(value)]))
+    for key, item in iter_parts(value):
+        own = parts[key].bound_to if key in parts else ()
+        inner = (*endpoints, *((len(path), name) for name in own))
+        yield from _iter_belongings(item, root, (*path, key), inner, tags)

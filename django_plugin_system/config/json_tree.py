@@ -124,18 +124,25 @@ def parse_json(text: str, limit: int = 150) -> Any:
     :raises ValueError: if it is none, or nested more than ``limit`` levels deep; a LossyJsonError for NaN, infinite
         numbers, and a key that stands twice in one object, since the first of its values would be lost.
     """
-    reason = "it is nested too deeply"
     try:
         value = json.loads(text, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
-        if not is_deep(value, limit):
-            return value
     except (json.JSONDecodeError, LossyJsonError):
         raise
-    except RecursionError:
-        pass
-    except ValueError:
-        reason = "it holds a number of more than 4,300 digits"
+    except (RecursionError, ValueError) as error:
+        reason = explain_unread(error)
+    else:
+        if not is_deep(value, limit):
+            return value
+        reason = _TOO_NESTED
     raise ValueError(reason)
+
+
+_TOO_NESTED = "it is nested too deeply"
+
+
+def explain_unread(error: Exception) -> str:
+    """Return why Python itself gave up on a text that its parser had nothing against."""
+    return _TOO_NESTED if isinstance(error, RecursionError) else "it holds a number of more than 4,300 digits"
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

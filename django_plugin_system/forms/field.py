@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -15,18 +17,57 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django_jsonform.widgets import JSONFormWidget
 
+from django_plugin_system.conf import get_settings
+from django_plugin_system.config.backends import ENV, FILE, Unavailable
+from django_plugin_system.config.references import Reference, Resolver, is_listed
 from django_plugin_system.config.validation import MOST_PROBLEMS
 from django_plugin_system.forms.controls import JOIN, escape_surrogates
 from django_plugin_system.forms.messages import localize
-from django_plugin_system.forms.references import list_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from django.http import HttpRequest
 
     from django_plugin_system.exceptions import FieldProblem
     from django_plugin_system.forms.binding import ConfigBinding, Submission
+
+MOST_NAMES = 100
+"""Names of one kind that are offered; others that are allowed can be typed."""
+
+
+def list_sources() -> list[dict[str, Any]]:
+    """Return each kind of reference that the settings allow: its title, what is allowed, the names there are now.
+
+    A name says whether it gives a value, never which; of a store, which would have to be asked, it says nothing.
+    """
+    settings, resolver = get_settings(), Resolver()
+    listed = (name for name in settings.ENV_REFERENCES if not name.endswith("*"))
+    variables = sorted({*listed, *(name for name in os.environ if is_listed(name))})
+    files = (path for folder in settings.FILE_REFERENCES for path in sorted(Path(folder).glob("*")) if path.is_file())
+
+    def works(kind: str, name: str) -> bool:
+        return not isinstance(resolver.get(Reference(kind, name)), Unavailable)
+
+    sources = [
+        _describe(ENV, _("Environment variable"), settings.ENV_REFERENCES, variables, works),
+        _describe(FILE, _("File"), settings.FILE_REFERENCES, map(str, files), works),
+    ]
+    for store, options in settings.REFERENCES.items():
+        title, allowed = _("Store: %s") % store, options["ALLOW"]
+        sources.append(_describe(f"${store}", title, allowed, [one for one in allowed if "*" not in one]))
+    return [source for source in sources if source["allowed"]]
+
+
+def _describe(
+    kind: str,
+    title: str,
+    allowed: Sequence[str],
+    names: Iterable[str],
+    works: Callable[[str, str], bool | None] = lambda _kind, _name: None,
+) -> dict[str, Any]:
+    offered = [{"name": name, "works": works(kind, name)} for name in islice(names, MOST_NAMES)]
+    return {"kind": kind, "title": title, "allowed": ", ".join(allowed), "names": offered}
 
 
 HIDDEN = "********"

@@ -1,22 +1,29 @@
-"""One row's configuration: reads and writes it through the codec of the class that the row's item stands for."""
+"""One row's configuration, read and written through the codec of its class; and when each secret of it was stored."""
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel
 
-from django_plugin_system.config.bound import UNBOUND, find_belongings
-from django_plugin_system.config.codec import Codec, Parsed
+from django_plugin_system.config.codec import Codec, Kept, Parsed
+from django_plugin_system.config.encoding import UNBOUND, find_belongings
 from django_plugin_system.config.json_tree import look_up, walk_json
 from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.config.opened import Opened, Secrets, open_config
+from django_plugin_system.config.opened import Opened, Secrets, identify, iter_markers, open_config
 from django_plugin_system.config.references import Resolver, parse_given, read_reference
 from django_plugin_system.config.tokens import Place, is_marker
 from django_plugin_system.exceptions import (
     ConfigError,
+    ConfigShapeError,
     FieldProblem,
     InvalidConfig,
     NewerConfigVersion,
@@ -29,8 +36,7 @@ from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import get_part, is_same, iter_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from django_plugin_system.models import PluginInstance
     from django_plugin_system.plugin import ItemConfig
     from django_plugin_system.rows.rows import ConfiguredModel
 
@@ -291,3 +297,66 @@ def says_the_same(row: ConfiguredModel, one: Stored, other: Stored) -> bool:
     """Say whether two stored configs of ``row`` hold the same values, however their secrets are encrypted."""
     ours, theirs = open_row(row, one), open_row(row, other)
     return not ours.failures and not theirs.failures and bool(ours.data == theirs.data)
+
+
+# When each secret was stored: noted beside the config, by path, without a word about its value
+
+
+@sensitive_variables()
+def note_dates(row: Any, before: Opened, after: Opened) -> None:
+    """Bring up to date what the row notes about its config, which is ``after`` now.
+
+    Each secret that was not there has the date of now, each that stayed or only moved keeps its own. The revision is a
+    new one if the config says something else than before, or of another item or scope: the result of a test, and the
+    state, of the old one do not count.
+    """
+    known = row.loaded.settle().values.get("secret_dates", row.secret_dates)
+    former: dict[Any, list[Path]] = {}
+    for path, plain in before.secrets.items():
+        former.setdefault(identify(plain), []).append(path)
+    row.secret_dates = {}
+    found = {path: former.get(identify(plain), []) for path, plain in after.secrets.items()}
+    for path in sorted(found, key=lambda path: path not in found[path]):
+        sources = found[path]  # each is taken once: a copy of one that stayed is new
+        source = path if path in sources else sources[0] if sources else None
+        if source is not None:
+            sources.remove(source)
+        if date := _get_now() if source is None else _get_date(known, source):
+            row.secret_dates[join_path(path)] = date
+    if before.data != after.data or before.place._replace(version=after.place.version) != after.place:
+        row.config_revision = uuid.uuid4()
+
+
+def note_typed(row: PluginInstance, config: Mapping[str, Any]) -> None:
+    """Give each secret that was typed into ``config`` the date of now, also where it is the one that was stored.
+
+    Whoever may type and look at dates could tell a secret by them otherwise: copy it, and guess at the copies.
+    """
+    for path, _marker in iter_markers(row.config):
+        if not any(is_marker(given) or isinstance(given, Kept) for given in look_up(config, path)):
+            row.secret_dates[join_path(path)] = _get_now()
+            row.config_revision = uuid.uuid4()
+
+
+def _get_now() -> str:
+    return timezone.now().astimezone(dt.timezone.utc).isoformat(timespec="seconds")
+
+
+def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:
+    """Return when each secret of ``row`` was stored, by path; those of which it is not known are left out."""
+    found = {}
+    with suppress(ConfigShapeError):
+        for path, _marker in iter_markers(row.config):
+            with suppress(ValueError):
+                found[path] = dt.datetime.fromisoformat(_get_date(row.secret_dates, path))
+    return {path: date for path, date in found.items() if timezone.is_aware(date)}
+
+
+def join_path(path: Path) -> str:
+    """Return ``path`` as the key of its date; two different paths never have the same."""
+    return json.dumps(path, separators=(",", ":"))
+
+
+def _get_date(dates: Any, path: Path) -> str:
+    date = dates.get(join_path(path)) if isinstance(dates, Mapping) else None
+    return date if isinstance(date, str) else ""

@@ -14,7 +14,6 @@ from django.db import models, router
 from django_plugin_system.changes import changing, get_commit
 from django_plugin_system.exceptions import ConfigError, StaleConfig
 from django_plugin_system.rows import config as configuration
-from django_plugin_system.rows import secret_dates
 from django_plugin_system.rows.fields import NOTES, StoredConfig, to_text
 from django_plugin_system.rows.traceback_safety import Concealed, conceal, leaving_frames_behind, reveal
 
@@ -284,7 +283,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
     def _take(self, before: Opened, after: Opened) -> None:
         """Hold ``after``, which was made for this row, and note since when its secrets are stored."""
         self.config, self.config_version = StoredConfig(after.stored), after.place.version
-        secret_dates.note_change(self, before, after)
+        configuration.note_dates(self, before, after)
         self._sealed = self._get_state()
 
     def _find_previous(self, config: Any) -> configuration.Stored | None:

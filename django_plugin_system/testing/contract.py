@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django_plugin_system.config.codec import Codec
 from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
 from django_plugin_system.config.tokens import Place
-from django_plugin_system.config.versions import unwrap_secrets, upgrade
+from django_plugin_system.config.validation import unwrap_secrets, upgrade
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
 from django_plugin_system.plugin import ConfigurablePlugin, get_item_config, has_steps
 from django_plugin_system.registry import ItemSpec, check_plugin_class

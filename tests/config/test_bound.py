@@ -27,8 +27,8 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from django_plugin_system import BoundTo
-from django_plugin_system.config.bound import find_belongings
 from django_plugin_system.config.codec import Kept, Parsed
+from django_plugin_system.config.encoding import find_belongings
 from django_plugin_system.config.json_tree import look_up
 from django_plugin_system.config.opened import open_config
 from django_plugin_system.config.tokens import Bonds, open_token, seal

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, HttpUrl, PrivateAttr, Secret, SecretStr
 
-from django_plugin_system.config.copying import make_copier
+from django_plugin_system.config.validation import make_copier
 from tests.config.helpers import make_schema
 from tests.shapes.models import Color, Loose
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr, create_model
 from django_plugin_system.config.keyring import KeyRing
 from django_plugin_system.config.opened import iter_markers
 from django_plugin_system.config.tokens import Place, open_token, seal
-from django_plugin_system.config.versions import unwrap_secrets, wrap_secrets
+from django_plugin_system.config.validation import unwrap_secrets, wrap_secrets
 from django_plugin_system.exceptions import ConfigError, InvalidConfig, SecretError, TamperedToken, UnknownKey
 from django_plugin_system.schema.checks import find_unstorable
 from django_plugin_system.schema.secrets import collect_secret_texts

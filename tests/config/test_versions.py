@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import Secret, SecretBytes, SecretStr
 
-from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
+from django_plugin_system.config.validation import unwrap_secrets, upgrade, wrap_secrets
 from django_plugin_system.exceptions import ConfigMigrationFailed
 from tests.config.helpers import SECRET, iter_chain, show_everything
 from tests.registration.plugins import Sms

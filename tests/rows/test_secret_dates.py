@@ -15,7 +15,7 @@ from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.registry import temporary_registry
 from django_plugin_system.rotation import rotate_secrets
-from django_plugin_system.rows.secret_dates import get_dates, join_path
+from django_plugin_system.rows.config import get_dates, join_path
 from tests.support.health import set_health
 from tests.support.plugins import SECRET, VALID, ConsoleSms, ProviderSmsV2, declare_item, declare_type
 from tests.support.rows import add_instance, reload, write_raw

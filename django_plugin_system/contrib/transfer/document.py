@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import math
 import re
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from django_plugin_system.config.json_tree import LossyJsonError, is_deep, map_json, parse_json
-from django_plugin_system.contrib.transfer.yaml import iter_yaml, read_yaml
+from django_plugin_system.config import tokens
+from django_plugin_system.config.json_tree import is_deep
+from django_plugin_system.config.keyring import get_keyring
+from django_plugin_system.config.opened import Opened, open_config
+from django_plugin_system.config.tokens import Place
+from django_plugin_system.contrib.transfer.formats import READERS, WRITERS
 from django_plugin_system.exceptions import InvalidDocument
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
-
-if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
-    import tomllib
-else:  # pragma: no cover - tomli is optional
-    try:
-        import tomli as tomllib
-    except ImportError:
-        tomllib = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from django_plugin_system.config.tokens import Sealed
+    from django_plugin_system.exceptions import Path
+    from django_plugin_system.models import PluginItem
+
 FORMAT = "django-plugin-system"
 VERSION = 1
-NO_TOML = "TOML needs Python 3.11, or tomli, which is not installed. Run pip install tomli, or use JSON"
 MAX_DEPTH = 120
 """How many containers may stand inside one another: those of a configuration, and those around it."""
-_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that JSON leaves as they are, and terminals may obey; and halves of a pair, which no file takes."""
 VALUES = ("status", "priority", "description")
 """The columns that an entry gives as they are."""
 
@@ -116,21 +110,6 @@ def _to_data(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in entry if name != "scope" or value}
 
 
-def iter_json(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
-    """Yield ``{**head, name: [*items]}`` as JSON text, one value a line."""
-    yield f"{_to_json(head)[:-2]},\n  {json.dumps(name)}: ["
-    count = 0
-    for count, item in enumerate(items, 1):
-        text = _to_json(item).replace("\n", "\n    ")  # inside of a value, a line end is an escape
-        yield f"{',' if count > 1 else ''}\n    {text}"
-    yield "\n  ]\n}\n" if count else "]\n}\n"
-
-
-def _to_json(data: Any) -> str:
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
-
-
 # Reading
 
 
@@ -191,57 +170,33 @@ def _name_entry(number: int, given: Any) -> str:
     return f"entry {number} ({name})" if fits else f"entry {number}"
 
 
-# JSON
+# Secrets that stand encrypted in a document
 
 
-def read_json(text: str) -> Any:
-    """Return the data that ``text`` holds, without what JSON parsers let pass in silence.
-
-    :raises InvalidDocument: if it is no JSON; the message quotes nothing of it but names of keys.
-    """
-    try:
-        return parse_json(text)
-    except json.JSONDecodeError as error:
-        reason = f"line {error.lineno}, column {error.colno}: this is not JSON: {error.msg}"
-    except LossyJsonError as error:
-        reason = str(error) if error.key is None else f"the key {json.dumps(error.key)} stands twice in one object"
-    except ValueError as error:
-        reason = str(error)
-    raise InvalidDocument(reason)
+TABLE = "django_plugin_system.document"
+"""What they are bound to, beside the scope and name of the instance, its item and its type: not to ids, so that they
+open in every environment that has the key, and in no row. What else binds a secret in a row binds it here, too: whoever
+changes the endpoint of a document has to give the secret again.
+"""
 
 
-# TOML
+def _make_place(item: PluginItem, key: tuple[str, str], version: int) -> Place:
+    whose = json.dumps([*item.plugin_type.key, item.name, item.module])
+    return Place(TABLE, json.dumps(key), whose, "", version)
 
 
-def read_toml(text: str) -> Any:
-    """Return the data that ``text`` holds; a date or a time is its text, as in JSON.
-
-    :raises InvalidDocument: if it is no TOML, or Python is older than 3.11 and tomli is missing; the message quotes
-        nothing of it.
-    """
-    if tomllib is None:
-        raise InvalidDocument(NO_TOML)
-    try:
-        return _to_plain(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line \d+, column \d+", str(error))
-        reason = f"{place[0] if place else 'at its end'}: this is not TOML, or gives a key twice"
-    except RecursionError:
-        reason = "it is nested too deeply"
-    except InvalidDocument:
-        raise
-    except ValueError:
-        reason = "it holds a number of more than 4,300 digits"
-    raise InvalidDocument(reason)
+@leaving_frames_behind
+def seal_for_document(
+    item: PluginItem, key: tuple[str, str], version: int, tree: Any, secrets: Mapping[Path, Sealed]
+) -> dict[Path, dict[str, str]]:
+    """Return what stands in a document for each of ``secrets``, whose configuration is ``tree`` there."""
+    place, keyring = _make_place(item, key, version), get_keyring()
+    return {
+        path: tokens.seal(sealed.value, place, path, keyring, tree, sealed.bonds) for path, sealed in secrets.items()
+    }
 
 
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, (dict, list)):
-        return map_json(value, lambda _key, item: _to_plain(item))
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidDocument(f"{value} is no number that can be stored")
-    return value.isoformat() if isinstance(value, (dt.date, dt.time)) else value
-
-
-READERS = {"json": read_json, "yaml": read_yaml, "toml": read_toml}
-WRITERS = {"json": iter_json, "yaml": iter_yaml}
+@leaving_frames_behind
+def open_document_config(item: PluginItem, key: tuple[str, str], version: int, config: dict[str, Any]) -> Opened:
+    """Return the configuration of an entry with its secrets in the clear, as far as they can be opened."""
+    return open_config(config, _make_place(item, key, version), get_keyring())

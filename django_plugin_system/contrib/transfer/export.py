@@ -23,8 +23,7 @@ from django_plugin_system.config.json_tree import INSIDE, is_deep, replace_json,
 from django_plugin_system.config.references import is_listed, read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.config.undeclared import drop, find_undeclared, is_below
-from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem
-from django_plugin_system.contrib.transfer.sealing import seal_for_document
+from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem, seal_for_document
 from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, Path, UnresolvedReference, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import make_current, open_row

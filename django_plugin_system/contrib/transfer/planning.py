@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import SecretStr
 
 from django_plugin_system.config.json_tree import INSIDE, look_up, replace_json, walk_json
-from django_plugin_system.config.versions import unwrap_secrets, upgrade, wrap_secrets
-from django_plugin_system.contrib.transfer.document import Problem, show_name
+from django_plugin_system.config.validation import unwrap_secrets, upgrade, wrap_secrets
+from django_plugin_system.contrib.transfer.document import Problem, open_document_config, show_name
 from django_plugin_system.contrib.transfer.export import (
     REDACTED,
     Snapshot,
@@ -22,7 +22,6 @@ from django_plugin_system.contrib.transfer.export import (
     substitute,
     take_snapshot,
 )
-from django_plugin_system.contrib.transfer.sealing import open_document_config
 from django_plugin_system.exceptions import (
     ConfigError,
     FieldProblem,

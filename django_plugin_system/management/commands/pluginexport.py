@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError
 
 from django_plugin_system.config.references import is_listed
-from django_plugin_system.contrib.transfer.document import WRITERS, iter_document
+from django_plugin_system.contrib.transfer.document import iter_document
 from django_plugin_system.contrib.transfer.export import Export, export_instances
+from django_plugin_system.contrib.transfer.formats import WRITERS
 from django_plugin_system.management.output import PluginCommand, add_database_option, guess_format, open_new
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError
 
 from django_plugin_system.contrib.transfer.apply import import_document
-from django_plugin_system.contrib.transfer.document import READERS
+from django_plugin_system.contrib.transfer.formats import READERS
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
 from django_plugin_system.management import output
 

@@ -19,7 +19,7 @@ from django_plugin_system.management import files, instances
 from django_plugin_system.management.instances import is_secret, read_value, set_field
 from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance, PluginStatus
-from django_plugin_system.rows.secret_dates import get_dates
+from django_plugin_system.rows.config import get_dates
 from django_plugin_system.rows.traceback_safety import Concealed
 from django_plugin_system.selection.candidates import Candidate, make_request
 from django_plugin_system.selection.choosing import Selection, explain

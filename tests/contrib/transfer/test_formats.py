@@ -13,17 +13,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from django_plugin_system.contrib.transfer import document
-from django_plugin_system.contrib.transfer.document import (
-    MAX_DEPTH,
-    Entry,
-    iter_json,
-    read_document,
-    read_json,
-    read_toml,
-    write_document,
-)
-from django_plugin_system.contrib.transfer.yaml import iter_yaml, read_yaml
+from django_plugin_system.contrib.transfer import formats
+from django_plugin_system.contrib.transfer.document import MAX_DEPTH, Entry, read_document, write_document
+from django_plugin_system.contrib.transfer.formats import iter_json, iter_yaml, read_json, read_toml, read_yaml
 from django_plugin_system.exceptions import InvalidDocument
 
 SECRET = "hush-planted-Secret"
@@ -162,7 +154,7 @@ def test_toml_is_read_as_json_says_it() -> None:
 
 def test_toml_needs_a_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without one, which is the case on Python 3.10 only, it is said what to install."""
-    monkeypatch.setattr(document, "tomllib", None)
+    monkeypatch.setattr(formats, "tomllib", None)
     with pytest.raises(InvalidDocument, match="pip install tomli"):
         read_toml("a = 1")
 

@@ -1,15 +1,16 @@
-"""YAML to data and back, if PyYAML is installed: what JSON can say, and nothing that YAML adds.
-
-Words such as ``no`` or ``12:30`` are text, as in YAML 1.2. Tags and aliases are refused, and so is a key given twice.
-"""
+"""Text to data and back: JSON, YAML if PyYAML is installed, and TOML; what JSON can say, and nothing else."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 import re
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from django_plugin_system.config.json_tree import LossyJsonError, explain_unread, map_json, parse_json
 from django_plugin_system.exceptions import InvalidDocument
 
 try:
@@ -19,6 +20,55 @@ except ImportError:  # a project may do without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
+    import tomllib
+else:  # pragma: no cover - tomli is optional
+    try:
+        import tomli as tomllib
+    except ImportError:
+        tomllib = None
+
+_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that JSON leaves as they are, and terminals may obey; and halves of a pair, which no file takes."""
+
+
+# JSON
+
+
+def read_json(text: str) -> Any:
+    """Return the data that ``text`` holds, without what JSON parsers let pass in silence.
+
+    :raises InvalidDocument: if it is no JSON; the message quotes nothing of it but names of keys.
+    """
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        reason = f"line {error.lineno}, column {error.colno}: this is not JSON: {error.msg}"
+    except LossyJsonError as error:
+        reason = str(error) if error.key is None else f"the key {json.dumps(error.key)} stands twice in one object"
+    except ValueError as error:
+        reason = str(error)
+    raise InvalidDocument(reason)
+
+
+def iter_json(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
+    """Yield ``{**head, name: [*items]}`` as JSON text, one value a line."""
+    yield f"{_to_json(head)[:-2]},\n  {json.dumps(name)}: ["
+    count = 0
+    for count, item in enumerate(items, 1):
+        text = _to_json(item).replace("\n", "\n    ")  # inside of a value, a line end is an escape
+        yield f"{',' if count > 1 else ''}\n    {text}"
+    yield "\n  ]\n}\n" if count else "]\n}\n"
+
+
+def _to_json(data: Any) -> str:
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+# YAML: words such as ``no`` or ``12:30`` are text, as in YAML 1.2. Tags, aliases and keys given twice are refused
+
 
 MISSING = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON"
 _TAG = "tag:yaml.org,2002:"
@@ -47,12 +97,10 @@ def read_yaml(text: str) -> Any:
         reason = f"{_show(error.problem_mark or error.context_mark)}: this is not YAML"
     except yaml.YAMLError:
         reason = "it holds characters that YAML does not allow"
-    except RecursionError:
-        reason = "it is nested too deeply"
     except InvalidDocument:
         raise
-    except ValueError:
-        reason = "it holds a number of more than 4,300 digits"
+    except (RecursionError, ValueError) as error:
+        reason = explain_unread(error)
     raise InvalidDocument(reason)
 
 
@@ -132,3 +180,40 @@ def _represent_text(dumper: Any, text: str) -> Any:
     """Put a text with odd line ends between double quotes, where they are escaped and so not folded into spaces."""
     style = '"' if _ODD_LINE_ENDS.search(text) else None
     return dumper.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+# TOML
+
+NO_TOML = "TOML needs Python 3.11, or tomli, which is not installed. Run pip install tomli, or use JSON"
+
+
+def read_toml(text: str) -> Any:
+    """Return the data that ``text`` holds; a date or a time is its text, as in JSON.
+
+    :raises InvalidDocument: if it is no TOML, or Python is older than 3.11 and tomli is missing; the message quotes
+        nothing of it.
+    """
+    if tomllib is None:
+        raise InvalidDocument(NO_TOML)
+    try:
+        return _to_plain(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line \d+, column \d+", str(error))
+        reason = f"{place[0] if place else 'at its end'}: this is not TOML, or gives a key twice"
+    except InvalidDocument:
+        raise
+    except (RecursionError, ValueError) as error:
+        reason = explain_unread(error)
+    raise InvalidDocument(reason)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        return map_json(value, lambda _key, item: _to_plain(item))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidDocument(f"{value} is no number that can be stored")
+    return value.isoformat() if isinstance(value, (dt.date, dt.time)) else value
+
+
+READERS = {"json": read_json, "yaml": read_yaml, "toml": read_toml}
+WRITERS = {"json": iter_json, "yaml": iter_yaml}
