@@ -21,6 +21,7 @@ EXPECTED = {
     "rotation": "verify",
     "breaker": "after a prober was killed, another one came",
     "living": "refused: 0",
+    "desk": "list?state=usable",
 }
 
 

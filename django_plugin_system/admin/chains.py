@@ -34,6 +34,28 @@ def find_chain(row: PluginInstance, *, shared: bool) -> QuerySet[PluginInstance]
     return PluginInstance.objects.filter(item__in=items.values("pk"), name=row.name, scope__in=scopes)
 
 
+Key = tuple[Any, str, str]
+"""A type's id, a name, and a scope."""
+
+
+def find_chains(keys: Iterable[Key]) -> dict[Key, list[PluginInstance]]:
+    """Return for each of ``keys``, in one query, the instances that may serve it, in the order of selection."""
+    chains: dict[Key, list[PluginInstance]] = {key: [] for key in keys}
+    shared: dict[tuple[Any, str], list[PluginInstance]] = {}
+    items = PluginItem.objects.filter(plugin_type__in={kind for kind, _name, _scope in chains})
+    scopes, names = {"", *(key[2] for key in chains)}, {key[1] for key in chains}
+    rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in=scopes)
+    for row in get_chain(rows):
+        pair = (row.item.plugin_type_id, row.name)
+        (chains.get((*pair, row.scope), []) if row.scope else shared.setdefault(pair, [])).append(row)
+    return {key: rows + shared.get(key[:2], []) for key, rows in chains.items()}
+
+
+def get_key(row: PluginInstance) -> Key:
+    """Return what ``row`` may serve."""
+    return (row.item.plugin_type_id, row.name, row.scope)
+
+
 def explain_chain(rows: Sequence[PluginInstance]) -> Selection:
     """Return what selection makes of ``rows``, in order: all that may serve where the first one does."""
     first, kind = rows[0], rows[0].item.plugin_type
@@ -60,22 +82,20 @@ def describe_after(found: Selection, row: PluginInstance) -> str:
 
 def describe_loss(gone: Sequence[PluginInstance]) -> list[str]:
     """Return, for each name that one of ``gone`` serves now, who serves it once these are gone."""
-    texts: dict[tuple[Any, str, str], str] = {}
-    for row in gone:
-        rows = list(get_chain(find_chain(row, shared=True)))
+    texts = []
+    for (_kind, name, _scope), rows in find_chains(map(get_key, gone)).items():
         if explain_chain(rows).chosen in gone:
             left = [other for other in rows if other not in gone]
             found = explain_chain(left).chosen if left else None
             text = _("Afterwards, %(item)s serves “%(name)s”.") if found else _("Afterwards, nobody serves “%(name)s”.")
-            names = {"name": row.name, "item": found.item.name if found else ""}
-            texts[row.item.plugin_type_id, row.name, row.scope] = text % names
-    return list(texts.values())
+            texts.append(text % {"name": name, "item": found.item.name if found else ""})
+    return texts
 
 
 def describe_unserved(rows: Iterable[PluginInstance]) -> list[str]:
     """Return, for each name of ``rows`` that nobody serves now, that this is so."""
-    chains = {(row.item.plugin_type_id, row.name, row.scope): find_chain(row, shared=True) for row in rows}
-    found = [(explain_chain(list(get_chain(chain))), name) for (_kind, name, _scope), chain in chains.items()]
+    chains = find_chains(map(get_key, rows))
+    found = [(explain_chain(chain), name) for (_kind, name, _scope), chain in chains.items()]
     return [describe_now(selection, name) for selection, name in found if selection.chosen is None]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.paginator import Paginator
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -23,7 +23,7 @@ from django_plugin_system.admin.chains import describe_unserved
 from django_plugin_system.admin.columns import describe_state, show_place, show_rank
 from django_plugin_system.admin.connection_test import test_selected
 from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, PluginAdmin, VisibleRows
-from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.querysets import MOST_NAMED
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ MOST_LOOKED_AT = 1000
 
 MOST_LISTED = 10_000
 """Rows that the pages of the list lead to."""
+
+MOST_OFFERED = 50
+"""Items that a filter offers before a type is chosen."""
 
 _OFF = Q(status=PluginStatus.DISABLED) | Q(item__in=PluginItem.objects.filter(status=PluginStatus.DISABLED))
 
@@ -102,7 +105,8 @@ def narrow_by_use(rows: QuerySet[PluginInstance], *, usable: bool) -> tuple[Quer
     if rows.order_by()[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
         troubled = _find_troubled()
         return rows.exclude(troubled) if usable else rows.filter(troubled), False
-    return rows.filter(pk__in=[row.pk for row in rows if (row.reason_unusable() is None) == usable]), True
+    read = rows.order_by().prefetch_related(None).select_related("item__plugin_type", "health")
+    return rows.filter(pk__in=[row.pk for row in read if (row.reason_unusable() is None) == usable]), True
 
 
 def _find_troubled() -> Q:
@@ -136,14 +140,38 @@ class LastTestFilter(OptionFilter):
     }
 
 
+class CodeFilter(admin.RelatedFieldListFilter):
+    """A filter by type or item. Items are read once for both; many are offered once their type is chosen."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        """Return ids and titles."""
+        del model_admin
+        items: list[PluginItem] | None = getattr(request, "plugin_items", None)
+        if items is None:
+            kind = "plugin_type__"
+            rows = PluginItem.objects.select_related("plugin_type")
+            items = list(rows.order_by(f"{kind}name", f"{kind}manager", "name", "module"))
+            request.plugin_items = items  # type: ignore[attr-defined]
+        if field.related_model is PluginType:
+            return list({item.plugin_type_id: (item.plugin_type_id, str(item.plugin_type)) for item in items}.values())
+        chosen = {*request.GET.getlist("item__plugin_type__id__exact"), *request.GET.getlist(self.lookup_kwarg)}
+        if len(items) > MOST_OFFERED:
+            items = [item for item in items if not chosen.isdisjoint({str(item.pk), str(item.plugin_type_id)})]
+        return [(item.pk, str(item)) for item in items]
+
+    def has_output(self) -> bool:
+        """Say whether there is something to choose; what the address chooses counts in any case."""
+        return super().has_output() or self.lookup_val is not None
+
+
 class BoundedPaginator(BasePaginator):
     """Leads to the first rows only, so that it need not count all that match a filter."""
 
     @cached_property
     def count(self) -> int:
         """Count the rows it leads to."""
-        rows = cast("QuerySet[PluginInstance]", self.object_list)
-        return rows.order_by()[:MOST_LISTED].count()
+        rows = cast("Any", self.object_list)
+        return rows.known_count if hasattr(rows, "known_count") else rows.order_by()[:MOST_LISTED].count()
 
 
 class InstanceChangeList(VisibleRows):
@@ -153,7 +181,11 @@ class InstanceChangeList(VisibleRows):
         """Search and filter without sorting first: who sorts by an index looks up row by row what nearly none has."""
         rows = super().get_queryset(request, *args, **kwargs)
         found = list(rows.order_by().values_list("pk", flat=True)[: MOST_LOOKED_AT + 1])
-        return rows if len(found) > MOST_LOOKED_AT else rows.filter(pk__in=found)
+        if len(found) > MOST_LOOKED_AT:
+            return rows
+        rows = rows.filter(pk__in=found)
+        rows.known_count = min(len(found), MOST_LISTED)  # for the paginator
+        return rows
 
     def get_results(self, request: HttpRequest) -> None:
         """Read the rows of the page, and their places."""
@@ -192,14 +224,19 @@ class InstanceList(PluginAdmin):
     list_display = ("instance", "state", "position", "status", "priority")
     actions = (test_selected, *STATUS_AND_PRIORITY, duplicate_with_secrets)
     list_editable = ("status", "priority")
-    list_filter = (StateFilter, LastTestFilter, ScopeFilter, "status", "item__plugin_type", "item")
+    list_filter = (
+        *(StateFilter, LastTestFilter, ScopeFilter, "status"),
+        *((field, CodeFilter) for field in ("item__plugin_type", "item")),
+    )
     paginator = BoundedPaginator
+    show_full_result_count = False  # as the paginator does not count them all
     search_fields = ("name", "scope", "description")
     ordering = ("name", "item_id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PluginInstance]:
-        """Load items and types along, in queries of their own: a join would have the database sort all rows."""
-        rows: QuerySet[PluginInstance] = super().get_queryset(request).prefetch_related("item__plugin_type", "health")
+        """Load items and health along, in queries of their own: a join would have the database sort all rows."""
+        items = Prefetch("item", PluginItem.objects.select_related("plugin_type"))
+        rows: QuerySet[PluginInstance] = super().get_queryset(request).prefetch_related(items, "health")
         return rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
@@ -214,9 +251,11 @@ class InstanceList(PluginAdmin):
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
         """Say after a bulk change for which names of the rows nobody is left."""
-        rows = list(queryset.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME)[:MOST_NAMED]))
+        is_loss = request.POST.get("action") == "mark_disabled"
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)[:MOST_NAMED] if is_loss else []
+        rows = list(queryset.filter(pk__in=chosen))
         response = super().response_action(request, queryset, *args, **kwargs)
-        for text in describe_unserved(rows) if request.POST.get("action") == "mark_disabled" else ():
+        for text in describe_unserved(rows):
             messages.warning(request, text)
         return response
 

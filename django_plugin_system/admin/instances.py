@@ -388,7 +388,7 @@ class PluginInstanceAdmin(InstanceList):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say before a deletion who serves the names then."""
-        rows = list(objs[:MOST_NAMED])
+        rows = list(objs)[:MOST_NAMED]  # what is to be deleted is read anyway
         for text in [] if request.POST.get("post") else describe_loss(rows):
             messages.warning(request, text)
         return super().get_deleted_objects(objs, request)

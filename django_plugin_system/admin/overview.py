@@ -27,6 +27,7 @@ from django_plugin_system.admin.chains import (
     describe_now,
     explain_chain,
     find_chain,
+    find_chains,
     get_chain,
     get_mark,
 )
@@ -35,7 +36,7 @@ from django_plugin_system.admin.connection_test import test_stored
 from django_plugin_system.admin.instance_list import narrow_by_use, search_instances
 from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, lock_rows, write_column
 from django_plugin_system.changes import changing
-from django_plugin_system.models import PluginInstance, PluginItem, PluginOverview, PluginStatus, PluginType
+from django_plugin_system.models import PluginInstance, PluginOverview, PluginStatus, PluginType
 from django_plugin_system.selection.health import end_cooldown
 from django_plugin_system.selection.trial import has_check
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
+
+    from django_plugin_system.admin.chains import Key
 
     ModelAdmin = admin.ModelAdmin[PluginOverview]
 else:
@@ -133,21 +136,9 @@ def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection
     return Chain(first, mark, describe_now(found, first.name), found.chosen is not None, lines)
 
 
-Key = tuple[Any, str, str]
-"""A type's id, a name, and a scope."""
-
-
 def make_chains(links: Links, keys: Iterable[Key], visible: QuerySet[PluginInstance]) -> list[Chain]:
     """Return a chain for each of ``keys``, with the instances that are ``visible`` for the user."""
-    chains: dict[Key, list[PluginInstance]] = {key: [] for key in keys}
-    shared: dict[tuple[Any, str], list[PluginInstance]] = {}
-    items = PluginItem.objects.filter(plugin_type__in={kind for kind, _name, _scope in chains})
-    scopes, names = {"", *(key[2] for key in chains)}, {key[1] for key in chains}
-    rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in=scopes)
-    for row in get_chain(rows):
-        pair = (row.item.plugin_type_id, row.name)
-        (chains.get((*pair, row.scope), []) if row.scope else shared.setdefault(pair, [])).append(row)
-    found = {key: rows + shared.get(key[:2], []) for key, rows in chains.items()}
+    found = find_chains(keys)
     everything = {row.pk: row for rows in found.values() for row in rows}
     shown = set(visible.filter(pk__in=everything).values_list("pk", flat=True))
     shown &= {row.pk for row in links.find_visible(everything.values())}

@@ -38,14 +38,29 @@ STANDARD = "-"
 """Stands for standard input."""
 MOST_BYTES = 512 * 1024 * 1024
 """How long a document may be: a million instances."""
+CLOSED_PIPE = 141
+"""What a command exits with whose reader has gone (``| head``), as the other programs of a shell do."""
 _SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 
 
 class PluginCommand(BaseCommand):
     """A command that shows names and errors as they are, except for what a terminal would obey.
 
-    An error of this package ends it as a ``CommandError``.
+    An error of this package ends it as a ``CommandError``; it ends silently once nobody reads what it writes.
     """
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run, as Django does."""
+        try:
+            try:
+                super().run_from_argv(argv)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stdout, sys.stderr):  # Python flushes both once more when it ends
+                os.dup2(nowhere, stream.fileno())
+            sys.exit(CLOSED_PIPE)
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Run, as Django does."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +14,7 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 from pydantic import BaseModel, SecretStr
 
+from django_plugin_system.management.output import CLOSED_PIPE
 from django_plugin_system.models import PluginItem, PluginType
 from django_plugin_system.plugin import ConfigurablePlugin
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -140,6 +144,20 @@ def test_no_command_obeys_what_is_stored(
     assert "a\\x1b[2K\\nEvery secret opens" in said
     assert not {*"\x1b\x9b\u202e"} & {*said}
     assert "\nEvery secret" not in said
+
+
+@pytest.mark.usefixtures("django_db_setup")
+@pytest.mark.parametrize("command", ["pluginkey", "plugins list", "plugins doctor --fail-on never"])
+def test_nobody_reads_any_more(command: str) -> None:
+    """A command whose reader has gone, as with ``| head``, ends without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    ran = subprocess.run(
+        [sys.executable, "-m", "django", *command.split()], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert ran.returncode == CLOSED_PIPE
+    assert ran.stderr == b""
 
 
 def test_pluginkey_prints_a_usable_key(settings: Settings, provider: PluginItem) -> None:

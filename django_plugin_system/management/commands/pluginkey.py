@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand
-
 from django_plugin_system.config.keyring import get_derived_keys, make_key, show_key
+from django_plugin_system.management.output import PluginCommand
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
-class Command(BaseCommand):
+class Command(PluginCommand):
     """Print a new random key; it is stored nowhere."""
 
     help = "Print a new key for PLUGIN_SYSTEM['ENCRYPTION_KEYS']. Put it first; keep the old ones after it."
