@@ -61,6 +61,16 @@ _TESTED = _find_by_health(tested_revision__isnull=False) & Q(
 _FAILED = _find_by_health(last_test_error__gt="")
 
 
+def list_items(request: HttpRequest) -> list[PluginItem]:
+    """Return all items with their types, which code bounds; they are read once for a page."""
+    items: list[PluginItem] | None = getattr(request, "plugin_items", None)
+    if items is None:
+        rows = PluginItem.objects.select_related("plugin_type")
+        items = list(rows.order_by("plugin_type__name", "plugin_type__manager", "name", "module"))
+        request.plugin_items = items  # type: ignore[attr-defined]
+    return items
+
+
 class OptionFilter(admin.SimpleListFilter):
     """A filter with a title and a condition for each value; an unknown value keeps all rows."""
 
@@ -92,26 +102,27 @@ class StateFilter(OptionFilter):
         """Keep the rows in the chosen state."""
         if self.value() not in {"usable", "attention"}:
             return super().queryset(request, queryset)
-        rows, is_exact = narrow_by_use(queryset, usable=self.value() == "usable")
+        rows, is_exact = narrow_by_use(request, queryset, usable=self.value() == "usable")
         if not is_exact:
             text = gettext("More than %(count)d instances: their configurations were not read to find these.")
             messages.info(request, text % {"count": MOST_LOOKED_AT})
         return rows
 
 
-def narrow_by_use(rows: QuerySet[PluginInstance], *, usable: bool) -> tuple[QuerySet[PluginInstance], bool]:
+def narrow_by_use(
+    request: HttpRequest, rows: QuerySet[PluginInstance], *, usable: bool
+) -> tuple[QuerySet[PluginInstance], bool]:
     """Keep the rows that are on and can be used, or cannot; say whether their configurations were read to find them."""
     rows = rows.filter(~_OFF)
     if rows.order_by()[: MOST_LOOKED_AT + 1].count() > MOST_LOOKED_AT:
-        troubled = _find_troubled()
+        troubled = _find_troubled(list_items(request))
         return rows.exclude(troubled) if usable else rows.filter(troubled), False
     read = rows.order_by().prefetch_related(None).select_related("item__plugin_type", "health")
     return rows.filter(pk__in=[row.pk for row in read if (row.reason_unusable() is None) == usable]), True
 
 
-def _find_troubled() -> Q:
+def _find_troubled(items: list[PluginItem]) -> Q:
     """Return what makes a row unusable that an index knows: a cooldown, refused credentials, an item without code."""
-    items = list(PluginItem.objects.select_related("plugin_type"))
     health = PluginHealth.objects.filter(item__in=[item.pk for item in items], refused_revision=None).values("instance")
     refused = PluginHealth.objects.filter(refused_revision__isnull=False).values("instance")
     refused = refused.filter(refused_revision=F("instance__config_revision"))
@@ -146,12 +157,7 @@ class CodeFilter(admin.RelatedFieldListFilter):
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         """Return ids and titles."""
         del model_admin
-        items: list[PluginItem] | None = getattr(request, "plugin_items", None)
-        if items is None:
-            kind = "plugin_type__"
-            rows = PluginItem.objects.select_related("plugin_type")
-            items = list(rows.order_by(f"{kind}name", f"{kind}manager", "name", "module"))
-            request.plugin_items = items  # type: ignore[attr-defined]
+        items = list_items(request)
         if field.related_model is PluginType:
             return list({item.plugin_type_id: (item.plugin_type_id, str(item.plugin_type)) for item in items}.values())
         chosen = {*request.GET.getlist("item__plugin_type__id__exact"), *request.GET.getlist(self.lookup_kwarg)}

@@ -246,7 +246,7 @@ class PluginOverviewAdmin(ModelAdmin):
         if request.method == "POST":
             return self._do(request, instances)
         visible, search = instances.get_queryset(request), request.GET.get("q", "").replace("\0", "")
-        troubled, is_exact = narrow_by_use(visible, usable=False)
+        troubled, is_exact = narrow_by_use(request, visible, usable=False)
         rows = troubled if "attention" in request.GET else visible
         kind = "item__plugin_type__"
         names = search_instances(rows, search).order_by(f"{kind}name", f"{kind}manager", "name", "scope")

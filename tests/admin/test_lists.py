@@ -49,7 +49,7 @@ def test_lists_take_a_constant_number_of_queries(admin_client: Client, items: It
         )
         counts.append(count_queries(admin_client, address))
     assert counts[0] == counts[1]
-    assert counts[1] < 15
+    assert counts[1] <= 10
 
 
 QUERIES = (
@@ -63,10 +63,11 @@ QUERIES = (
 )
 
 
-def test_a_list_of_1000_instances(admin_client: Client, items: Items) -> None:
-    """With 1,000 configured instances the list and each filter take as many queries as with 10."""
+def test_a_list_of_1000_instances(items: Items) -> None:
+    """With 1,000 configured instances the list and each filter take as many queries as with 10, at most twelve."""
     make_instance(items["twilio"], "first", last_error="refused")
     address = url("changelist")
+    client = make_user_client("view_plugininstance", "change_plugininstance", "test_plugininstance")
     counts, later = [], timezone.now() + timedelta(hours=1)
     for total in (10, 1000):
         have = PluginInstance.objects.count()
@@ -76,9 +77,9 @@ def test_a_list_of_1000_instances(admin_client: Client, items: Items) -> None:
         set_health(
             PluginInstance.objects.filter(name__endswith="4"), last_tested_at=timezone.now(), last_test_error="no"
         )
-        counts.append({query: count_queries(admin_client, f"{address}{query}") for query in QUERIES})
+        counts.append({query: count_queries(client, f"{address}{query}") for query in QUERIES})
     assert counts[0] == counts[1]
-    assert max(counts[1].values()) < 20
+    assert max(counts[1].values()) <= 12
 
 
 def test_adding_to_a_type_of_1000_instances(admin_client: Client, items: Items) -> None:

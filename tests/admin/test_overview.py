@@ -204,7 +204,7 @@ def test_constant_queries(admin_client: Client, items: Items, address: str) -> N
             response = admin_client.get(address)
         counts.append(len(queries))
     assert counts[1] <= counts[0] + 1
-    assert counts[1] <= 12
+    assert counts[1] <= 10  # of a superuser; others have two for their rights
     assert "There are many instances" in response.content.decode()
 
 
