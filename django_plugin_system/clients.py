@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from django_plugin_system.exceptions import ClientUnavailable, PluginSystemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable
+    from collections.abc import Awaitable, Callable, Collection, Hashable
 
 C = TypeVar("C")
 
@@ -42,6 +42,8 @@ RETRY_AFTER = 5.0
 """Seconds for which selection passes an instance over whose client could not be made."""
 CLOSE_LIMIT = 10.0
 """Seconds that an event loop has to close a client."""
+CLOSE_ALL_LIMIT = 30.0
+"""Seconds that the end of a process waits until all clients are closed."""
 _MOST_OPEN = 2
 _LOOK_EVERY = 1.0
 _ANY_LOOP = object()
@@ -155,15 +157,19 @@ class _Made:
                 asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(CLOSE_LIMIT)
             elif hasattr(type(self.client), "__aenter__"):
                 asyncio.run(self._close())
-            else:
-                self.shared.close(self.client)
-        except Exception as error:  # noqa: BLE001 - foreign code, whose text may quote a secret
+            elif inspect.isawaitable(result := self.shared.close(self.client)):
+                asyncio.run(_finish(result))
+        except BaseException as error:  # noqa: BLE001 - foreign code, whose text may quote a secret; the thread goes on
             logger.warning("The shared client %s could not be closed: %s", self.shared.name, type(error).__name__)
 
     async def _close(self) -> None:
         result = self.shared.close(self.client)
         if inspect.isawaitable(result):
             await result
+
+
+async def _finish(result: Awaitable[object]) -> None:
+    await result
 
 
 class _Generation:
@@ -266,9 +272,11 @@ def _get_origin(plugin: Any) -> Origin:
 _lines: dict[Hashable, list[_Generation]] = {}
 _changed = threading.Condition()
 """Guards the lines; notified when a generation was closed."""
-_closing = threading.RLock()
-_due: queue.SimpleQueue[_Generation] = queue.SimpleQueue()
-"""Generations that may have to be closed. Garbage collection may put one here: a SimpleQueue may be entered again."""
+_due: queue.SimpleQueue[_Generation | threading.Event] = queue.SimpleQueue()
+"""Generations that may have to be closed. Garbage collection may put one here: a SimpleQueue may be entered again.
+
+An event asks for all to be closed, and is set when they are.
+"""
 _closer: threading.Thread | None = None
 _users = itertools.count()
 failures: dict[bytes | None, tuple[float, tuple[str, str]]] = {}
@@ -344,15 +352,22 @@ def _may_end(line: list[_Generation]) -> bool:
 def _start_closer() -> None:
     global _closer  # noqa: PLW0603 - one thread for the process
     if _closer is None:
-        _closer = threading.Thread(target=_close_what_is_due, name="plugin-clients", daemon=True)
-        _closer.start()
+        thread = threading.Thread(target=_close_what_is_due, name="plugin-clients", daemon=True)
+        with suppress(RuntimeError):  # none can be started: the process ends, say
+            thread.start()
+            _closer = thread
 
 
 def _close_what_is_due() -> None:
     look_at = monotonic() + _LOOK_EVERY
     while True:
         with suppress(queue.Empty):
-            _end(_due.get(timeout=max(0.0, look_at - monotonic())))
+            due = _due.get(timeout=max(0.0, look_at - monotonic()))
+            if isinstance(due, _Generation):
+                _end(due)
+            else:
+                _close_all()
+                due.set()
         if monotonic() >= look_at:
             with _changed:
                 every = [one for line in _lines.values() for one in line]
@@ -364,14 +379,13 @@ def _close_what_is_due() -> None:
 
 def _end(generation: _Generation) -> None:
     """Close a generation if it is due."""
-    with _closing:
-        with _changed:
-            if generation.is_over or not generation.is_due():
-                return
-            generation.is_over = True
-        generation.close()
-        with _changed:
-            _remove(generation)
+    with _changed:
+        if generation.is_over or not generation.is_due():
+            return
+        generation.is_over = True
+    generation.close()
+    with _changed:
+        _remove(generation)
 
 
 def _remove(generation: _Generation) -> None:
@@ -383,21 +397,30 @@ def _remove(generation: _Generation) -> None:
 
 
 def close_clients() -> None:
-    """Close every shared client of this process now, the newest first; who still needs one gets another one."""
-    with _closing:
-        with _changed:
-            ended = [one for line in _lines.values() for one in line]
-            for generation in ended:
-                generation.is_over = True
-        every: list[_Made] = []
+    """Close every shared client of this process now, the newest first; who still needs one gets another one.
+
+    A thread does it, as a client that hangs must not keep a process from ending: this waits for half a minute at most.
+    """
+    if _closer is not None:
+        is_done = threading.Event()
+        _due.put(is_done)
+        is_done.wait(CLOSE_ALL_LIMIT)
+
+
+def _close_all() -> None:
+    with _changed:
+        ended = [one for line in _lines.values() for one in line]
         for generation in ended:
-            with generation.making:  # which a maker may hold still
-                every += generation.clients.values()
-        for made in sorted(every, key=lambda made: -made.number):
-            made.close()
-        with _changed:
-            for generation in ended:
-                _remove(generation)
+            generation.is_over = True
+    every: list[_Made] = []
+    for generation in ended:
+        with generation.making:  # which a maker may hold still
+            every += generation.clients.values()
+    for made in sorted(every, key=lambda made: -made.number):
+        made.close()
+    with _changed:
+        for generation in ended:
+            _remove(generation)
 
 
 _inherited: list[Any] = []
@@ -406,12 +429,12 @@ _inherited: list[Any] = []
 
 def _forget() -> None:
     """Begin anew after a fork: no lock, no thread and no connection of the parent's is any good here."""
-    global _changed, _closing, _due, _closer
+    global _changed, _due, _closer
     for generation in [one for line in list(_lines.values()) for one in line]:
         generation.is_over = True
     _inherited.append(dict(_lines))
     _lines.clear()
-    _changed, _closing, _due, _closer = threading.Condition(), threading.RLock(), queue.SimpleQueue(), None
+    _changed, _due, _closer = threading.Condition(), queue.SimpleQueue(), None
 
 
 getattr(os, "register_at_fork", lambda **_options: None)(after_in_child=_forget)

@@ -314,7 +314,10 @@ class StateStore:
             hold.release()
             return
         over = threading.Event()
-        transaction.on_commit(over.set, using=self.using)
+        if connection.in_atomic_block:
+            transaction.on_commit(over.set, using=self.using)
+        else:
+            over.set()
         _kept[self._key] = Kept(before, after, connection, over, hold)
         place = (self._key, get_schema(connection))
         threading.Thread(target=self._write_later, args=place, name="plugin-state").start()

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 
 def is_in_transaction(using: str) -> bool:
-    """Say whether a transaction of the caller's is open; the one around a TestCase counts as the database."""
-    blocks = connections[using].atomic_blocks
-    return bool(blocks) and not getattr(blocks[0], "_from_testcase", False)
+    """Say whether a transaction of the caller's is open; the one around a TestCase counts as the database.
+
+    Without autocommit there always is one.
+    """
+    connection: Any = connections[using]
+    if connection.atomic_blocks:
+        return not getattr(connection.atomic_blocks[0], "_from_testcase", False)
+    return not (connection.settings_dict["AUTOCOMMIT"] if connection.connection is None else connection.autocommit)
 
 
 @contextmanager
@@ -28,6 +33,7 @@ def outside_transaction(using: str) -> Iterator[None]:
         yield
         return
     connections[using] = own = connection.copy()
+    own.settings_dict["AUTOCOMMIT"] = True
     adopt_schema(own, get_schema(connection))
     try:
         yield

@@ -109,17 +109,26 @@ def _cool_down(cooldown: float, wait: float | None, *, is_probe: bool) -> Callab
     """Return what gives the columns of a cooldown that begins now, whenever it is written.
 
     After a failed probe nobody tries the instance early for ``cooldown`` seconds, and nobody ever does before the time
-    that the provider has given.
+    that the provider has given. Else nothing is cut short: who writes late may meet the claim of the next prober.
     """
     began = monotonic()
 
     def get_values(failures: int) -> dict[str, Any]:
         passed = monotonic() - began
-        until = _in((get_cooldown(cooldown, failures) if wait is None else wait) - passed)
-        claimed = until if wait is not None else _in(cooldown - passed) if is_probe else None
+        if wait is not None:
+            until = claimed = _in(wait - passed)
+        else:
+            until = _get_later("unavailable_until", get_cooldown(cooldown, failures) - passed)
+            claimed = _get_later("claimed_until", cooldown - passed) if is_probe else None
         return {"unavailable_until": until, "claimed_until": claimed, "refused_revision": None}
 
     return get_values
+
+
+def _get_later(column: str, seconds: float) -> Any:
+    """Return the time so many seconds from now, or what ``column`` holds if that is later."""
+    new = _in(seconds)
+    return Case(When(**{f"{column}__gt": new}, then=F(column)), default=new, output_field=DateTimeField())
 
 
 def _find_wait(said: Iterable[BaseException]) -> float | None:

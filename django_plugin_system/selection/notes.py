@@ -20,7 +20,7 @@ from django.db import Error, connections, router, transaction
 from django_plugin_system.changes import get_place, note_change
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance
-from django_plugin_system.rows.transactions import is_in_transaction
+from django_plugin_system.rows.transactions import is_in_transaction, outside_transaction
 from django_plugin_system.selection.cache import forget_selections
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ def write_waiting(**_kwargs: Any) -> None:
             continue
         try:
             if monotonic() < note.end:
-                write(note)
+                with outside_transaction(note.using):  # where there is no autocommit
+                    write(note)
         except Error:
             stuck.add(note.using)
         else:

@@ -325,7 +325,7 @@ def test_clients_are_closed_in_reverse_order_and_errors_are_logged(caplog: pytes
         order.append(client.name)
         client.close()
         if client.name == "pool":
-            raise OSError(SECRET)
+            raise SystemExit(SECRET)
 
     class Layered(SharingSms):
         @shared_client(close=close)
@@ -349,7 +349,7 @@ def test_clients_are_closed_in_reverse_order_and_errors_are_logged(caplog: pytes
         assert new.pool.name == "pool"
         wait_until(lambda: len(order) == 2)
     assert order == ["client of pool", "pool"]
-    wait_until(lambda: "pool could not be closed: OSError" in caplog.text)
+    wait_until(lambda: "pool could not be closed: SystemExit" in caplog.text)
     assert SECRET not in caplog.text
 
 
@@ -390,6 +390,52 @@ def test_what_has_no_close_is_let_go() -> None:
             return f"{text} {self.client}"
 
     assert Plain(LenientConfig()).send("x") == "x [3]"
+
+
+def test_a_client_of_no_loop_may_be_closed_by_a_coroutine() -> None:
+    """What ``close`` returns is waited for, whatever class the client has, and also for who asks in an event loop."""
+    done: list[str] = []
+
+    class Remote:
+        async def aclose(self) -> None:
+            """Take a while."""
+            await asyncio.sleep(0)
+            done.append("closed")
+
+    class RemoteSms(ConfigurablePlugin[LenientConfig], AbstractSms):
+        @shared_client
+        def client(self) -> Remote:
+            """Make a client."""
+            return Remote()
+
+        def send(self, text: str) -> str:
+            return f"{text} {self.client is not None}"
+
+    async def close() -> None:
+        clients.close_clients()
+
+    plugin = RemoteSms(LenientConfig())
+    assert plugin.send("x") == "x True"
+    asyncio.run(close())
+    assert done == ["closed"]
+
+
+def test_where_no_thread_can_be_started_there_is_a_client_nonetheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one who needs a client starts the thread."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(clients, "_closer", None)
+    declare()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        client = use()
+        clients.close_clients()
+        assert not client.is_closed
+    assert get_plugin(AbstractSms).send("x") == f"x AC1 {SECRET}"
+    clients.close_clients()
+    assert client.is_closed
 
 
 def test_there_are_two_of_a_row_at_most() -> None:
@@ -539,6 +585,25 @@ def test_a_fork_makes_its_own_clients_and_both_close_theirs_at_the_end() -> None
         [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, check=True, env={**os.environ}
     )
     assert done.stdout.splitlines() == ["child False", "closed", "parent False True", "closed"]
+
+
+HANGING = """
+import django, time
+django.setup()
+from tests.clients.plugins import Client, SharingSms
+from tests.support.plugins import ProviderConfig
+from django_plugin_system import clients
+
+clients.CLOSE_ALL_LIMIT = 0.2
+Client.close = lambda client: time.sleep(3600)
+plugin = SharingSms(ProviderConfig.model_validate({"accountName": "AC1", "token": "t"}))
+assert plugin.client
+"""
+
+
+def test_a_client_that_hangs_keeps_no_process_from_ending() -> None:
+    """The end waits for a while only."""
+    assert subprocess.run([sys.executable, "-c", HANGING], check=True, env={**os.environ}, timeout=60)
 
 
 def test_no_secret_is_in_what_clients_are_found_by() -> None:

@@ -195,3 +195,17 @@ def test_a_test_case_keeps_nothing(first: PluginInstance) -> None:
     send_and_fail()
     assert not _waiting
     assert not is_cooling(first)
+
+
+@real_transactions
+def test_without_autocommit_nothing_is_written_in_the_callers_transaction(first: PluginInstance) -> None:
+    """It has no end that could be waited for, so a connection of its own is used, and a rollback takes nothing back."""
+    transaction.set_autocommit(False)
+    try:
+        assert send() == ["first", "second"]
+        transaction.rollback()
+        assert is_cooling(first)
+        assert send() == ["second"]
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)

@@ -435,6 +435,20 @@ def test_a_rollback_loses_nothing(server: TokenServer) -> None:
     assert (server.refreshes, server.refused) == (3, 0)
 
 
+@pytest.mark.usefixtures("row")
+def test_a_rollback_by_hand_loses_nothing(server: TokenServer) -> None:
+    """Without autocommit there is no end of a transaction to wait for."""
+    transaction.set_autocommit(False)
+    try:
+        assert get().send("x") == "x access-1"
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    wait_until(lambda: not states._kept)  # noqa: SLF001 - SQLite's
+    assert show(get().state) == "access-1"
+    assert (server.refreshes, server.refused) == (1, 0)
+
+
 def test_nothing_waits_for_the_callers_locks(row: PluginInstance) -> None:
     """The caller may have locked the instance, or just made it, when its plugin renews its state."""
     with transaction.atomic():
