@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import cached_property
 
 from django_plugin_system.config import tokens
 from django_plugin_system.config.json_tree import INSIDE, check_depth, look_up, replace_json, walk_json

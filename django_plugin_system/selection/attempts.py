@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asgiref.sync import sync_to_async
+from django.utils.functional import cached_property
 
 from django_plugin_system.exceptions import AllPluginsFailed, PluginBuildError
 from django_plugin_system.models import PluginInstance

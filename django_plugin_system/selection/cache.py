@@ -8,6 +8,7 @@ There is room for ``MAX_CACHED_INSTANCES`` rows. What was not used since it was 
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from time import monotonic
@@ -53,6 +54,9 @@ _entries: dict[Hashable, _Entry] = {}
 _rows = 0
 """How many rows these keep in memory together; a value without rows counts as one."""
 _lock = threading.Lock()
+getattr(os, "register_at_fork", lambda **_options: None)(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)
 _forgotten = 0
 """How often everything was forgotten: what was being made meanwhile is not kept."""
 

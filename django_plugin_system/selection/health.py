@@ -7,6 +7,7 @@ others pass it over: the claim is a cooldown, too, so that it runs out if the pr
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 from dataclasses import replace
 from math import isfinite
@@ -227,6 +228,9 @@ def describe_error(instance: PluginInstance, error: BaseException, used: Resolve
 _claims: dict[tuple[Hashable, ...], float] = {}
 """What is claimed in this process alone, until when by its clock: while a claim is written, or where it cannot be."""
 _lock = threading.Lock()
+getattr(os, "register_at_fork", lambda **_options: None)(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)
 
 
 def needs_claim(instance: PluginInstance) -> bool:
