@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -18,16 +19,16 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.json_tree import look_up
 from django_plugin_system.exceptions import PluginSystemError, make_printable, show_path
+from django_plugin_system.rows.traceback_safety import Concealed
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
 
     from django_plugin_system.contrib.transfer.document import Entry
     from django_plugin_system.contrib.transfer.planning import Change, Plan
     from django_plugin_system.exceptions import Path as FieldPath
-    from django_plugin_system.rows.traceback_safety import Concealed
 
 Cell: TypeAlias = "str | tuple[str, Callable[[str], str]]"
 """What stands in a table: a text, perhaps with its colour."""
@@ -206,6 +207,10 @@ APPLIED = (
     *(("Gone, but left", "left"), ("Unchanged", "unchanged")),
 )
 
+NEAR = 300
+"""How many lines around the name of an instance its secrets are looked for in."""
+_WORD = re.compile(r"[-0-9A-Za-z_]+")
+
 
 def show_changes(command: PluginCommand, changes: Iterable[Change]) -> None:
     """Write what changes, each with what was and will be."""
@@ -222,26 +227,43 @@ def show_counts(command: PluginCommand, plan: Plan, counted: Iterable[tuple[str,
     command.tell(" ".join(f"{word}: {counts[action]:,}." for word, action in counted))
 
 
+@sensitive_variables()
 def warn_of_plain_secrets(command: PluginCommand, plan: Plan, texts: Mapping[str, Concealed]) -> None:
     """Name each secret that stands in a file in plain text, with its line; ``texts`` has those of the files."""
+    lines = {owner: Concealed(text.config.splitlines()) for owner, text in texts.items()}
+    wanted = {entry.name for entry, _owner, _path in plan.plain_secrets}
+    starts = {owner: _find_words(found, wanted) for owner, found in lines.items()}
     for entry, owner, path in plan.plain_secrets:
-        line = _find_line(texts[owner], entry, path)
+        line = _find_line(lines[owner], starts[owner].get(entry.name, 0), entry, path)
         where = f"{owner}, line {line}" if line else owner
         text = f"{where}: {show_path(path)} of {entry} is a secret in plain text; encrypt it, or refer to it."
         command.warn(text, command.style.WARNING)
 
 
 @sensitive_variables()
-def _find_line(text: Concealed, entry: Entry, path: FieldPath) -> int | None:
-    """Return the line of a value, as far as it can be told from the text; None if it is spelled in another way."""
+def _find_words(lines: Concealed, wanted: Container[str]) -> dict[str, int]:
+    """Return the first line of each word that is ``wanted``."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(lines.config):
+        for word in filter(wanted.__contains__, _WORD.findall(line)):
+            found.setdefault(word, number)
+    return found
+
+
+@sensitive_variables()
+def _find_line(lines: Concealed, start: int, entry: Entry, path: FieldPath) -> int | None:
+    """Return the line of a value near ``start``, as far as it can be told; None if it is spelled in another way."""
     [value] = look_up(entry.config, path)
-    lines = text.config.splitlines()
-    start = next((number for number, line in enumerate(lines) if entry.name in line), 0)
-    numbers = [*range(start, len(lines)), *range(start)]
     spelled = _spell(value)
-    found = [number for number in numbers if any(part in lines[number] for part in spelled)]
-    named = [number for number in found if path[-1] in lines[number]]
-    return next((number + 1 for number in (*named, *found)), None)
+    near = [*range(start, min(start + NEAR, len(lines.config))), *reversed(range(max(start - NEAR, 0), start))]
+    found = None
+    for number in near:
+        line = lines.config[number]
+        if any(part in line for part in spelled):
+            if path[-1] in line:
+                return number + 1
+            found = found or number + 1
+    return found
 
 
 def _spell(value: Any) -> list[str]:

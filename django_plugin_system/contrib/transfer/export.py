@@ -218,8 +218,8 @@ def claims_kept(value: object) -> bool:
 
 
 @sensitive_variables()
-def take_snapshot(row: PluginInstance) -> Snapshot:
-    """Return what ``row`` holds now.
+def take_snapshot(row: PluginInstance, *, as_stored: bool = False) -> Snapshot:
+    """Return what ``row`` holds now; ``as_stored``, that takes no look at what its class would make of it.
 
     A config that cannot be read is given as it is stored, with everything left out that is, or may be, a secret.
     """
@@ -231,7 +231,9 @@ def take_snapshot(row: PluginInstance) -> Snapshot:
     plain: set[Path] = set()
     declared = row.item.declared
     try:
-        if declared is None or declared.schema is not None:  # without its class, this says so
+        if as_stored:
+            opened = _leave_out_undeclared(open_row(row), row.item.config_schema)
+        elif declared is None or declared.schema is not None:  # without its class, this says so
             opened, current = make_current(row)
             if not row.is_untouched:
                 opened = _leave_out_undeclared(current, row.item.config_schema)

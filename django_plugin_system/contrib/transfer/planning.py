@@ -32,16 +32,15 @@ from django_plugin_system.exceptions import (
 )
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.registry import registry
-from django_plugin_system.rows.config import require_declared
+from django_plugin_system.rows.config import is_older, require_declared
 from django_plugin_system.rows.fields import to_text
-from django_plugin_system.rows.traceback_safety import Concealed
+from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind
 from django_plugin_system.schema.values import is_same
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from django_plugin_system.config.tokens import Sealed
     from django_plugin_system.contrib.transfer.document import Entry
 
 Existing = Literal["fail", "skip", "update"]
@@ -123,15 +122,15 @@ class Plan:
 
     def add(self, entry: Entry, owner: str, row: PluginInstance, rules: Rules) -> None:
         """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
-        before = None if row._state.adding else take_snapshot(row)  # noqa: SLF001 - Django documents _state
+        before, is_kept = (None, False) if row._state.adding else _look_before(row, entry)  # noqa: SLF001 - Django documents _state
         for name, value in entry.values.items():
             setattr(row, name, value)
-        if before is None or ("config" in entry.model_fields_set and not _says_the_same(row, entry, before)):
+        if before is None or not is_kept:
             if problems := _fit_config(row, entry, before):
                 texts = (f"{show_path(('config', *one.path))}: {one.message}" for one in problems)
                 self.problems += [Problem(_name(entry, owner), text) for text in texts]
                 return
-            after = take_snapshot(row)
+            after = take_snapshot(row, as_stored=True)
         else:
             after = replace(before, columns={**before.columns, **entry.values})
         differences = _compare(before, after)
@@ -247,19 +246,37 @@ def _fits(entry: Entry, module: str, type_name: str, manager: str, name: str) ->
 # The configuration of an entry
 
 
+def _look_before(row: PluginInstance, entry: Entry) -> tuple[Snapshot, bool]:
+    """Return what ``row`` holds, and whether the config stays as it is.
+
+    It does if the entry gives none, or the very one that is there, as it is stored or as its class would store it now.
+    """
+    is_given = "config" in entry.model_fields_set
+    if not is_given or not is_older(row):
+        before = take_snapshot(row, as_stored=True)
+        if not is_given or _says_the_same(row, entry, before):
+            return before, True
+    before = take_snapshot(row)
+    return before, _says_the_same(row, entry, before)
+
+
+@leaving_frames_behind
 def _says_the_same(row: PluginInstance, entry: Entry, before: Snapshot) -> bool:
     """Say whether the entry gives the very config that is there, so that it stays as it is, even if unreadable."""
     if (entry.config_version or before.version) != before.version:
         return False
     opened = open_document_config(row.item, entry.key, before.version, entry.config)
-    if opened.failures or not all(_is_stored(path, sealed, before) for path, sealed in opened.tokens.items()):
+    if opened.failures or not all(_is_stored(path, sealed.value, before) for path, sealed in opened.tokens.items()):
         return False
-    given = replace_json(entry.config, lambda path, _value: keep(path) if path in opened.tokens else INSIDE)
-    return to_text(given) == to_text(before.config)
+
+    def hide(path: Path, value: Any) -> Any:
+        return keep(path) if path in opened.tokens or _is_stored(path, value, before) else INSIDE
+
+    return to_text(replace_json(entry.config, hide)) == to_text(before.config)
 
 
-def _is_stored(path: Path, sealed: Sealed, before: Snapshot) -> bool:
-    return path in before.secrets and is_same(before.secrets[path].value, sealed.value)
+def _is_stored(path: Path, secret: Any, before: Snapshot) -> bool:
+    return path in before.secrets and is_same(before.secrets[path].value, secret)
 
 
 def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> list[FieldProblem]:
@@ -376,7 +393,7 @@ def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
         place = path[1:]
         if path[0] == "config" and place in after.secret_paths:
             text = "changed" if place in hidden else "set"
-            if place in after.secrets and before is not None and _is_stored(place, after.secrets[place], before):
+            if place in after.secrets and before is not None and _is_stored(place, after.secrets[place].value, before):
                 text = KEPT
         elif was == will_be:
             continue

@@ -294,6 +294,18 @@ class TestSecrets:
         (folder / "plugins.json").write_text((folder / "plugins.json").read_text().replace("a", "\\u0061"))
         assert run("pluginapply", name, "--check").err.startswith("plugins.json: token of sms")
 
+    def test_lines_of_many(self, folder: Path, provider: PluginItem) -> None:
+        """Each warning names the line of its own entry, also where names begin alike and secrets are the same."""
+        del provider
+        names = ["n11", "n1", "n2"]
+        name = declare_in(folder / "plugins.json", *(make_entry(one, config=VALID) for one in names))
+        lines = enumerate((folder / "plugins.json").read_text().splitlines(), 1)
+        tokens = [number for number, line in lines if '"token"' in line]
+        told = [f"plugins.json, line {number}: token of sms" for number in tokens]
+        ran = run("pluginapply", name)
+        assert [line.partition(" (")[0].partition(" /")[0] for line in ran.err.splitlines()] == told
+        assert run("pluginapply", name).lines == [counts(unchanged=3)]
+
     def test_encrypted_secrets(self, folder: Path, provider: PluginItem) -> None:
         """An export gives secrets that open for this instance in any database that has the key, and nowhere else."""
         del provider
