@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
-from django.db import Error, connections, transaction
+from django.db import Error, connections, models, transaction
 
 from django_plugin_system.signals import plugin_instance_changed
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
-    from uuid import UUID
-
-    from django.db import models
 
 TABLE = "django_plugin_system_change"
 FOLD_EVERY = 16

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.apps import apps
 from django.core import checks
@@ -24,9 +25,6 @@ from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rotation import TABLE, count_rows_by_key
 from django_plugin_system.rows.reasons import find_row_reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 TAG = "plugins"
 _LISTED = 5
@@ -142,7 +140,7 @@ def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> list
 
 def _is_of_2x(alias: str) -> bool:
     connection = connections[alias]
-    table = PluginItem._meta.db_table  # noqa: SLF001 - Django documents _meta
+    table = PluginItem._meta.db_table
     if not router.allow_migrate_model(alias, PluginItem) or table not in connection.introspection.table_names():
         return False
     with connection.cursor() as cursor:
@@ -274,10 +272,10 @@ def _has_columns(alias: str) -> bool:
     with connection.cursor() as cursor:
         names = {table.name for table in connection.introspection.get_table_list(cursor)}
         for model in (PluginInstance, PluginHealth):
-            if model._meta.db_table not in names:  # noqa: SLF001 - documented
+            if model._meta.db_table not in names:
                 return False
-            table = connection.introspection.get_table_description(cursor, model._meta.db_table)  # noqa: SLF001 - documented
-            if not {column.column for column in model._meta.concrete_fields} <= {column.name for column in table}:  # noqa: SLF001 - documented
+            table = connection.introspection.get_table_description(cursor, model._meta.db_table)
+            if not {column.column for column in model._meta.concrete_fields} <= {column.name for column in table}:
                 return False
     return True
 

@@ -20,15 +20,13 @@ import queue
 import secrets
 import threading
 import weakref
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from django_plugin_system.exceptions import ClientUnavailable, PluginSystemError
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Hashable
 
 C = TypeVar("C")
 

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from django.apps import apps
@@ -19,19 +20,16 @@ from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import ConfigError, NoPluginAvailable, PluginBuildError, PluginItemNotFound
-from django_plugin_system.overrides import find_override
+from django_plugin_system.overrides import Override, find_override
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.registry import PluginItemRegistry, PluginTypeRegistry, registry
 from django_plugin_system.rows.fields import PluginStatus
 from django_plugin_system.rows.reasons import find_reason, find_row_reason
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from django.db.models import QuerySet
 
     from django_plugin_system.models import PluginInstance, PluginItem, PluginType
-    from django_plugin_system.overrides import Override
 
 
 class RemovedInPluginSystem30Warning(DeprecationWarning):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from django_plugin_system.exceptions import InvalidSetting
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 NAME = "PLUGIN_SYSTEM"
 MIN_TOKEN_LENGTH = 16

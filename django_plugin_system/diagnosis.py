@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,8 +30,6 @@ from django_plugin_system.rows.config import find_plain_secrets, is_outdated
 from django_plugin_system.rows.reasons import describe_row_error, find_status_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from django_plugin_system.querysets import PluginInstanceQuerySet
 
 PAGE = 500

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import copy
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import NotSupportedError
+from typing_extensions import Self
 
 if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
     from builtins import ExceptionGroup
 else:  # pragma: no cover - the backport is installed on Python 3.10 only
     from exceptiongroup import ExceptionGroup
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from typing_extensions import Self
 
 Path = tuple[str, ...]
 """Where a value stands in a configuration: the JSON keys from the root, list positions as digits."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import router
+from typing_extensions import TypeForm, Unpack
 
 from django_plugin_system import changes
 from django_plugin_system.changes import announce_instances, changing, get_place
@@ -25,12 +28,6 @@ from django_plugin_system.selection.attempts import (
 from django_plugin_system.selection.cache import recall
 from django_plugin_system.selection.candidates import Wanted, Where, get_alias, make_request
 from django_plugin_system.selection.choosing import Selection
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from typing_extensions import TypeForm, Unpack
 
 __all__ = [
     "Selection",

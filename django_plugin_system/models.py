@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,6 @@ from django_plugin_system.rows.state import StateStore
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Hashable
 
     from pydantic import BaseModel
 
@@ -340,7 +340,7 @@ class PluginInstance(ConfiguredModel):
         return find_reason(self)
 
 
-_instance_id: Any = PluginInstance._meta.pk  # noqa: SLF001 - Django documents _meta
+_instance_id: Any = PluginInstance._meta.pk
 _instance_id.serialize = True  # a dump by natural keys has it as well: secrets open under this id only
 
 

@@ -6,15 +6,13 @@ A request for a plugin asks ``find_override``; whatever builds a plugin asks ``c
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import InvalidPluginClass, PluginBlocked
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -17,8 +18,6 @@ from django_plugin_system.overrides import check_may_be_built, find_override, ov
 from django_plugin_system.schema.tree import BoundTo, get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django_plugin_system.models import PluginInstance
 
 __all__ = [
@@ -191,8 +190,8 @@ def get_item_config(plugin_class: type) -> ItemConfig:
 def has_steps(plugin_class: type) -> bool:
     """Say whether ``plugin_class`` has a ``migrate_config`` of its own; that of ``ConfigurablePlugin`` does nothing."""
     step = getattr(plugin_class, "migrate_config", None)
-    inherited = ConfigurablePlugin.migrate_config
-    return step is not None and getattr(step, "__func__", step) is not inherited.__func__  # type: ignore[attr-defined] # a classmethod has it
+    inherited: Any = ConfigurablePlugin.migrate_config
+    return step is not None and getattr(step, "__func__", step) is not inherited.__func__
 
 
 def takes_config(plugin_class: type) -> bool:

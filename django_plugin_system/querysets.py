@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, router, transaction
 from django.db.models import Case, F, OuterRef, ProtectedError, Q, Subquery, Value, When, prefetch_related_objects
-from django.db.models.deletion import CASCADE
+from django.db.models.deletion import CASCADE, Collector
 from django.db.models.functions import Coalesce
 from django.db.models.sql import Query
+from typing_extensions import Self
 
 from django_plugin_system.changes import announce_instances, changing, get_commit
 from django_plugin_system.exceptions import ConfigError, ConfigWriteRefused, StaleConfig
@@ -22,11 +24,7 @@ from django_plugin_system.rows.rows import COMPARED, ChangeAnnouncingModel
 from django_plugin_system.rows.traceback_safety import ConcealingManager, conceal_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from django.db.models.deletion import Collector
     from pydantic import BaseModel
-    from typing_extensions import Self
 
     from django_plugin_system.models import PluginInstance
 
@@ -384,8 +382,8 @@ def move_health(model: type[PluginInstance], using: str, rows: Iterable[PluginIn
 
 def _get_health(model: type[PluginInstance], using: str) -> models.QuerySet[Any]:
     """Return the rows of health, whose writes here are announced with those of the instances."""
-    related: Any = model._meta.get_field("health").related_model  # noqa: SLF001 - Django documents _meta
-    rows: models.QuerySet[Any] = related._base_manager.using(using)  # noqa: SLF001 - Django documents it
+    related: Any = model._meta.get_field("health").related_model
+    rows: models.QuerySet[Any] = related._base_manager.using(using)
     return rows
 
 

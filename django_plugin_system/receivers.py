@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.core.management import CommandError
@@ -23,8 +24,6 @@ from django_plugin_system.selection.notes import write_waiting
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django.db.migrations import Migration
     from django.db.models import QuerySet
 
@@ -132,7 +131,7 @@ def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:
         return
     tables = connections[using].introspection.table_names()
     needed: tuple[type[models.Model], ...] = (PluginType, PluginItem, PluginInstance, PluginHealth)
-    if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):  # noqa: SLF001 - ours, or documented
+    if {TABLE, *(model._meta.db_table for model in needed)} <= set(tables):
         sync_registered_plugins_to_db(using=using)
 
 

@@ -6,10 +6,11 @@ An item may arrive before its type; it waits.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
 from typing_extensions import NotRequired, TypedDict
@@ -26,9 +27,6 @@ from django_plugin_system.exceptions import (
 )
 from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, takes_config
 from django_plugin_system.schema.checks import find_unstorable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 TypeKey = tuple[str, str]
 """(type name, manager)"""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connections, router
 from django.views.decorators.debug import sensitive_variables
@@ -28,14 +30,10 @@ from django_plugin_system.rows.reasons import describe_config_error
 from django_plugin_system.rows.state import make_state_place, open_state, seal_state
 from django_plugin_system.schema.tree import get_tree
 
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable, Collection, Iterator, Sequence
-
 BATCH_SIZE = 500
 LISTED = 100
 """A report names so many rows with problems, and counts the others."""
-TABLE = PluginInstance._meta.db_table  # noqa: SLF001 - Django documents _meta
+TABLE = PluginInstance._meta.db_table
 _CLAIM = re.compile(rf'"{re.escape(MARKER)}"\s*:\s*"{VERSION}\.([0-9a-f]{{8}})\.', re.ASCII)
 
 
@@ -99,7 +97,7 @@ def count_rows_by_key(using: str) -> Counter[str]:
     for batch in _iter_batches(_read_texts(using), BATCH_SIZE):
         for _id, config in batch:
             counts.update(set(_CLAIM.findall(config)))
-    is_migrated = PluginState._meta.db_table in connections[using].introspection.table_names()  # noqa: SLF001 - documented
+    is_migrated = PluginState._meta.db_table in connections[using].introspection.table_names()
     states = _read_states(using) if is_migrated else ()
     counts.update(key_id for state in states for key_id in _find_key_ids(state.stored))
     return counts
@@ -288,7 +286,7 @@ def _write(findings: dict[Row, Finding], using: str, report: RotationReport) -> 
     """Write the new tokens, under the locks of the rows; what was changed meanwhile is looked at again."""
     if not findings:
         return
-    connection, key = connections[using], PluginInstance._meta.pk  # noqa: SLF001 - Django documents _meta
+    connection, key = connections[using], PluginInstance._meta.pk
     statement = f"UPDATE {TABLE} SET config = %s WHERE id = %s"  # noqa: S608 - names only
     with changing(using):
         locked = _read_rows(using).filter(pk__in=[row.pk for row in findings]).select_for_update(no_key=True)

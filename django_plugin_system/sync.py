@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,8 +22,6 @@ from django_plugin_system.registry import ItemSpec, TypeKey, registry
 from django_plugin_system.rows.fields import StoredConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from pydantic import BaseModel
 
 Mode = Literal["create", "update", "upgrade"]
@@ -210,13 +209,13 @@ def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | No
 
     Nothing is left of it while the table of such a model is not there yet: its migrations are still to come.
     """
-    relations = [one for one in rows.model._meta.get_fields(include_hidden=True) if one.auto_created]  # noqa: SLF001 - ours, or documented
+    relations = [one for one in rows.model._meta.get_fields(include_hidden=True) if one.auto_created]
     for key in [one.field for one in relations if not one.concrete and not one.many_to_many and one.field.concrete]:
         if key.model in {ignore, PluginHealth}:
             continue
-        if key.model._meta.db_table not in tables:  # noqa: SLF001 - ours, or documented
+        if key.model._meta.db_table not in tables:
             return rows.none()
-        pointing = key.model._base_manager.using(rows.db).filter(**{f"{key.name}__isnull": False})  # noqa: SLF001 - ours, or documented
+        pointing = key.model._base_manager.using(rows.db).filter(**{f"{key.name}__isnull": False})
         if key.model is PluginInstance:
             idle = _leave_out_used(pointing.filter(**_AS_MADE), tables)
             pointing = pointing.exclude(pk__in=idle.values("pk"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from django.db import Error
-from django.http import JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -15,11 +16,6 @@ from django_plugin_system.exceptions import InvalidPluginChoice
 from django_plugin_system.registry import registry
 from django_plugin_system.selection.candidates import Request, make_request
 from django_plugin_system.selection.choosing import find_served
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from django.http import HttpRequest
 
 
 @never_cache

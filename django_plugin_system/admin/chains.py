@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -13,8 +14,6 @@ from django_plugin_system.selection.candidates import LEFT, Candidate, make_requ
 from django_plugin_system.selection.choosing import Selection, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from django.db.models import QuerySet
 
 

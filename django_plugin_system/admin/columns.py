@@ -15,14 +15,13 @@ from django.utils.text import Truncator
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
-from django_plugin_system.models import PluginStatus
+from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.rows.reasons import Reason, is_cooling_down
 from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
-    from django_plugin_system.models import PluginInstance
 
 _MINUTE = dt.timedelta(minutes=1)
 

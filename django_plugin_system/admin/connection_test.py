@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,11 +18,8 @@ from django_plugin_system.selection.health import record_test
 from django_plugin_system.selection.trial import CheckResult, has_check, run_check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from django.db.models import QuerySet
     from django.forms import Form
-    from django.http import HttpRequest, HttpResponse
 
     from django_plugin_system.models import PluginInstance
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin
-from django.db.models import Count, Func, IntegerField, OuterRef, Q, Subquery, Value
+from django.db.models import Count, Func, IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Value
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -17,7 +17,6 @@ from django_plugin_system.querysets import MOST_NAMED, UNTOUCHED
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
-    from django.db.models import Model, QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 

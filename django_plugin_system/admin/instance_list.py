@@ -6,12 +6,13 @@ to them is read for the page that is shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.paginator import Paginator
-from django.db.models import Exists, F, OuterRef, Prefetch, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -27,10 +28,7 @@ from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
 from django_plugin_system.querysets import MOST_NAMED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django.contrib.admin.views.main import ChangeList
-    from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 

@@ -18,7 +18,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import router, transaction
 from django.forms import Media
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import get_script_prefix, reverse
 from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from django.utils.decorators import method_decorator
@@ -58,7 +58,7 @@ from django_plugin_system.admin.shared import Links
 from django_plugin_system.changes import changing
 from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
-from django_plugin_system.forms.binding import ConfigBinding, drop_secrets, redact
+from django_plugin_system.forms.binding import ConfigBinding, Submission, drop_secrets, redact
 from django_plugin_system.forms.field import ConfigFormField, hide_config, is_jsonform_installed
 from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.forms.viewing import show_fields
@@ -70,11 +70,9 @@ from django_plugin_system.selection.trial import has_check
 if TYPE_CHECKING:
     import datetime as dt
 
-    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
     from pydantic import BaseModel
 
-    from django_plugin_system.forms.binding import Submission
     from django_plugin_system.selection.choosing import Selection
 
     ModelForm = forms.ModelForm[PluginInstance]
@@ -149,7 +147,7 @@ class InstancePage:
     @property
     def is_new(self) -> bool:
         """Whether the row is not stored yet."""
-        return self.row._state.adding  # noqa: SLF001 - how Django says it
+        return self.row._state.adding
 
     @property
     def is_editable(self) -> bool:
@@ -247,7 +245,7 @@ class PluginInstanceForm(ModelForm):
         """Start from the row, or from a new one of the item."""
         super().__init__(*args, **kwargs)
         self.initial.pop("config", None)  # the form is made from the binding, never from what is stored
-        if self.instance._state.adding:  # noqa: SLF001 - how Django says that a row is new
+        if self.instance._state.adding:
             self.instance.item = self.page.row.item
             self.initial["version"] = self.page.draft
         else:
@@ -360,12 +358,12 @@ class PluginInstanceAdmin(InstanceList):
         del request, obj
         return ("stored_config", *_TIMES)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+    def get_form(self, request: HttpRequest, obj: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return a form class made for this very row; for a test one that is never saved."""
         page = self.get_page(request, obj)
         if page is not None:
             kwargs["form"] = page.make_form_class(*([TriedForm] if is_test(request) else []))
-        return super().get_form(request, obj, change=change, **kwargs)
+        return super().get_form(request, obj, *args, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Say how the instance fares, and since when its secrets are stored; offer a test, a copy."""
@@ -484,9 +482,9 @@ class PluginInstanceAdmin(InstanceList):
             test = partial(test_stored, self, request, obj)
             transaction.on_commit(test, using=router.db_for_write(PluginInstance, instance=obj))
 
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+    def construct_change_message(self, request: HttpRequest, form: Any, *args: Any, **kwargs: Any) -> Any:
         """Name the configuration's fields that changed; never a value."""
-        message: Any = super().construct_change_message(request, form, formsets, add)
+        message: Any = super().construct_change_message(request, form, *args, **kwargs)
         titles: tuple[str, ...] = form.get_changed_config_fields() if isinstance(form, PluginInstanceForm) else ()
         for entry in message:
             names = entry.get("changed", {}).get("fields", [])

@@ -6,6 +6,7 @@ chain after the page was drawn.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,17 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import router
-from django.db.models import Exists, OuterRef
-from django.http import HttpResponseRedirect
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from django_plugin_system.admin.adding import find_row
 from django_plugin_system.admin.chains import (
+    Key,
     describe_after,
     describe_now,
     explain_chain,
@@ -41,14 +43,6 @@ from django_plugin_system.selection.health import end_cooldown
 from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from django.db.models import QuerySet
-    from django.http import HttpRequest, HttpResponse
-    from django.urls import URLPattern
-
-    from django_plugin_system.admin.chains import Key
-
     ModelAdmin = admin.ModelAdmin[PluginOverview]
 else:
     ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
@@ -242,7 +236,7 @@ class PluginOverviewAdmin(ModelAdmin):
         """Show one page of names, or do what was posted."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        instances: Any = self.admin_site._registry[PluginInstance]  # noqa: SLF001 - get_model_admin came with Django 5.0
+        instances: Any = self.admin_site._registry[PluginInstance]  # noqa: SLF001 - as in Links
         if request.method == "POST":
             return self._do(request, instances)
         visible, search = instances.get_queryset(request), request.GET.get("q", "").replace("\0", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -15,7 +15,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models, router
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -25,11 +25,8 @@ from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django.contrib.admin import AdminSite
     from django.db.models import Model, QuerySet
-    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
     ModelAdmin = admin.ModelAdmin[Any]
@@ -71,7 +68,7 @@ class Links:
         text = text or str(row)
         if not self.may("view", type(row), row):
             return text
-        meta = row._meta  # noqa: SLF001 - public in all but name
+        meta = row._meta
         name = f"admin:{meta.app_label}_{meta.model_name}_change"
         return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.site.name), text)
 
@@ -90,7 +87,7 @@ _TITLES = {"status": gettext_noop("Status"), "priority": gettext_noop("Priority"
 def write_column(model_admin: ModelAdmin, request: HttpRequest, row: Any, column: str, value: Any) -> None:
     """Write one column of a row that ``lock_rows`` gave, and note it in the row's history."""
     setattr(row, column, value)
-    row.save(update_fields={column, "updated_at"} & {field.name for field in row._meta.concrete_fields})  # noqa: SLF001 - Django documents _meta
+    row.save(update_fields={column, "updated_at"} & {field.name for field in row._meta.concrete_fields})
     model_admin.log_change(request, row, [{"changed": {"fields": [_TITLES[column]]}}])
 
 
@@ -111,7 +108,7 @@ class ListedForm(ModelForm):
         The page posts beside each input what it showed, so that an input that nobody touched changes nothing.
         """
         super().__init__(*args, **kwargs)
-        if self.instance._state.adding:  # noqa: SLF001 - a formset also makes an empty form
+        if self.instance._state.adding:
             return
         is_fixed = not self.may_change(self.instance)
         for name in filter(self.fields.__contains__, _INPUTS):

@@ -12,19 +12,17 @@ import logging
 import os
 import stat
 import threading
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.utils.module_loading import import_string
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import InvalidSetting
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
 
 ENV = "$env"
 FILE = "$file"
@@ -121,7 +119,7 @@ def _read_regular(directory: str, parts: tuple[str, ...]) -> bytes:
             folder = os.open(name, flags | getattr(os, "O_DIRECTORY", 0), dir_fd=folder)
             stack.callback(os.close, folder)
         _require_regular(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))  # opening a device may have effects
-        file = stack.enter_context(open(os.open(parts[-1], flags, dir_fd=folder), "rb"))  # noqa: PTH123 - a descriptor, opened with flags
+        file = stack.enter_context(os.fdopen(os.open(parts[-1], flags, dir_fd=folder), "rb"))
         _require_regular(os.fstat(file.fileno()))
         return file.read(MAX_BYTES + 1)
 

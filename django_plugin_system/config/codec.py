@@ -31,7 +31,7 @@ from django_plugin_system.config.references import (
     parse_given,
     resolve,
 )
-from django_plugin_system.config.tokens import Sealed
+from django_plugin_system.config.tokens import Bonds, Place, Sealed
 from django_plugin_system.config.undeclared import carry, carry_tokens, drop, find_undeclared, is_below
 from django_plugin_system.config.validation import unwrap_secrets, upgrade, validate, wrap_secrets
 from django_plugin_system.exceptions import (
@@ -52,7 +52,6 @@ from django_plugin_system.schema.values import MISSING, find_changed_fields, ite
 
 if TYPE_CHECKING:
     from django_plugin_system.config.keyring import KeyRing
-    from django_plugin_system.config.tokens import Bonds, Place
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,8 +27,6 @@ from django_plugin_system.schema.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django_plugin_system.config.tokens import Bonds
 
 MAX_BITS = 14_000

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
-from django_plugin_system.exceptions import ConfigShapeError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from django_plugin_system.exceptions import Path
+from django_plugin_system.exceptions import ConfigShapeError, Path
 
 MAX_DEPTH = 100
 """How many containers may stand inside one another; half of what pydantic's JSON parser takes."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hmac
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -17,9 +18,6 @@ from django.conf import settings
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.exceptions import InvalidSetting
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 KEY_BYTES = 32
 _LONG = 8

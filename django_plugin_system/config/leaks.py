@@ -7,15 +7,12 @@ import html
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.exceptions import make_printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _SHORT = 4
 """Characters of a secret from which on a text that is not an author's can quote it other than by chance."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.backends import ENV, FILE, Given, Unavailable, find_fault, get_store
@@ -22,9 +23,6 @@ from django_plugin_system.config.json_tree import is_deep, look_up, walk_json
 from django_plugin_system.config.keyring import holds_key
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.schema.checks import get_reserved_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
 
 _MOST_CHECKED = 1000
 """Files that a system check looks into."""

@@ -20,6 +20,7 @@ import base64
 import json
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,8 +34,6 @@ from django_plugin_system.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django_plugin_system.config.keyring import KeyRing
 
 VERSION = "dps1"

@@ -6,6 +6,7 @@ A class that rewrites its input, by a validator that runs before pydantic's own,
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,8 +19,6 @@ from django_plugin_system.schema.errors import rewrites_input
 from django_plugin_system.schema.tree import Kind, Node, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
     from django_plugin_system.config.encoding import Encoded
     from django_plugin_system.config.keyring import KeyRing
     from django_plugin_system.config.opened import Opened

@@ -8,12 +8,13 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 from uuid import UUID
 
 from pydantic import AnyUrl, BaseModel, Secret, SecretBytes, SecretStr, ValidationError
@@ -30,10 +31,6 @@ from django_plugin_system.schema.secrets import (
     makes_unknown_secrets,
 )
 from django_plugin_system.schema.tree import SECRET_TYPES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
 
 # Versions
 

@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from django_plugin_system.config.backends import Given, ReferenceBackend, Unavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 AT_ONCE = 20
 """How many secrets one request may ask for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,6 @@ from django_plugin_system.schema.tree import SECRET_TYPES, Part, get_tree, iter_
 from django_plugin_system.schema.values import MISSING, get_fields, iter_parts, look_through
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from pydantic import BaseModel
 
     from django_plugin_system.forms.placeholders import TypedSecrets

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typing_extensions
 from django.utils.functional import Promise
@@ -41,9 +42,6 @@ from django_plugin_system.forms.scalars import (
 )
 from django_plugin_system.schema.tree import BoundTo, Kind, Node, Part, Step, iter_nodes
 from django_plugin_system.schema.values import MISSING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _TITLES = {

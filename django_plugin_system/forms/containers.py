@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -25,8 +26,6 @@ from django_plugin_system.forms.scalars import ChoiceControl, TextControl, adapt
 from django_plugin_system.schema.values import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from django_plugin_system.exceptions import Path
 
 NO_LIMIT = 10_000

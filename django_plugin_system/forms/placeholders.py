@@ -18,6 +18,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,6 @@ from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.schema.values import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
-
     from django_plugin_system.forms.controls import Control
 
 PLACEHOLDER = "[stored secret {}]"

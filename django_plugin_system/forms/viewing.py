@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.utils.html import format_html, format_html_join
@@ -13,8 +14,6 @@ from django_plugin_system.forms.binding import TOO_DEEP, blot
 from django_plugin_system.forms.scalars import ChoiceControl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import BaseModel
 
     from django_plugin_system.forms.controls import Control

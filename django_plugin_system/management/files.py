@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
-from django.core.files.storage import InvalidStorageError, storages
+from django.core.files.storage import InvalidStorageError, Storage, storages
 from django.core.management.base import CommandError
 from django.db.models import FileField, Q
 
@@ -17,12 +20,6 @@ from django_plugin_system.exceptions import PluginSystemError
 from django_plugin_system.management import instances
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Callable, Iterator
-    from uuid import UUID
-
-    from django.core.files.storage import Storage
-
     from django_plugin_system.management.output import PluginCommand
     from django_plugin_system.models import PluginInstance
 
@@ -60,15 +57,15 @@ class Move:
     def _iter_rows(self) -> Iterator[tuple[Any, str]]:
         """Yield the rows of each model that name a file in the source, with the name of the field."""
         for model in apps.get_models():
-            for one in model._meta.get_fields():  # noqa: SLF001 - Django documents _meta
+            for one in model._meta.get_fields():
                 if isinstance(one, FileField) and one.model is model and one.storage == self.storage:
                     starts = f"{one.name}__startswith"
                     here = Q(**{starts: "~"}) | Q(**{one.name: ""}) | Q(**{f"{one.name}__isnull": True})
                     there = ~here if self.source is None else Q(**{starts: make_prefix(self.source)})
-                    yield model._base_manager.filter(there), one.name  # noqa: SLF001 - as above
+                    yield model._base_manager.filter(there), one.name
 
     def _move(self, model: Any, name: str, pk: Any, old: str) -> None:
-        prefix, longest = make_prefix(self.target), model._meta.get_field(name).max_length  # noqa: SLF001 - documented
+        prefix, longest = make_prefix(self.target), model._meta.get_field(name).max_length
         storage, path = self.storage.find(old)
         target, copy = self.storage.find(prefix + path)
         before = digest(storage, path)
@@ -77,7 +74,7 @@ class Move:
                 copy = target.save(path, content, longest and longest - len(prefix))
             if digest(target, copy) != before:
                 raise OSError(f"the copy {copy} differs")
-        row = model._base_manager.filter(pk=pk, **{name: old})  # noqa: SLF001 - Django documents it
+        row = model._base_manager.filter(pk=pk, **{name: old})
         self.moved += row.update(**{name: prefix + copy})
         if self.delete and not any(rows.filter(**{one: old}).exists() for rows, one in self._iter_rows()):
             storage.delete(path)

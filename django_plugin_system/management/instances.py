@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from django.core.management.base import CommandError
 from django.core.validators import slug_re
@@ -12,9 +13,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.json_tree import iter_json, parse_json
 from django_plugin_system.config.references import read_reference
-from django_plugin_system.exceptions import FieldProblem, InvalidConfig
+from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.registry import registry
+from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.reasons import find_reason
 from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind, reveal
@@ -22,12 +23,7 @@ from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import TextIO
-
-    from django_plugin_system.exceptions import Path
     from django_plugin_system.querysets import PluginInstanceQuerySet
-    from django_plugin_system.registry import TypeSpec
 
 PAGE = 500
 """How many instances are in memory at once."""

@@ -8,27 +8,25 @@ import re
 import shutil
 import sys
 import tempfile
+from argparse import ArgumentParser
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import connections
 from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.config.json_tree import look_up
+from django_plugin_system.exceptions import Path as FieldPath
 from django_plugin_system.exceptions import PluginSystemError, make_printable, show_path
 from django_plugin_system.rows.traceback_safety import Concealed
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-    from typing import TextIO
-
     from django_plugin_system.contrib.transfer.document import Entry
     from django_plugin_system.contrib.transfer.planning import Change, Plan
-    from django_plugin_system.exceptions import Path as FieldPath
 
 Cell: TypeAlias = "str | tuple[str, Callable[[str], str]]"
 """What stands in a table: a text, perhaps with its colour."""

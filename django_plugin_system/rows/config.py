@@ -65,7 +65,7 @@ def make_place(row_id: Any, item_id: Any, scope: str, version: int) -> Place:
 
 def _get_place(row: ConfiguredModel, version: int, item_id: Any = None, scope: str | None = None) -> Place:
     """Return where the tokens of ``row`` belong, or did while it was that of another item or scope."""
-    fields: Any = row._meta  # noqa: SLF001 - Django documents _meta
+    fields: Any = row._meta
     item_id = fields.get_field("item").to_python(item_id or row.item_id)
     return make_place(fields.pk.to_python(row.pk), item_id, row.scope if scope is None else scope, version)
 

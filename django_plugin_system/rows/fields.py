@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ from django_plugin_system.exceptions import ConfigWriteRefused
 from django_plugin_system.rows.traceback_safety import reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
 
@@ -86,7 +85,7 @@ class _SerializerCheck:
                 row.item = items.run_validation(serializer.initial_data[items.field_name])
         row.config = value
         try:
-            row.clean_fields({column.name for column in row._meta.fields} - {"config"})  # noqa: SLF001 - Django documents _meta
+            row.clean_fields({column.name for column in row._meta.fields} - {"config"})
         except ValidationError as error:
             problems = error.message_dict["config"]
         else:
@@ -207,11 +206,11 @@ class DatabaseTimeField(DateTimeField):
             return value
         return make_naive(value.replace(tzinfo=dt.timezone.utc), get_default_timezone())
 
-    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
         """Return a time of Python's for the database."""
         if isinstance(value, dt.datetime) and _keeps_local_times(connection):
             value = make_naive(make_aware(value, get_default_timezone()), dt.timezone.utc)
-        return super().get_db_prep_value(value, connection, prepared)
+        return super().get_db_prep_value(value, connection, *args, **kwargs)
 
 
 def _keeps_local_times(connection: BaseDatabaseWrapper) -> bool:

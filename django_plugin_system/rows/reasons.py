@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
+from typing_extensions import Self
 
 from django_plugin_system.config.references import Resolver
 from django_plugin_system.exceptions import (
@@ -19,10 +21,6 @@ from django_plugin_system.exceptions import (
 from django_plugin_system.rows.fields import PluginStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from typing_extensions import Self
-
     from django_plugin_system.models import PluginInstance
 
 _GONE = gettext_noop("class not registered: is its app installed?")

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models, router
+from typing_extensions import Self
 
-from django_plugin_system.changes import changing, get_commit
+from django_plugin_system.changes import Commit, changing, get_commit
 from django_plugin_system.exceptions import ConfigError, StaleConfig
 from django_plugin_system.rows import config as configuration
 from django_plugin_system.rows.fields import NOTES, StoredConfig, to_text
 from django_plugin_system.rows.traceback_safety import Concealed, conceal, leaving_frames_behind, reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
     from pydantic import BaseModel
-    from typing_extensions import Self
 
-    from django_plugin_system.changes import Commit
     from django_plugin_system.config.opened import Opened
 
 
@@ -98,10 +96,10 @@ class ChangeAnnouncingModel(models.Model):
             super().save(**options)
             self.note_stored(options["update_fields"], get_commit(using))
 
-    def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's
+    def delete(self, using: Any = None, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete, as Django does."""
         with changing(using or router.db_for_write(type(self), instance=self)):
-            return super().delete(using=using, keep_parents=keep_parents)
+            return super().delete(using, *args, **kwargs)
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
@@ -201,7 +199,8 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over what ``__getstate__`` returned."""
-        super().__setstate__({name: reveal(value) for name, value in state.items()})  # type: ignore[misc] # Django has it
+        revealed = {name: reveal(value) for name, value in state.items()}
+        super().__setstate__(revealed)  # type: ignore[misc] # Django has it
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, with the config in stored form if it is among what is written.
@@ -297,7 +296,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
 
     def _read_overwritten(self, using: str) -> configuration.Stored | None:
         """Return what a row made by hand may be about to overwrite."""
-        manager: Any = type(self)._base_manager  # noqa: SLF001 - Django documents it
+        manager: Any = type(self)._base_manager
         found = (
             manager.using(using).filter(pk=self.pk).values_list("config", "config_version", "item_id", "scope").first()
         )

@@ -17,6 +17,7 @@ import random
 import sqlite3
 import threading
 import uuid
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +26,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import DatabaseError, connections, router, transaction
-from django.db.models import BooleanField, Case, Q, Value, When
+from django.db.models import BooleanField, Case, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
@@ -42,18 +43,10 @@ from django_plugin_system.exceptions import (
     StoredConfigInvalid,
 )
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
-from django_plugin_system.rows.transactions import (
-    adopt_schema,
-    get_schema,
-    is_in_transaction,
-    outside_transaction,
-)
+from django_plugin_system.rows.transactions import adopt_schema, get_schema, is_in_transaction, outside_transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
     from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.models import QuerySet
     from pydantic import BaseModel
 
     from django_plugin_system.models import PluginInstance
@@ -161,8 +154,8 @@ class StateStore:
 
     @property
     def _all(self) -> QuerySet[Any]:
-        model: Any = self.row._meta.get_field("states").related_model  # noqa: SLF001 - Django documents _meta
-        states: QuerySet[Any] = model._base_manager.using(self.using)  # noqa: SLF001 - Django documents it
+        model: Any = self.row._meta.get_field("states").related_model
+        states: QuerySet[Any] = model._base_manager.using(self.using)
         return states.filter(instance_id=self.row.pk)
 
     @property
@@ -180,7 +173,8 @@ class StateStore:
 
     def _look(self) -> Seen:
         """Return what is committed by now."""
-        is_leased = Case(When(lease_until__gt=Now(), then=Value(True)), default=False, output_field=BooleanField())  # noqa: FBT003 - Django's
+        leased = When(lease_until__gt=Now(), then=Value(value=True))
+        is_leased = Case(leased, default=False, output_field=BooleanField())
         with outside_transaction(self.using):
             found = self._own.annotate(is_leased=is_leased).values_list("stored", "lease", "is_leased").first()
         seen = Seen(*found) if found else Seen()

@@ -8,19 +8,16 @@ its way into a row passes Django's managers, querysets and threads inside an obj
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from django.db import models
 from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel
 
 from django_plugin_system.exceptions import PluginSystemError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import collections.abc
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typing_extensions
-from pydantic import SkipValidation, TypeAdapter, ValidationError
+from pydantic import BaseModel, SkipValidation, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree, iter_models, iter_nodes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydantic import BaseModel
 
 
 def get_reserved_keys() -> frozenset[str]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import typing_extensions
 
-from django_plugin_system.exceptions import FieldProblem
+from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.schema.annotations import is_root_model
 from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree
 from django_plugin_system.schema.values import get_fields, is_sequence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from django_plugin_system.exceptions import Path
 
 Loc = tuple["int | str", ...]
 

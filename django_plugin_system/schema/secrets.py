@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -13,8 +13,6 @@ from django_plugin_system.schema.tree import SECRET_TYPES, Node, Part, Step, get
 from django_plugin_system.schema.values import get_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from django_plugin_system.exceptions import Path
 
 

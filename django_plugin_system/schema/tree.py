@@ -27,11 +27,12 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import types
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
 import typing_extensions
 from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Json, Secret, SecretBytes, SecretStr
@@ -40,9 +41,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from django_plugin_system.schema.annotations import fill_in, get_given, get_hints, is_root_model, resolve_alias, settle
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 SECRET_TYPES: tuple[type[Any], ...] = (SecretStr, SecretBytes, Secret)
 """The types whose values are encrypted."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
+from typing_extensions import TypeIs
 
 from django_plugin_system.schema.annotations import is_root_model
 from django_plugin_system.schema.tree import SECRET_TYPES, get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from typing_extensions import TypeIs
-
     from django_plugin_system.exceptions import Path
 
 MISSING: Any = object()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator, Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from types import TracebackType
+from typing import Any, Generic, TypeVar, overload
 
 from asgiref.sync import sync_to_async
 from django.utils.functional import cached_property
+from typing_extensions import TypeForm, Unpack
 
 from django_plugin_system.exceptions import AllPluginsFailed, PluginBuildError
 from django_plugin_system.models import PluginInstance
@@ -18,12 +21,6 @@ from django_plugin_system.selection.choosing import iter_early, iter_failover, m
 from django_plugin_system.selection.notes import write_waiting
 from django_plugin_system.selection.verdicts import ErrorTypes, Outcome, judge
 from django_plugin_system.signals import PluginAttempt, plugin_attempted
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from types import TracebackType
-
-    from typing_extensions import TypeForm, Unpack
 
 T = TypeVar("T")
 

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django_plugin_system import changes
 from django_plugin_system.conf import get_settings
 from django_plugin_system.registry import registry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
 
 MAX_AGE = 60.0
 """Seconds after which any remembered value is made anew."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import F
@@ -17,15 +19,9 @@ from django_plugin_system.config.references import Resolver
 from django_plugin_system.exceptions import ConfigError, make_printable
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import find_override, overrides
-from django_plugin_system.querysets import NAME_LENGTH, find_scopes, is_storable
+from django_plugin_system.querysets import NAME_LENGTH, PluginInstanceQuerySet, find_scopes, is_storable
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.reasons import describe_row_error
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
-    from uuid import UUID
-
-    from django_plugin_system.querysets import PluginInstanceQuerySet
 
 LEFT = F("health__unavailable_until") - Now()
 """How long a cooldown lasts still."""

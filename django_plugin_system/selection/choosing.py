@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
@@ -23,10 +25,6 @@ from django_plugin_system.rows.reasons import find_reason, find_status_reason
 from django_plugin_system.selection import cache
 from django_plugin_system.selection.candidates import Candidate, Ready, Request, prepare, try_prepare
 from django_plugin_system.selection.search import Search, cools_down, is_passed_over, iter_cooling, run_surely
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from uuid import UUID
 
 MOST_LISTED = 20
 """So many candidates a ``NoPluginAvailable`` names."""
@@ -212,7 +210,7 @@ def get_by_id(request: Request, instance_id: UUID | str, *, disabled: bool = Fal
     if request.fake:
         return request.fake.build()
     try:
-        pk: UUID = PluginInstance._meta.pk.to_python(instance_id)  # noqa: SLF001 - Django documents _meta
+        pk: UUID = PluginInstance._meta.pk.to_python(instance_id)
     except ValidationError:  # what is no UUID is the id of no row
         raise PluginInstanceNotFound(str(request), instance_id) from None
     key = (*request.key, pk, disabled)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from math import isfinite
 from time import monotonic
@@ -25,22 +26,12 @@ from django_plugin_system.exceptions import PluginCredentialsRefused, PluginUnav
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
 from django_plugin_system.rows.transactions import is_in_transaction
-from django_plugin_system.selection.notes import (
-    forget_waiting,
-    is_known,
-    logger,
-    make_note,
-    write,
-    write_or_wait,
-)
+from django_plugin_system.selection.notes import Note, forget_waiting, is_known, logger, make_note, write, write_or_wait
 from django_plugin_system.selection.verdicts import iter_verdicts
 from django_plugin_system.signals import plugin_failed, plugin_recovered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
-
     from django_plugin_system.config.references import Resolver
-    from django_plugin_system.selection.notes import Note
 
 COOLDOWN = 60.0
 """Seconds of the first cooldown unless the caller says otherwise."""
@@ -210,7 +201,7 @@ def show_waiting(row: PluginInstance, end: float) -> None:
 
 def _is_fake(instance: PluginInstance) -> bool:
     """Say whether a test's fake came without a row."""
-    return instance._state.adding  # noqa: SLF001 - Django documents _state
+    return instance._state.adding
 
 
 def describe_error(instance: PluginInstance, error: BaseException, used: Resolver | None = None) -> str:

@@ -9,11 +9,13 @@ failover.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import Error, connections, router, transaction
 
@@ -24,9 +26,6 @@ from django_plugin_system.rows.transactions import is_in_transaction, outside_tr
 from django_plugin_system.selection.cache import forget_selections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
-    from uuid import UUID
-
     from django.db.models import Q, QuerySet
 
 logger = logging.getLogger("django_plugin_system")
@@ -68,7 +67,7 @@ class Note:
     @property
     def rows(self) -> QuerySet[PluginHealth]:
         """The row that it is written to, or none if there is nothing to write."""
-        health: QuerySet[PluginHealth] = PluginHealth._base_manager.using(self.using)  # noqa: SLF001 - documented
+        health: QuerySet[PluginHealth] = PluginHealth._base_manager.using(self.using)
         return health.filter(self.condition, pk=self.pk)
 
 

@@ -6,31 +6,25 @@ Which of them cool down is decided in the database, by its clock.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, product
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 from django.db import Error, connections
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from django_plugin_system.changes import get_place
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.selection.candidates import LEFT, logger
+from django_plugin_system.selection.candidates import LEFT, Request, logger
 from django_plugin_system.selection.health import show_waiting
 from django_plugin_system.selection.notes import get_waiting
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-    from uuid import UUID
-
-    from django.db.models import Model, QuerySet
-
-    from django_plugin_system.selection.candidates import Request
 
 T = TypeVar("T")
 
@@ -89,7 +83,7 @@ class Statement:
 
 
 def _name_columns(path: str, model: type[Model]) -> list[str]:
-    return [f"{path}{column.attname}" for column in model._meta.concrete_fields]  # noqa: SLF001 - Django documents _meta
+    return [f"{path}{column.attname}" for column in model._meta.concrete_fields]
 
 
 _PARTS: dict[str, type[Model]] = {
@@ -317,7 +311,7 @@ def iter_cooling(request: Request) -> Iterator[PluginInstance]:
 
 def cools_down(row: PluginInstance) -> bool:
     """Say whether a row that a request found is cooling down; it says so where only this process knows it."""
-    note = get_waiting(str(row._state.db)).get(row.pk)  # noqa: SLF001 - Django documents _state
+    note = get_waiting(str(row._state.db)).get(row.pk)
     if note is not None:
         show_waiting(row, note.end)
     left: dt.timedelta | None = row.left  # type: ignore[attr-defined] # annotated

@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import queue
 import threading
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ from django_plugin_system.schema.secrets import iter_texts
 from django_plugin_system.schema.values import iter_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from pydantic import BaseModel
 
     from django_plugin_system.models import PluginInstance

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from django_plugin_system.exceptions import (
     PluginCredentialsRefused,
@@ -18,8 +18,6 @@ if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends 
 else:  # pragma: no cover - the backport is installed on Python 3.10 only
     from exceptiongroup import BaseExceptionGroup
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ErrorTypes = tuple[type[Exception], ...]
 

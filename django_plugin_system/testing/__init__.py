@@ -7,6 +7,7 @@ coroutines and classes. Fixtures for pytest are in ``django_plugin_system.testin
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from inspect import isfunction
@@ -17,17 +18,12 @@ from django.apps import apps
 from django.db import models
 from django.db.models.signals import pre_save
 from django.test.utils import TestContextDecorator
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict, TypeForm, Unpack
 
 from django_plugin_system import overrides
 from django_plugin_system import registry as registrations
 from django_plugin_system.registry import Registry, registry
 from django_plugin_system.testing.contract import check_contract
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from typing_extensions import TypeForm, Unpack
 
 __all__ = ["allow_plugins", "check_contract", "override_plugin", "temporary_registry"]
 
@@ -155,17 +151,17 @@ def _replacing(ref: object, manager: str | None, fake: object, name: str | None,
 def _store_row(override: overrides.Override, instance: models.Model, using: str, **_kwargs: Any) -> None:
     """Store the row of a fake that ``instance``, about to be saved, refers to: disabled, of a disabled item."""
     model: Any = apps.get_model("django_plugin_system", "PluginInstance")  # there may be none yet when this is imported
-    keys = [field for field in instance._meta.concrete_fields if field.related_model is model]  # noqa: SLF001 - Django documents _meta
+    keys = [field for field in instance._meta.concrete_fields if field.related_model is model]
     named = {getattr(instance, key.attname) for key in keys}
     for row in [row for row in override.rows.values() if row.pk in named]:
-        items = model._meta.get_field("item").related_model.objects.using(using)  # noqa: SLF001 - as above
-        types = items.model._meta.get_field("plugin_type").related_model.objects.using(using)  # noqa: SLF001 - as above
+        items = model._meta.get_field("item").related_model.objects.using(using)
+        types = items.model._meta.get_field("plugin_type").related_model.objects.using(using)
         plugin_type, _made = types.get_or_create(**dict(zip(("name", "manager"), override.type_key, strict=True)))
         of_type = {"plugin_type": plugin_type, "module": __name__, "name": "override_plugin"}
         item, _made = items.get_or_create(**of_type, defaults={"status": "disable"})
         stored = copy.copy(row)
         stored.item, stored.name, stored.status = item, str(row.pk), "disable"
-        health = model._meta.get_field("health").related_model  # noqa: SLF001 - as above
+        health = model._meta.get_field("health").related_model
         models.QuerySet(model, using=using).bulk_create([stored], ignore_conflicts=True)
         told = health(instance=stored, item=item, scope=row.scope)
         models.QuerySet(health, using=using).bulk_create([told], ignore_conflicts=True)

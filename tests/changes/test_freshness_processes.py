@@ -62,7 +62,7 @@ def _plain_update() -> None:
 
 
 def _base_manager() -> None:
-    PluginInstance._base_manager.filter(name="main").update(status="disable")  # noqa: SLF001 - Django documents it
+    PluginInstance._base_manager.filter(name="main").update(status="disable")
 
 
 def _delete_row() -> None:

@@ -58,7 +58,7 @@ def stale(other: Worker, settings: Settings) -> PluginInstance:
     row.save()
     settings.DATABASE_ROUTERS = ["tests.support.databases.LaggingRouter"]
     read = PluginInstance.objects.get(name="main")
-    assert (read._state.db, read.config["account"]) == ("second", "AC1")  # noqa: SLF001 - Django documents it
+    assert (read._state.db, read.config["account"]) == ("second", "AC1")
     return read
 
 

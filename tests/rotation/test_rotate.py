@@ -49,7 +49,7 @@ def test_every_secret_moves_to_the_first_key(rows: list[PluginInstance]) -> None
 def test_nothing_but_tokens_changes(rows: list[PluginInstance]) -> None:
     """All other columns, and the config around the tokens, stay as they are, byte by byte."""
     write_raw(rows[0].pk, config={"z": 1.10, "a": 10**30, **rows[0].config, "é": "\u2028"})
-    columns = [field.attname for field in PluginInstance._meta.concrete_fields if field.name != "config"]  # noqa: SLF001 - documented
+    columns = [field.attname for field in PluginInstance._meta.concrete_fields if field.name != "config"]
     others = list(PluginInstance.objects.order_by("pk").values(*columns))
     texts = {pk: TOKEN.sub("", text) for pk, text in read_all().items()}
     assert rotate_secrets().rewritten == 5

@@ -107,7 +107,7 @@ def _bulk_update(row: PluginInstance, config: Any) -> None:
 
 def _save_by_hand(row: PluginInstance, config: Any) -> None:
     made = PluginInstance(pk=row.pk, item=row.item, name=row.name, config=config, created_at=row.created_at)
-    made._state.adding = False  # noqa: SLF001 - Django documents it; 4.2 inserts otherwise
+    made._state.adding = False
     made.save()
 
 

@@ -67,7 +67,7 @@ def _create_by_item(item: PluginItem, config: Any) -> PluginInstance:
 
 
 def _create_by_base_manager(item: PluginItem, config: Any) -> PluginInstance:
-    row: PluginInstance = PluginInstance._base_manager.create(item=item, name="new", config=config)  # noqa: SLF001 - a public name of Django's
+    row: PluginInstance = PluginInstance._base_manager.create(item=item, name="new", config=config)
     return row
 
 

@@ -43,7 +43,7 @@ def make_by_hand(row: PluginInstance) -> PluginInstance:
 
 def call_stored(row: PluginInstance) -> PluginInstance:
     """Return ``row``, which Django now takes for one that was read."""
-    row._state.adding = False  # noqa: SLF001 - Django documents _state
+    row._state.adding = False
     return row
 
 
@@ -71,7 +71,7 @@ REFUSED: dict[str, Callable[[PluginInstance, Path], Any]] = {
     "lowered and typed": lambda row, _: lower(row, config=dict(VALID)).save(),
     "lowered and set": lambda row, _: lower(row).set_config(VALID),
     "only the version": lambda row, _: lower(row).save(update_fields=["config_version"]),
-    "another manager": lambda row, _: lower(PluginInstance._base_manager.get(pk=row.pk)).save(),  # noqa: SLF001 - documented
+    "another manager": lambda row, _: lower(PluginInstance._base_manager.get(pk=row.pk)).save(),
     "config deferred": lambda row, _: lower(objects.only("name").get(pk=row.pk)).set_config(VALID),
     "version deferred": lambda row, _: lower(objects.defer("config_version").get(pk=row.pk)).save(),
     "update": lambda row, _: objects.filter(pk=row.pk).update(config_version=1),

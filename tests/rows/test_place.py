@@ -209,6 +209,6 @@ def test_a_copy_of_a_row_takes_no_secret_along(row: PluginInstance) -> None:
     """Django's way to copy a row gives it another id, for which nothing opens."""
     row.pk = None
     row.name = "copy"
-    row._state.adding = True  # noqa: SLF001 - Django documents it
+    row._state.adding = True
     with pytest.raises((TamperedToken, EndpointChanged, InvalidConfig)):
         row.save()

@@ -32,7 +32,7 @@ def row(provider: PluginItem) -> PluginInstance:
 def test_a_secret_does_not_follow_a_row_to_another_id(row: PluginInstance) -> None:
     """Django's way to copy a row is refused while there are secrets in it: the tokens belong to the old id."""
     row.pk = None
-    row._state.adding = True  # noqa: SLF001 - Django documents it
+    row._state.adding = True
     row.name = "copy"
     with pytest.raises(TamperedToken):
         row.save()

@@ -102,8 +102,8 @@ def replicate() -> None:
     """Let the database "second" catch up: it holds every row as "default" holds it, and the changes with them."""
     with transaction.atomic(using="second"), connections["second"].cursor() as cursor:
         for model in reversed(REPLICATED):
-            cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608, SLF001 - our tables
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608 - our tables
         for model in REPLICATED:
-            table = model._meta.db_table  # noqa: SLF001 - Django documents it
+            table = model._meta.db_table
             for row in fetch_rows("default", table):
                 cursor.execute(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})", row)  # noqa: S608

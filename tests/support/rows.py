@@ -20,8 +20,8 @@ from tests.support.plugins import SECRET, VALID
 if TYPE_CHECKING:
     from uuid import UUID
 
-TABLE = PluginInstance._meta.db_table  # noqa: SLF001 - Django documents _meta
-HEALTH_TABLE = PluginHealth._meta.db_table  # noqa: SLF001 - Django documents _meta
+TABLE = PluginInstance._meta.db_table
+HEALTH_TABLE = PluginHealth._meta.db_table
 
 
 def get_item(name: str = "provider") -> PluginItem:

@@ -59,7 +59,7 @@ def deploy(registry: Registry, plugin_class: type, options: dict[str, Any]) -> N
 def read_ids() -> dict[type[models.Model], set[object]]:
     """Return the ids of all rows."""
     tables: tuple[type[models.Model], ...] = (PluginType, PluginItem, PluginInstance)
-    return {model: set(model._default_manager.values_list("pk", flat=True)) for model in tables}  # noqa: SLF001
+    return {model: set(model._default_manager.values_list("pk", flat=True)) for model in tables}
 
 
 def call_as_110() -> list[Any]:

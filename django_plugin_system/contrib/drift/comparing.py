@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_plugin_system.contrib.drift.snapshots import Shape
+from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from pydantic import JsonValue
-
-    from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape
 
     Facts = Mapping[str, JsonValue]
 

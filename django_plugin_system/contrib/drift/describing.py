@@ -8,22 +8,20 @@ import json
 import re
 import sys
 import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import typing_extensions
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape, Shape
 from django_plugin_system.schema.tree import SECRET_TYPES, BoundTo, Kind, Node, Part, get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from pydantic import JsonValue
     from pydantic.fields import FieldInfo
 
     from django_plugin_system.registry import ItemSpec

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -18,8 +19,6 @@ from django_plugin_system.config.json_tree import walk_json
 from django_plugin_system.exceptions import InvalidSnapshot, SnapshotNotWritten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from django_plugin_system.registry import ItemSpec
 
 FORMAT: Final = 1

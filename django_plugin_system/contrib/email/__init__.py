@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,6 @@ import django_plugin_system
 from django_plugin_system.exceptions import PluginSystemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from django.core.mail import EmailMessage
 
     from django_plugin_system.selection.attempts import Attempt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import smtplib
+from collections.abc import Callable
 from contextlib import suppress
 from operator import methodcaller
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,8 +21,6 @@ from django_plugin_system.contrib.email import AbstractEmail, MailNotTaken
 from django_plugin_system.schema.secrets import collect_secret_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.core.mail import EmailMessage
 
 FINAL, TEMPORARY, CLOSING = 500, 400, 421
@@ -131,7 +130,8 @@ class SmtpConnection(EmailBackend):
         """
         if self.connection is not None:
             with selectors.DefaultSelector() as selector:
-                selector.register(self.connection.sock, selectors.EVENT_READ)  # type: ignore[arg-type] # it is connected
+                connected: Any = self.connection
+                selector.register(connected.sock, selectors.EVENT_READ)
                 if selector.select(0):
                     self.drop()
         return super().open()

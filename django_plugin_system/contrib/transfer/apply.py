@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, OperationalError, router, transaction
-from django.db.models import ProtectedError, RestrictedError
+from django.db.models import Model, ProtectedError, RestrictedError
 from django.utils import timezone
 
 from django_plugin_system.changes import changing
-from django_plugin_system.contrib.transfer.document import VALUES, Problem, read_document
-from django_plugin_system.contrib.transfer.planning import BATCH, Action, Plan, Rules, make_plan
+from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem, read_document
+from django_plugin_system.contrib.transfer.planning import BATCH, Action, Existing, Plan, Rules, make_plan
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import WRITTEN_AT_ONCE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from django.db.models import Model
-
-    from django_plugin_system.contrib.transfer.document import Entry
-    from django_plugin_system.contrib.transfer.planning import Existing
 
 _CONFLICT = "40001"
 """What PostgreSQL says, at REPEATABLE READ and above, where somebody else changed a row since the snapshot."""
@@ -133,7 +125,7 @@ def _write(plan: Plan, alias: str, command: str) -> bool:
             rows.bulk_create([change.row for change in new], BATCH)
             transaction.on_commit(partial(_log, plan, command), using=alias)
     except (ProtectedError, RestrictedError) as error:  # a table of the project's refers to an instance
-        names = ", ".join(sorted({str(row._meta.verbose_name) for row in _get_pointing(error)}))  # noqa: SLF001 - documented
+        names = ", ".join(sorted({str(row._meta.verbose_name) for row in _get_pointing(error)}))
         refusal = Problem("all entries", f"instances that would be deleted are still referred to by: {names}")
     except IntegrityError:  # an instance of that name was made, or its item removed
         return False

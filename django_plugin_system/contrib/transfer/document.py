@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,16 +13,12 @@ from django_plugin_system.config import tokens
 from django_plugin_system.config.json_tree import is_deep
 from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opened import Opened, open_config
-from django_plugin_system.config.tokens import Place
+from django_plugin_system.config.tokens import Place, Sealed
 from django_plugin_system.contrib.transfer.formats import READERS, WRITERS
-from django_plugin_system.exceptions import InvalidDocument
+from django_plugin_system.exceptions import InvalidDocument, Path
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from django_plugin_system.config.tokens import Sealed
-    from django_plugin_system.exceptions import Path
     from django_plugin_system.models import PluginItem
 
 FORMAT = "django-plugin-system"

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.db import connections, router
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Collate
 from django.views.decorators.debug import sensitive_variables
 
@@ -21,7 +22,7 @@ from django_plugin_system.conf import get_settings
 from django_plugin_system.config.backends import ENV
 from django_plugin_system.config.json_tree import INSIDE, is_deep, replace_json, walk_json
 from django_plugin_system.config.references import is_listed, read_reference
-from django_plugin_system.config.tokens import is_marker
+from django_plugin_system.config.tokens import Sealed, is_marker
 from django_plugin_system.config.undeclared import drop, find_undeclared, is_below
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem, seal_for_document
 from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, Path, UnresolvedReference, show_path
@@ -29,16 +30,10 @@ from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import make_current, open_row
 from django_plugin_system.rows.reasons import describe_config_error
 from django_plugin_system.schema.secrets import find_secrets, reach
-from django_plugin_system.schema.tree import Step, get_tree
+from django_plugin_system.schema.tree import Node, Step, get_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-
-    from django.db.models import QuerySet
-
     from django_plugin_system.config.opened import Opened
-    from django_plugin_system.config.tokens import Sealed
-    from django_plugin_system.schema.tree import Node
 
 Secrets = Literal["redacted", "env", "encrypted"]
 """What stands for a secret: that it was left out, a reference to an environment variable, or itself, encrypted."""

@@ -7,8 +7,9 @@ import json
 import math
 import re
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django_plugin_system.config.json_tree import LossyJsonError, explain_unread, map_json, parse_json
 from django_plugin_system.exceptions import InvalidDocument
@@ -18,8 +19,6 @@ try:
 except ImportError:  # a project may do without
     yaml = None  # type: ignore[assignment]
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
     import tomllib

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import SecretStr
 
 from django_plugin_system.config.json_tree import INSIDE, look_up, replace_json, walk_json
 from django_plugin_system.config.validation import unwrap_secrets, upgrade, wrap_secrets
-from django_plugin_system.contrib.transfer.document import Problem, open_document_config, show_name
+from django_plugin_system.contrib.transfer.document import Entry, Problem, open_document_config, show_name
 from django_plugin_system.contrib.transfer.export import (
     REDACTED,
     Snapshot,
@@ -36,12 +38,6 @@ from django_plugin_system.rows.config import is_older, require_declared
 from django_plugin_system.rows.fields import to_text
 from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind
 from django_plugin_system.schema.values import is_same
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Container, Iterator, Mapping, Sequence
-
-    from django_plugin_system.contrib.transfer.document import Entry
 
 Existing = Literal["fail", "skip", "update"]
 """What is done with an instance that is there already, and differs from its entry."""
@@ -122,7 +118,7 @@ class Plan:
 
     def add(self, entry: Entry, owner: str, row: PluginInstance, rules: Rules) -> None:
         """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
-        before, is_kept = (None, False) if row._state.adding else _look_before(row, entry)  # noqa: SLF001 - Django documents _state
+        before, is_kept = (None, False) if row._state.adding else _look_before(row, entry)
         for name, value in entry.values.items():
             setattr(row, name, value)
         if before is None or not is_kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,12 @@ from django.core.management.base import CommandError
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.contrib.transfer.apply import apply_documents
-from django_plugin_system.contrib.transfer.document import read_document
+from django_plugin_system.contrib.transfer.document import Entry, Problem, read_document
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
 from django_plugin_system.management import output
 from django_plugin_system.rows.traceback_safety import Concealed
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from django_plugin_system.contrib.transfer.document import Entry, Problem
     from django_plugin_system.contrib.transfer.planning import Action, Plan
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.management.base import CommandError
 
@@ -12,9 +13,6 @@ from django_plugin_system.contrib.transfer.document import iter_document
 from django_plugin_system.contrib.transfer.export import Export, export_instances
 from django_plugin_system.contrib.transfer.formats import WRITERS
 from django_plugin_system.management.output import PluginCommand, add_database_option, guess_format, open_new
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
 
 
 class Command(PluginCommand):

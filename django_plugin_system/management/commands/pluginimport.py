@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError
@@ -12,8 +13,6 @@ from django_plugin_system.exceptions import ImportRefused, InvalidDocument
 from django_plugin_system.management import output
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
     from django_plugin_system.contrib.transfer.planning import Plan
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from argparse import ArgumentParser
+from typing import Any
 
 from django_plugin_system.config.keyring import get_derived_keys, make_key, show_key
 from django_plugin_system.management.output import PluginCommand
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
 
 
 class Command(PluginCommand):

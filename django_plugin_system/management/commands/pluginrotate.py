@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
-from typing import TYPE_CHECKING, Any
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import router
@@ -12,9 +12,6 @@ from django_plugin_system.config.keyring import SETTING, uses_derived_keys
 from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.rotation import BATCH_SIZE, RotationReport, rotate_secrets, verify_secrets
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
 
 LARGEST_BATCH = 10_000
 """More ids than this in one statement are more than some databases take."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import router
@@ -17,7 +19,7 @@ from django_plugin_system.contrib.transfer.export import take_snapshot
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.management import files, instances
 from django_plugin_system.management.instances import is_secret, read_value, set_field
-from django_plugin_system.management.output import PluginCommand, add_database_option
+from django_plugin_system.management.output import Cell, PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.rows.config import get_dates
 from django_plugin_system.rows.traceback_safety import Concealed
@@ -25,12 +27,6 @@ from django_plugin_system.selection.candidates import Candidate, make_request
 from django_plugin_system.selection.choosing import Selection, explain
 from django_plugin_system.selection.health import end_cooldown, record_test
 from django_plugin_system.selection.trial import has_check, run_check
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Iterator
-
-    from django_plugin_system.management.output import Cell
 
 _NAME = "NAME, item/NAME, type/item/NAME or the id."
 _LEVELS = {"error": 40, "warning": 30, "info": 20, "never": 100}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import CommandError, no_translations
 
 from django_plugin_system.contrib.drift.gate import GateReport, check_schemas, write_schemas
 from django_plugin_system.management.output import PluginCommand
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
 
 NO_PLACE = "set PLUGIN_SYSTEM['SCHEMA_DIRECTORY'] to keep its snapshot there"
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import CommandError
 
 from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.sync import sync_registered_plugins_to_db
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
 
 
 class Command(PluginCommand):

@@ -81,7 +81,7 @@ def read_rows() -> dict[str, Any]:
     """Return every row of 1.1.0's tables, and what hangs on them."""
     tables = {"types": PluginType.objects, "items": PluginItem.objects, "people": Person.objects}
     rows: dict[str, Any] = {name: list(objects.order_by("pk").values_list()) for name, objects in tables.items()}
-    return rows | {"links": list(Person.channels.through._default_manager.order_by("pk").values_list())}  # noqa: SLF001
+    return rows | {"links": list(Person.channels.through._default_manager.order_by("pk").values_list())}
 
 
 def call_everything() -> dict[str, Any]:
