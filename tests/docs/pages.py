@@ -9,5 +9,6 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 GUIDE = ROOT / "migrations_guide.md"
 QUICKSTART = DOCS / "quickstart.md"
+MAIL_QUICKSTART = DOCS / "mail-quickstart.md"
 SITE_PAGES = (*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("recipes/*.md")))
 ALL_PAGES = (*sorted(ROOT.glob("*.md")), *SITE_PAGES)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.pages import README, SITE_PAGES
+from tests.docs.pages import MAIL_QUICKSTART, QUICKSTART, README, SITE_PAGES
 from tests.docs.story import Story
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sqlite
 
 
-PAGES = [README, *(page for page in SITE_PAGES if page.name != "quickstart.md")]
+PAGES = [README, *(page for page in SITE_PAGES if page not in (QUICKSTART, MAIL_QUICKSTART))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

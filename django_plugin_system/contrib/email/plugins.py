@@ -232,7 +232,9 @@ def _check_listed(path: str) -> str:
 class BackendConfig(BaseModel):
     """One of the listed classes, and what it is built with."""
 
-    backend: Annotated[str, AfterValidator(_check_listed)] = Field(title="Backend", description="The path of a class.")
+    backend: Annotated[str, AfterValidator(_check_listed)] = Field(
+        title="Backend", description="One that PLUGIN_SYSTEM['EMAIL_BACKENDS'] lists."
+    )
     options: dict[str, bool | int | float | str] = Field({}, title="Options")
     secrets: Annotated[dict[str, SecretStr], BoundTo("backend", "options")] = Field({}, title="Secret options")
 
