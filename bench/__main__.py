@@ -1,6 +1,7 @@
-"""``python -m bench [bars|compare|load|writes|rotation|breaker|living|desk] [--on sqlite|postgres]``: in new databases.
+"""``python -m bench [bars|compare|load|writes|rotation|breaker|living|desk|mail] [--on DATABASE]``: in new databases.
 
-Without ``--on`` it measures on both. ``--quick`` only shows that a measurement works: what it prints means nothing.
+Without ``--on`` it measures on SQLite and on PostgreSQL. ``--quick`` only shows that a measurement works: what it
+prints means nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bench import bars, compare
 from bench.databases import VENDORS, chosen_by_settings
 from bench.machine import describe_machine, say
 
-MEASUREMENTS = ("bars", "compare", "load", "writes", "rotation", "breaker", "living", "desk")
+MEASUREMENTS = ("bars", "compare", "load", "writes", "rotation", "breaker", "living", "desk", "mail")
 SIZES = {
     "load": (240, 12),
     "writes": (300, 5),
@@ -25,8 +26,9 @@ SIZES = {
     "breaker": (60, 4),
     "living": (10_000, 20),
     "desk": (20_000, 40),
+    "mail": (400, 10),
 }
-"""Changes of the operator, rounds, rows, seconds, changes again, and instances: in earnest, and quick."""
+"""Changes of the operator, rounds, rows, seconds, changes again, instances, and mails: in earnest, and quick."""
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ EXPECTED = {
     "breaker": "after a prober was killed, another one came",
     "living": "refused: 0",
     "desk": "list?state=usable",
+    "mail": "a connection kept, fastest tenth",
 }
 
 
