@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
+from asgiref.sync import async_to_sync, sync_to_async
 from pydantic import BaseModel
 from typing_extensions import get_original_bases
 
@@ -105,6 +106,14 @@ class ConfigurablePlugin(Generic[ConfigT]):
             store = self._get_store()
             self._state = refresh(known) if store is None else store.renew(refresh, is_stale, lease, timeout)
         return self._state
+
+    async def arenew_state(self, refresh: Callable[[Any], Any], **options: Any) -> Any:
+        """Do what ``renew_state`` does, from asynchronous code; ``refresh`` may be a coroutine function.
+
+        The database is asked, and others are waited for, in another thread.
+        """
+        ask = async_to_sync(refresh) if inspect.iscoroutinefunction(refresh) else refresh
+        return await sync_to_async(self.renew_state)(ask, **options)
 
     def _get_store(self) -> Any:
         """Return where the state is kept; None for a plugin that was built by hand, which keeps its own."""

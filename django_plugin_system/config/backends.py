@@ -30,6 +30,8 @@ MAX_BYTES = 2 * 1024 * 1024
 """How long a file may be that is referred to."""
 RETRY_AFTER = 10.0
 """Seconds after which a store that did not answer is asked again."""
+MOST_ASKING = 4
+"""Threads that ask one store at a time; one that hangs counts until it ends, as a thread cannot be ended."""
 
 logger = logging.getLogger("django_plugin_system")
 
@@ -151,6 +153,8 @@ class Store:
         self.kind = kind
         self._held: dict[str, _Held] = {}
         self._problem: str | None = None
+        self._refused: dict[str, str] = {}
+        """Why the store, which answers, does not give what is held of it, by name."""
         self.begin()
 
     def begin(self) -> None:
@@ -158,6 +162,7 @@ class Store:
         self._backend = _make_backend(self.kind)
         self._lock, self._starting = threading.Lock(), threading.Lock()
         self._refresher: threading.Thread | None = None
+        self._asking: list[threading.Thread] = []
         self._retry_at = 0.0
 
     def forget(self) -> None:
@@ -179,13 +184,17 @@ class Store:
         self._start_refresher()
         return {name: _pick(self._get_held(base), name) for name, base in bases.items()}
 
-    def describe_outage(self) -> str | None:
-        """Return what people should know of the store while it does not answer, or None."""
-        if self._problem is None:
-            return None
-        left = [max(0.0, self._get_end(name) - monotonic()) for name in list(self._held)]
-        used = f"what it gave last is used for {min(left):.0f} s more" if left else "nothing is held of it"
-        return f"{self.kind} does not answer ({self._problem}): {used}"
+    def describe_outages(self) -> list[str]:
+        """Return what people should know of the store while it does not answer, or not for some names."""
+        every, refused = [*self._held], {name: why for name, why in [*self._refused.items()] if name in self._held}
+        found = [f"{why}: {self._describe_held([name])}" for name, why in refused.items()]
+        if self._problem is not None:
+            found.insert(0, f"{self.kind} does not answer ({self._problem}): {self._describe_held(every)}")
+        return found
+
+    def _describe_held(self, names: Sequence[str]) -> str:
+        left = [max(0.0, self._get_end(name) - monotonic()) for name in names]
+        return f"what it gave last is used for {min(left):.0f} s more" if left else "nothing is held of it"
 
     def _get_end(self, name: str) -> float:
         held = self._held.get(name)
@@ -201,11 +210,19 @@ class Store:
             names = [name for name in names if monotonic() >= self._get_end(name)]
             if not names or now < self._retry_at:
                 return
-            asking = threading.Thread(target=self._ask, args=(names,), name="plugin-references", daemon=True)
-            asking.start()
-            asking.join(self._backend.timeout)
-            if asking.is_alive():
-                self._note_problem(f"not within {self._backend.timeout:g} seconds")
+            self._ask_in_time(names)
+
+    def _ask_in_time(self, names: Sequence[str]) -> None:
+        """Ask in a thread, and wait for it as long as a call may wait."""
+        asking = [one for one in self._asking if one.is_alive()]
+        if len(asking) < MOST_ASKING:
+            thread = threading.Thread(target=self._ask, args=(names,), name="plugin-references", daemon=True)
+            thread.start()
+            self._asking = [*asking, thread]
+            thread.join(self._backend.timeout)
+            if not thread.is_alive():
+                return
+        self._note_problem(f"not within {self._backend.timeout:g} seconds")
 
     def _ask(self, names: Sequence[str]) -> None:
         try:
@@ -218,21 +235,31 @@ class Store:
         self._problem, self._retry_at, now = None, 0.0, monotonic()
         for name in names:
             given = answer.get(name, Unavailable(f"{self.kind} {name}: there is no such secret"))
-            is_answer = name not in answer or not isinstance(given, Unavailable)
-            if is_answer or now >= self._get_end(name):
+            is_refused = name in answer and isinstance(given, Unavailable)
+            if is_refused and not isinstance(self._get_held(name), Unavailable):
+                self._note_refusal(name, str(given[0]))
+            else:
                 used_at = self._held[name].used_at if name in self._held else now
                 self._held[name] = _Held(given, now, used_at)
+                self._refused.pop(name, None)
+
+    def _note_refusal(self, name: str, reason: str) -> None:
+        is_news, self._refused[name] = name not in self._refused, reason
+        if is_news:
+            logger.warning("Reference store %s", self.describe_outages()[-1])
 
     def _note_problem(self, problem: str) -> None:
         is_news, self._problem, self._retry_at = self._problem is None, problem, monotonic() + RETRY_AFTER
         if is_news:
-            logger.warning("Reference store %s", self.describe_outage())
+            logger.warning("Reference store %s", self.describe_outages()[0])
 
     def _start_refresher(self) -> None:
         with self._starting:
             if self._held and self._refresher is None:
-                self._refresher = threading.Thread(target=self._refresh, name="plugin-references", daemon=True)
-                self._refresher.start()
+                thread = threading.Thread(target=self._refresh, name="plugin-references", daemon=True)
+                with suppress(RuntimeError):  # none can be started: the process ends, say
+                    thread.start()
+                    self._refresher = thread
 
     def _refresh(self) -> None:
         """Ask for all that was used lately, again and again, until there is nothing."""
@@ -242,7 +269,7 @@ class Store:
             for name in [name for name, held in list(self._held.items()) if held.used_at < since]:
                 del self._held[name]
             if self._held:
-                self._ask(sorted(self._held))
+                self._ask_in_time(sorted(self._held))
         self._refresher = None
 
 
@@ -299,7 +326,7 @@ def find_fault(kind: str) -> str | None:
 
 def find_outages() -> list[str]:
     """Return what people should know of the stores that do not answer."""
-    return [said for store in _stores.values() if (said := store.describe_outage())]
+    return [said for store in list(_stores.values()) for said in store.describe_outages()]
 
 
 def forget_stores() -> None:

@@ -204,14 +204,40 @@ def test_a_store_that_is_down_costs_nothing_while_a_value_is_held(
     assert TEXT not in caplog.text
 
 
-def test_an_answer_that_is_none_replaces_no_value(vault: type[Vault], settings: Settings) -> None:
-    """A store that refuses one name for now is down for that name."""
+def test_an_answer_that_is_none_replaces_no_value(
+    vault: type[Vault], settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that refuses one name for now is down for that name, and that is said."""
     use(settings, ttl=1)
     vault.secrets = {"exact": "first"}
     assert get("exact") == "first"
     vault.secrets = {"exact": Unavailable("throttled")}
     wait_until(lambda: len(vault.asked) > 2)
     assert get("exact") == "first"
+    [outage] = find_outages()
+    assert outage.startswith("throttled: what it gave last is used for 3")
+    assert caplog.text.count("Reference store throttled") == 1
+    vault.secrets = {"exact": "second"}
+    wait_until(lambda: get("exact") == "second")
+    assert find_outages() == []
+
+
+def test_a_store_that_hangs_is_told_of_while_its_values_are_used(
+    vault: type[Vault], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is where nobody waits for it; and only so many threads hang with it."""
+    monkeypatch.setattr(backends, "RETRY_AFTER", 0.01)
+    monkeypatch.setattr(backends, "MOST_ASKING", 2)
+    use(settings, ttl=1, timeout=0.05)
+    vault.secrets = {"exact": "first"}
+    assert get("exact") == "first"
+    vault.gate.clear()
+    wait_until(find_outages)
+    time.sleep(0.3)
+    assert get("exact") == "first"
+    assert len(vault.asked) == 3
+    vault.gate.set()
+    wait_until(lambda: not find_outages())
 
 
 def test_a_store_that_never_answered_is_waited_for_once(vault: type[Vault], settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.management import call_command
 from django.db import DatabaseError, connection, connections, transaction
 from pydantic import BaseModel, SecretStr
@@ -20,6 +22,7 @@ from pydantic import BaseModel, SecretStr
 from django_plugin_system import (
     ConfigurablePlugin,
     PluginUnavailable,
+    aget_plugin,
     explain_selection,
     get_plugin,
     refresh_plugins,
@@ -313,6 +316,31 @@ def test_what_a_provider_handed_out_is_a_secret_in_its_errors(
     report_failure(get(), PluginUnavailable("401 for access-1"))
     assert "withheld" in PluginInstance.objects.get().last_error
     assert "access-1" not in caplog.text + PluginInstance.objects.get().last_error
+
+
+@pytest.mark.usefixtures("row")
+@pytest.mark.parametrize("is_coroutine", [True, False])
+def test_asynchronous_code_renews_as_well(server: TokenServer, *, is_coroutine: bool) -> None:
+    """The event loop goes on meanwhile, whether ``refresh`` is a coroutine function or blocks."""
+
+    async def call() -> str:
+        plugin: Any = await aget_plugin(AbstractSms)
+
+        async def refresh(tokens: Tokens | None) -> Tokens:
+            return plugin.refresh(tokens)
+
+        def block(tokens: Tokens | None) -> Tokens:
+            assert ticked.wait(20)
+            return plugin.refresh(tokens)
+
+        ticked = threading.Event()
+        renewal = asyncio.create_task(plugin.arenew_state(refresh if is_coroutine else block, lease=30))
+        await asyncio.sleep(0)
+        ticked.set()
+        return show(await renewal)
+
+    assert async_to_sync(call)() == "access-1"
+    assert (server.refreshes, server.refused) == (1, 0)
 
 
 # Several at once
