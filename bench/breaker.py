@@ -23,6 +23,8 @@ from django_plugin_system.sync import sync_registered_plugins_to_db
 PROCESSES, THREADS = 2, 16
 COOLDOWN, HANG, IN_EARNEST = 3.0, 1.0, 60
 """Seconds. A shorter measurement only shows that it works: on a busy machine, callers that start late look new."""
+JITTER = 0.1
+"""Seconds from a claim to the call, which is what is noted."""
 
 
 def measure(seconds: int) -> None:
@@ -62,7 +64,7 @@ def _check(case: str, moments: list[float]) -> bool:
     """Say how many walked in at first, and how long it took until the next one did, again and again."""
     late = [moment for moment in moments if moment > moments[0] + HANG]
     gaps = [second - first for first, second in pairwise(late)]
-    holds = all(gap >= COOLDOWN for gap in gaps)
+    holds = all(gap >= COOLDOWN - JITTER for gap in gaps)
     shown = ", ".join(f"{gap:.1f}" for gap in gaps) or "none"
     say(f"{case}: {len(moments) - len(late)} at first, then {len(late)}; seconds between these: {shown}")
     return holds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -42,6 +43,7 @@ class Crm(ConfigurablePlugin[CrmConfig], AbstractSms):
 
     state_schema = Tokens
     seen: ClassVar[list[str]] = []
+    lease: ClassVar[float] = 60
 
     def check(self) -> None:
         """Call."""
@@ -49,7 +51,7 @@ class Crm(ConfigurablePlugin[CrmConfig], AbstractSms):
 
     def send(self, text: str) -> str:
         """Call with a token that is fresh."""
-        tokens = self.renew_state(self.refresh, stale=lambda tokens: tokens.expires_at < time.time())
+        tokens = self.renew_state(self.refresh, stale=lambda tokens: tokens.expires_at < time.time(), lease=self.lease)
         return f"{text} {tokens.access.get_secret_value()}"
 
     def refresh(self, tokens: Tokens | None) -> Tokens:
@@ -59,7 +61,8 @@ class Crm(ConfigurablePlugin[CrmConfig], AbstractSms):
 
 def fetch(url: str, refresh_token: str) -> Tokens:
     """Return new tokens of the server."""
-    form = urlencode({"grant_type": "refresh_token", "refresh_token": refresh_token}).encode()
+    asked = {"grant_type": "refresh_token", "refresh_token": refresh_token, "process": os.getpid()}
+    form = urlencode(asked).encode()
     basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
     request = urllib.request.Request(url, form, {"Authorization": f"Basic {basic}"})  # noqa: S310 - loopback
     try:

@@ -323,13 +323,13 @@ def test_what_a_provider_handed_out_is_a_secret_in_its_errors(
 def test_asynchronous_code_renews_as_well(server: TokenServer, *, is_coroutine: bool) -> None:
     """The event loop goes on meanwhile, whether ``refresh`` is a coroutine function or blocks."""
 
-    async def call() -> str:
+    async def call() -> str | None:
         plugin: Any = await aget_plugin(AbstractSms)
 
-        async def refresh(tokens: Tokens | None) -> Tokens:
+        async def refresh(tokens: Tokens | None) -> Any:
             return plugin.refresh(tokens)
 
-        def block(tokens: Tokens | None) -> Tokens:
+        def block(tokens: Tokens | None) -> Any:
             assert ticked.wait(20)
             return plugin.refresh(tokens)
 

@@ -32,6 +32,10 @@ class TokenServer(ThreadingHTTPServer):
         self.expires_in = 3600.0
         self.failing, self.failure = 0, dict[str, Any]()
         self.refreshes = self.refused = self.granted = 0
+        self.holder = ""
+        """Which process has the last refresh token, if it says so."""
+        self.gone = set[str]()
+        """Processes that were killed: what they have asked for is not done any more."""
 
     @property
     def url(self) -> str:
@@ -40,7 +44,10 @@ class TokenServer(ThreadingHTTPServer):
 
     def answer(self, form: dict[str, str], credentials: str) -> tuple[int, dict[str, Any]]:
         """Return status and body for one request."""
+        process = form.get("process", "")
         with self.lock:
+            if process in self.gone:
+                return 400, {}
             if self.failing:
                 return self.failing, self.failure
             if credentials != f"{CLIENT_ID}:{CLIENT_SECRET}":
@@ -54,6 +61,7 @@ class TokenServer(ThreadingHTTPServer):
                 return 400, {"error": "invalid_grant"}
             else:
                 self.refreshes += 1
+                self.holder = process
                 self.current = refreshed["refresh_token"] = f"planted-refresh-{self.refreshes}"
             token = f"access-{next(self.numbers)}"
             return 200, {"access_token": token, "token_type": "Bearer", "expires_in": self.expires_in, **refreshed}
