@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connections
 
+from tests.support import warm
 from tests.support.databases import new_database
 from tests.support.markdown import code_blocks
 
@@ -27,7 +27,7 @@ def visit(folder: Path, script: str, **environment: str) -> Any:
             "TEST_DATABASE_NAME": str(connections["tenants"].settings_dict["NAME"]),
             **environment,
         }
-        command = [sys.executable, "-m", f"tests.changes.tenants.{script}"]
+        command = [warm.python(), "-m", f"tests.changes.tenants.{script}"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from itertools import permutations
 
 import pytest
@@ -19,6 +18,7 @@ from tests.apps.otp_manager.interfaces import AbstractOtp, NoCreditError
 from tests.apps.otp_manager.services import send_otp
 from tests.apps.preferences.models import Person
 from tests.apps.preferences.services import notify
+from tests.support import warm
 from tests.support.plugins import VALID, ProviderSms
 
 ORDERS = list(permutations(["django_plugin_system", "tests.apps.otp_manager", "tests.apps.otp_basic"]))
@@ -89,7 +89,7 @@ def test_five_tries_are_enough() -> None:
 @pytest.mark.parametrize("order", ORDERS, ids=[" ".join(app.split("_")[-1] for app in order) for order in ORDERS])
 def test_every_order_of_apps_works(order: tuple[str, ...]) -> None:
     """Type and items find each other wherever their apps and the package stand, without a warning."""
-    command = [sys.executable, "-m", "tests.compat.project", *order[:1], "tests.apps.preferences", *order[1:]]
+    command = [warm.python(), "-m", "tests.compat.project", *order[:1], "tests.apps.preferences", *order[1:]]
     done = subprocess.run([*command, "tests.apps.otp_extra"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {

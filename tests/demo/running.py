@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, Request, build_opener
+
+from tests.support import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,13 +45,13 @@ def environment(data: Path) -> dict[str, str]:
 
 def manage(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a management command of the demo to its end; the caller looks at what came of it."""
-    command = [sys.executable, str(MANAGE), *arguments]
+    command = [warm.python(), str(MANAGE), *arguments]
     return subprocess.run(command, env=environment(data), capture_output=True, text=True, check=False)
 
 
 def run_code(data: Path, code: str) -> str:
     """Run Python in the demo's project and return what it printed."""
-    command = [sys.executable, "-c", f"import django\ndjango.setup()\n{code}"]
+    command = [warm.python(), "-c", f"import django\ndjango.setup()\n{code}"]
     return subprocess.run(command, env=environment(data), capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -139,7 +140,7 @@ def log_file(data: Path) -> Path:
 @contextmanager
 def running_demo(data: Path, *arguments: str) -> Iterator[Demo]:
     """Serve a demo on a free port while the block lasts; it is stopped as Ctrl-C stops it."""
-    command = [sys.executable, str(MANAGE), "demo", "--port", "0", "--verbosity", "2", *arguments]
+    command = [warm.python(), str(MANAGE), "demo", "--port", "0", "--verbosity", "2", *arguments]
     with log_file(data).open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(command, env=environment(data), stdout=log, stderr=subprocess.STDOUT)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.docs.pages import QUICKSTART, ROOT
 from tests.docs.story import Story
 from tests.docs.terminal import Terminal
+from tests.support import warm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CREATE = """
 from django_plugin_system.models import PluginInstance, PluginItem
@@ -29,9 +32,9 @@ PluginHealth.objects.update(unavailable_until=None)
 """
 
 
-def in_shell(project: Path, code: str, python: Path = Path(sys.executable)) -> None:
+def in_shell(project: Path, code: str, python: Path | None = None) -> None:
     """Run ``code`` in the shell of ``project``."""
-    command: list[Path | str] = [python, "manage.py", "shell", "-c", code]
+    command: list[Path | str] = [python or warm.python(), "manage.py", "shell", "-c", code]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
     subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
 

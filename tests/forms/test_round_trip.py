@@ -23,7 +23,7 @@ class Inner(BaseModel):
 
 EACH = tried_on(each("shape", SHAPES, attrgetter("name")))
 EACH_VALUE = tried_on(list_values())
-GARBAGE = (None, "", 7, True, [], {}, [None], {"key": 1}, [[]], [{}], {"_variant": "9"})
+GARBAGE: tuple[Any, ...] = (None, "", 7, True, [], {}, [None], {"key": 1}, [[]], [{}], {"_variant": "9"})
 
 
 @EACH_VALUE

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 
 from tests.admin.sample import SECRET
+from tests.support import warm
 
 
 def test_sentry_sees_no_secret_that_was_typed() -> None:
     """Of a form that was posted it sees every field but the configuration; of the frames no secret."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    command = [sys.executable, "-m", "tests.leaks.sentry_visit"]
+    command = [warm.python(), "-m", "tests.leaks.sentry_visit"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stdout

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, suppress
@@ -43,6 +41,7 @@ from django_plugin_system.rows import state as states
 from django_plugin_system.selection.trial import run_check
 from tests.rotation.running import NEW, OLD
 from tests.state.plugins import Crm, CrmConfig, Tokens, set_up
+from tests.support import warm
 from tests.support.plugins import AbstractSms, declare_item, declare_type
 from tests.support.token_server import TokenServer, running_token_server
 
@@ -411,7 +410,7 @@ def test_waiting_ends(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> N
 def test_processes_renew_once_each_time_whatever_is_rolled_back(server: TokenServer) -> None:
     """No refresh token is used twice, and none is lost, though transactions around the calls are rolled back."""
     server.expires_in = 0.05
-    command = [sys.executable, "-m", "tests.state.renewing", "4"]
+    command = [warm.python(), "-m", "tests.state.renewing", "1.5"]
     processes = [subprocess.Popen([*command, str(seed)]) for seed in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert server.refused == 0
@@ -433,7 +432,7 @@ plugin.renew_state(lambda tokens: os.kill(os.getpid(), signal.SIGKILL), lease=1)
 @pytest.mark.usefixtures("row")
 def test_who_is_killed_leaves_a_lease_that_ends(server: TokenServer) -> None:
     """A process that dies before it has asked the provider costs its lease's time, and no token."""
-    done = subprocess.run([sys.executable, "-c", KILLED], check=False, env={**os.environ})
+    done = subprocess.run([warm.python(), "-c", KILLED], check=False)
     assert done.returncode == -signal.SIGKILL
     assert get().send("x") == "x access-1"
     assert server.refused == 0

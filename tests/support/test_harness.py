@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from tests.support import postgres
+from tests.support import postgres, warm
 from tests.support.missing import skip_or_fail
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test_tests_run_on_the_database_that_was_asked_for() -> None:
 def test_a_process_started_by_a_test_sees_its_rows() -> None:
     """A subprocess with the test settings reads what the test committed."""
     get_user_model().objects.create_user("one")
-    counted = subprocess.run([sys.executable, "-c", COUNT_USERS], capture_output=True, text=True, check=True)
+    counted = subprocess.run([warm.python(), "-c", COUNT_USERS], capture_output=True, text=True, check=True)
     assert counted.stdout.strip() == "1"
 
 

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import django
 
+from tests.support import warm
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,7 +36,7 @@ class Worker:
 @contextmanager
 def running_worker() -> Iterator[Worker]:
     """Yield a worker; it ends with the block."""
-    command = [sys.executable, "-m", "tests.support.worker"]
+    command = [warm.python(), "-m", "tests.support.worker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Worker(process)
         process.communicate()

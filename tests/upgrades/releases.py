@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from django.db import connections
 
+from tests.support import warm
 from tests.support.databases import new_database
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Shop:
     @contextmanager
     def running(self) -> Iterator[Process]:
         """Yield the shop in a process; it ends with the block."""
-        command = [sys.executable, "-W", "ignore", "-m", "tests.upgrades.shop.serve"]
+        command = [warm.python(), "-m", "tests.upgrades.shop.serve"]
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.upgrades.shop.settings",
             "PYTHONPATH": os.pathsep.join(map(str, (*self.path, ROOT))),

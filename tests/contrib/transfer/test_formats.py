@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from django_plugin_system.contrib.transfer import formats
 from django_plugin_system.contrib.transfer.document import MAX_DEPTH, Entry, read_document, write_document
 from django_plugin_system.contrib.transfer.formats import iter_json, iter_yaml, read_json, read_toml, read_yaml
 from django_plugin_system.exceptions import InvalidDocument
+from tests.support import warm
 
 SECRET = "hush-planted-Secret"
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -215,7 +215,7 @@ for command in (["pluginimport", {__file__!r}], ["pluginexport"]):
         print(error)
 """
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    command = [sys.executable, "-c", code]
+    command = [warm.python(), "-c", code]
     ran = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
     message = "YAML needs PyYAML, which is not installed. Run pip install PyYAML, or use JSON"
     assert ran.stdout.splitlines()[-3:] == ["}", f"The document cannot be read: {message}.", message]
