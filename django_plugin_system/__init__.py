@@ -45,31 +45,14 @@ __version__ = "1.2.0.dev0"
 
 _HOMES = {
     "exceptions": (
-        "AllPluginsFailed",
-        "NoPluginAvailable",
-        "PluginCredentialsRefused",
-        "PluginOutcomeUnknown",
-        "PluginRejected",
-        "PluginSystemError",
-        "PluginTypeNotFound",
-        "PluginUnavailable",
+        *("PluginUnavailable", "PluginCredentialsRefused", "PluginRejected", "PluginOutcomeUnknown"),
+        *("PluginSystemError", "PluginTypeNotFound", "NoPluginAvailable", "AllPluginsFailed"),
     ),
     "helpers": (
-        "aget_plugin",
-        "aget_plugin_by_id",
-        "aget_plugins",
-        "areport_failure",
-        "areport_success",
-        "explain_selection",
-        "failover",
-        "get_plugin",
-        "get_plugin_by_id",
-        "get_plugin_class",  # RemovedInPluginSystem30Warning
-        "get_plugin_instance",  # RemovedInPluginSystem30Warning
-        "get_plugins",
-        "refresh_plugins",
-        "report_failure",
-        "report_success",
+        *("get_plugin", "get_plugins", "get_plugin_by_id", "explain_selection", "refresh_plugins"),
+        *("get_plugin_class", "get_plugin_instance"),  # RemovedInPluginSystem30Warning
+        *("failover", "report_failure", "report_success"),
+        *("aget_plugin", "aget_plugins", "aget_plugin_by_id", "areport_failure", "areport_success"),
     ),
     "clients": ("shared_client",),
     "plugin": ("BoundTo", "ConfigurablePlugin"),
@@ -83,8 +66,7 @@ __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - computed, so that the names stand 
 def __getattr__(name: str) -> Any:
     """Import a public name from the module where it lives."""
     if name not in _HOME_OF:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 

@@ -136,11 +136,10 @@ class ConfigurablePlugin(Generic[ConfigT]):
 
         :raises TypeError: always. Pass ``plugin.plugin_instance.pk`` and use ``get_plugin_by_id`` at the other end.
         """
-        message = (
+        raise TypeError(
             f"{type(self).__qualname__} holds decrypted secrets and does not pickle; "
             "pass plugin.plugin_instance.pk and call get_plugin_by_id() where it is needed."
         )
-        raise TypeError(message)
 
 
 def _find_model_in_brackets(cls: type) -> type[BaseModel] | None:

@@ -120,8 +120,7 @@ def find_scopes(scope: Any, *, shared: bool) -> tuple[str, ...]:
     :raises TypeError: for anything but text and None: an id that is a number, perhaps, that has to be made text.
     """
     if scope is not None and not isinstance(scope, str):
-        message = f"scope must be text or None, not of the type {type(scope).__name__}."
-        raise TypeError(message)
+        raise TypeError(f"scope must be text or None, not of the type {type(scope).__name__}.")
     own = str.__str__(scope or "")
     return (*([own] if is_storable(own) else []), *([""] if shared and own else []))
 
@@ -216,8 +215,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         moves = isinstance(kwargs.get("scope"), str) and not self._is_batch
         refused = sorted((_SEALED_TOGETHER - ({"scope"} if moves else set())) & kwargs.keys())
         if refused and not self._is_batch:
-            method = "update"
-            raise ConfigWriteRefused(method, refused)
+            raise ConfigWriteRefused("update", refused)
         health = {name: kwargs.pop(name) for name in HEALTH & kwargs.keys()}
         using = self._get_write_alias()
         with transaction.atomic(using=using, savepoint=moves), changing(using):  # an outer one stays usable
@@ -353,8 +351,7 @@ def _renew(row: PluginInstance) -> Reason | None:
 def _refuse_upsert(kwargs: dict[str, Any]) -> None:
     refused = sorted(_SEALED_TOGETHER & set(kwargs.get("update_fields") or ()))
     if kwargs.get("update_conflicts") and refused:
-        method = "bulk_create"
-        raise ConfigWriteRefused(method, refused)
+        raise ConfigWriteRefused("bulk_create", refused)
 
 
 def add_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance] | None = None) -> None:

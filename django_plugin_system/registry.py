@@ -276,11 +276,10 @@ class Registry:
         elif isinstance(ref, type) and manager is None:
             found = self._find_by_interface(ref)
         else:
-            message = (
+            raise TypeError(
                 "Ask for a plugin type by its interface class, or by name and manager, "
                 f"not by {ref!r} and {manager!r}. The name of an instance is given as name=."
             )
-            raise TypeError(message)
         if found is not None:
             return found
         wanted = f"{ref} ({manager})" if isinstance(ref, str) else f"with the interface {ref.__qualname__}"

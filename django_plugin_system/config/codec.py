@@ -51,6 +51,7 @@ from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import MISSING, find_changed_fields, iter_secrets
 
 if TYPE_CHECKING:
+    from django_plugin_system.config.backends import Given
     from django_plugin_system.config.keyring import KeyRing
 
 
@@ -109,11 +110,7 @@ class Codec:
                 return Parsed(data)
             reason = f"is a {type(data).__name__}, expected a {self.schema.__name__}"
             raise InvalidConfig(self.subject, [FieldProblem((), reason)])
-        if not isinstance(data, Mapping):
-            raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
-        if (deep := find_deep(dict(data))) is not None:
-            raise InvalidConfig(self.subject, [FieldProblem(deep, TOO_DEEP)])
-        opened, secrets, markers = self._open_given(self._leave_undeclared(dict(data), previous), previous)
+        opened, secrets, markers = self._open_given(self._leave_undeclared(data, previous), previous)
         hidden = secrets and {
             path for path in find_undeclared((get_tree(self.schema),), opened.data) if is_below(path, secrets)
         }
@@ -131,8 +128,13 @@ class Codec:
             raise InvalidConfig(self.subject, problems)
         return Parsed(model, references, resolver, opened.data, secrets, opened, markers)
 
-    def _leave_undeclared(self, data: dict[str, Any], previous: Opened | None) -> dict[str, Any]:
+    def _leave_undeclared(self, given: Any, previous: Opened | None) -> dict[str, Any]:
         """Return what was given without what stands there because it is stored: that is carried along anyway."""
+        if not isinstance(given, Mapping):
+            raise InvalidConfig(self.subject, [FieldProblem((), "must be an object with a key for each field")])
+        data = dict(given)
+        if (deep := find_deep(data)) is not None:
+            raise InvalidConfig(self.subject, [FieldProblem(deep, TOO_DEEP)])
         stored = previous.stored if previous is not None else {}
         known = {
             path
@@ -265,11 +267,8 @@ class Codec:
 
         A secret, or the reference to it, that is known from before must have stood beside the same endpoints there.
         """
-        former = [one for one in (self._renew(previous), parsed.given) if one is not None] if belongings else []
-        places: dict[Any, list[tuple[Any, Path]]] = {}
-        for one in former:
-            for path, value in (*one.secrets.items(), *one.references.items()):
-                places.setdefault(identify(value), []).append((one.stored, path))
+        former = (self._renew(previous), parsed.given) if belongings else ()
+        places = _index_places(filter(None, former))
 
         @cache
         def find_known(identity: Any, endpoints: Bonds) -> set[str]:
@@ -283,11 +282,7 @@ class Codec:
             known = find_known(identify(value), endpoints) if is_bound else ()
             if known and _show_endpoints(encoded.tree, here, endpoints) not in known:
                 yield _describe_redirected(here, [name for _up, name in endpoints])
-        for path, sealed in parsed.markers.items():  # its row may have got a class that knows of no endpoints
-            loose = tuple(bond for bond in sealed.bonds if bond not in belongings.get(path, UNBOUND).bonds)
-            before = [found for bond, found in zip(sealed.bonds, sealed.context[-1], strict=True) if bond in loose]
-            if before != tokens.read_bonds(encoded.tree, path, loose):
-                yield _describe_redirected(path, [name for _up, name in loose])
+        yield from _iter_loosened(parsed.markers, encoded, belongings)
 
     def _renew(self, previous: Opened | None) -> Opened | None:
         """Return what was stored as the class stores it today; as it was, where it cannot be read."""
@@ -369,17 +364,24 @@ class Codec:
         hidden = [*secrets.values(), *given.values(), *map(parse_given, given.values())]
         model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
         places = {self._locate(path, resolved.data): path for path in given} if problems else {}
-        unfit = {places[place] for place in places for problem in problems if problem.path[: len(place)] == place}
-        spelled = {path: value for path in unfit if (value := parse_given(given[path])) is not None}
-        for path, value in spelled.items():
-            container, key = resolved.places[path]
-            container[key] = value
-        if spelled:
+        if _spell_out(resolved, given, places, problems):
             model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
         if model is None:
             names = {place: resolved.references[path] for place, path in places.items()}
             raise error(self.subject, _cut(problems, names))
         return model
+
+
+def _spell_out(
+    resolved: Resolved, given: Mapping[Path, Given], places: Mapping[Path, Path], problems: Sequence[FieldProblem]
+) -> bool:
+    """Put the JSON that a text spells where a reference gave that text and it does not fit; say whether any did."""
+    unfit = {path for place, path in places.items() if any(one.path[: len(place)] == place for one in problems)}
+    spelled = {path: value for path in unfit if (value := parse_given(given[path])) is not None}
+    for path, value in spelled.items():
+        container, key = resolved.places[path]
+        container[key] = value
+    return bool(spelled)
 
 
 def _drop_all(data: Any, secrets: Secrets, paths: Collection[Path]) -> tuple[Any, Secrets]:
@@ -388,6 +390,26 @@ def _drop_all(data: Any, secrets: Secrets, paths: Collection[Path]) -> tuple[Any
         return data, secrets
     data = drop(data, paths)
     return data, {path: value for path in secrets for value in look_up(data, path)}
+
+
+def _index_places(former: Iterable[Opened]) -> dict[Any, list[tuple[Any, Path]]]:
+    """Return where each secret, or the reference to one, is known to have stood: in which tree, and its path there."""
+    places: dict[Any, list[tuple[Any, Path]]] = {}
+    for one in former:
+        for path, value in (*one.secrets.items(), *one.references.items()):
+            places.setdefault(identify(value), []).append((one.stored, path))
+    return places
+
+
+def _iter_loosened(
+    markers: Mapping[Path, Sealed], encoded: Encoded, belongings: Mapping[Path, Belonging]
+) -> Iterator[FieldProblem]:
+    """Yield a problem for each stored secret whose row got a class that knows of no endpoints, where these changed."""
+    for path, sealed in markers.items():
+        loose = tuple(bond for bond in sealed.bonds if bond not in belongings.get(path, UNBOUND).bonds)
+        before = [found for bond, found in zip(sealed.bonds, sealed.context[-1], strict=True) if bond in loose]
+        if before != tokens.read_bonds(encoded.tree, path, loose):
+            yield _describe_redirected(path, [name for _up, name in loose])
 
 
 def _find_reference(references: Collection[Path], path: Path, endpoints: Bonds) -> tuple[Path, Bonds]:

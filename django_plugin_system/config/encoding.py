@@ -83,17 +83,23 @@ class _Encoder:
             return dump  # a value that is written as text, as Json[...] is
         fields = get_fields(value)
         if fields is not None:
-            by_name = dump if isinstance(dump, dict) else {}
-            if self._only_set and isinstance(value, BaseModel):
-                by_name = {name: item for name, item in by_name.items() if name in value.model_fields_set}
-            return {name: self.encode(item, by_name.get(name, MISSING), (*path, name)) for name, item in fields.items()}
+            return self._encode_fields(value, fields, dump, path)
         if isinstance(value, Mapping):
             members = _pair_items(value, dump, path)
             return {key: self.encode(item, its_dump, (*path, key)) for key, item, its_dump in members}
         if is_sequence(value):
-            dumps = dump if isinstance(dump, list) and len(dump) == len(value) else [MISSING] * len(value)
-            return [self.encode(item, dumps[index], (*path, str(index))) for index, item in enumerate(value)]
+            is_alike = isinstance(dump, list) and len(dump) == len(value)
+            return [
+                self.encode(item, dump[index] if is_alike else MISSING, (*path, str(index)))
+                for index, item in enumerate(value)
+            ]
         return _encode_leaf(value, dump, path)
+
+    def _encode_fields(self, value: Any, fields: Mapping[str, Any], dump: Any, path: Path) -> dict[str, Any]:
+        by_name = dump if isinstance(dump, dict) else {}
+        if self._only_set and isinstance(value, BaseModel):
+            by_name = {name: item for name, item in by_name.items() if name in value.model_fields_set}
+        return {name: self.encode(item, by_name.get(name, MISSING), (*path, name)) for name, item in fields.items()}
 
     def _take_secret(self, plain: Any, path: Path) -> Any:
         self.encoded.secrets[path] = encode_plain(plain, path)

@@ -151,5 +151,4 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is no JSON number"
-    raise LossyJsonError(message)
+    raise LossyJsonError(f"{name} is no JSON number")

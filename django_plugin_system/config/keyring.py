@@ -63,8 +63,7 @@ class KeyRing:
         return f"<KeyRing {', '.join(self.key_ids)}>"
 
     def __reduce__(self) -> NoReturn:
-        message = "Encryption keys do not pickle; call get_keyring() where they are needed."
-        raise TypeError(message)
+        raise TypeError("Encryption keys do not pickle; call get_keyring() where they are needed.")
 
 
 def get_key_id(key: bytes) -> str:

@@ -6,8 +6,9 @@ A class that rewrites its input, by a validator that runs before pydantic's own,
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainValidator, WrapValidator
@@ -58,21 +59,29 @@ def find_undeclared(nodes: tuple[Node, ...], data: Any, path: Path = ()) -> Iter
 @lru_cache(maxsize=4096)
 def _get_known(nodes: tuple[Node, ...], is_object: bool) -> _Known | None:  # noqa: FBT001 - a cache has no keywords
     """Return what is known of an object, or a list, that is one of ``nodes``; None if nobody knows what is read."""
-    contents = [node.get_inner(Step.CONTENT) or node for node in nodes for node in node.members]
-    members = [member for node in contents for member in node.members if member.annotation not in _SCALARS]
-    if is_object:
-        members = [member for member in members if member.kind not in (Kind.LIST, Kind.TUPLE)]
+    members = [node for node in _iter_members(nodes) if not is_object or node.kind not in (Kind.LIST, Kind.TUPLE)]
     if not members or any(map(_is_opaque, [*members, *nodes])):
         return None
     steps = (Step.ITEM, Step.VALUE, Step.EXTRA)
     others = {member: tuple(part.node for part in member.parts if part.step in steps) for member in members}
-    fields = {}
-    for key in dict.fromkeys(key for member in members for key in member.fields):
-        found = [(member.fields[key].node,) if key in member.fields else others[member] for member in members]
-        is_rewritten = any(rewrites_input(member.cls, key) for member in members)
-        fields[key] = () if is_rewritten else tuple(node for each in found for node in each)
-    inner = tuple(node for each in others.values() for node in each)
+    fields = {key: _find_inner(others, key) for member in members for key in member.fields}
+    inner = tuple(chain.from_iterable(others.values()))
     return _Known(fields, inner if inner or not is_object or any(map(_is_open, members)) else None)
+
+
+def _iter_members(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Yield what a value may be that is one of ``nodes``, also inside of a secret, other than a scalar."""
+    for node in chain.from_iterable(node.members for node in nodes):
+        content = node.get_inner(Step.CONTENT) or node
+        yield from (member for member in content.members if member.annotation not in _SCALARS)
+
+
+def _find_inner(others: Mapping[Node, tuple[Node, ...]], key: str) -> tuple[Node, ...]:
+    """Return what may stand at ``key`` of one of these members; ``others``: at any key that is no field of it."""
+    if any(rewrites_input(member.cls, key) for member in others):
+        return ()
+    found = ((member.fields[key].node,) if key in member.fields else other for member, other in others.items())
+    return tuple(chain.from_iterable(found))
 
 
 def _is_opaque(node: Node) -> bool:

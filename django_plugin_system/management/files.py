@@ -147,6 +147,5 @@ def _find_place(storage: PluginStorage, name: str, alias: str) -> PluginInstance
     try:
         storage.find(f"{make_prefix(row.pk)}file")
     except (PluginSystemError, SuspiciousFileOperation) as error:
-        message = f"{row} cannot be used by this storage: {error}"
-        raise CommandError(message, returncode=instances.WRONG_CALL) from None
+        raise CommandError(f"{row} cannot be used by this storage: {error}", returncode=instances.WRONG_CALL) from None
     return row

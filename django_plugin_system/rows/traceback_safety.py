@@ -55,10 +55,9 @@ class Concealed:
     config: Any = field(repr=False)
 
     def __reduce__(self) -> NoReturn:
-        message = (
+        raise TypeError(
             "This row holds a config that is not encrypted yet: call its set_config(), or save it, then pickle it."
         )
-        raise TypeError(message)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Concealed:
         return Concealed(copy.deepcopy(self.config, memo))

@@ -48,6 +48,10 @@ def _find_field_problems(model: Node, part: Part) -> Iterator[str]:
         yield f'"{name}" means something else in a stored config: give the field another name or alias'
     yield from _find_bound_problems(model, part)
     yield from _find_problems(part.node)
+    yield from _find_default_problems(part)
+
+
+def _find_default_problems(part: Part) -> Iterator[str]:
     if _refuses(part.node, part.default):
         yield f"its own type refuses the default{' None: add None to the type' if part.default is None else ''}"
     if part.node.holds_secret and not part.validates_default:
@@ -88,21 +92,27 @@ def _find_bound_problems(model: Node, part: Part) -> Iterator[str]:
 def _find_problems(root: Node) -> Iterator[str]:
     """Look at one field's type, down to (not into) the models it names."""
     for node in iter_nodes(root, into_models=False) if root.kind is not Kind.MODEL else [root]:
-        if not node.holds_secret:
-            continue
-        content = node.get_inner(Step.CONTENT)
-        if content is not None and any(one.is_json_string for one in iter_nodes(content, into_models=False)):
-            yield "a secret is JSON already where it is stored: declare what the JSON string holds"
-        if node.is_json_string:
-            yield "a JSON string cannot hold a secret: declare the model itself"
-        if any(isinstance(item, _SKIP) for item in node.metadata):
-            yield "SkipValidation would leave a secret in plain text"
-        if node.kind is Kind.LIST and issubclass(node.cls, collections.abc.Set):
-            yield "a set cannot hold secrets: use a list"
-        key = node.get_inner(Step.KEY)
-        if key is not None and key.holds_secret:
-            yield "a secret cannot be the key of a dict"
-        if node.discriminator is None and not all(
-            part.node.holds_secret for part in node.parts if part.step is Step.MEMBER
-        ):
-            yield "a union of a secret and a plain type cannot be told apart once stored: use a discriminator"
+        if node.holds_secret:
+            yield from _find_secret_problems(node)
+
+
+def _find_secret_problems(node: Node) -> Iterator[str]:
+    content, key = node.get_inner(Step.CONTENT), node.get_inner(Step.KEY)
+    if content and any(one.is_json_string for one in iter_nodes(content, into_models=False)):
+        yield "a secret is JSON already where it is stored: declare what the JSON string holds"
+    if node.is_json_string:
+        yield "a JSON string cannot hold a secret: declare the model itself"
+    if any(isinstance(item, _SKIP) for item in node.metadata):
+        yield "SkipValidation would leave a secret in plain text"
+    if node.kind is Kind.LIST and issubclass(node.cls, collections.abc.Set):
+        yield "a set cannot hold secrets: use a list"
+    if key and key.holds_secret:
+        yield "a secret cannot be the key of a dict"
+    if _is_mixed(node):
+        yield "a union of a secret and a plain type cannot be told apart once stored: use a discriminator"
+
+
+def _is_mixed(node: Node) -> bool:
+    """Say whether a value may be a secret or not, and nothing tells which."""
+    members = [part.node for part in node.parts if part.step is Step.MEMBER]
+    return node.discriminator is None and not all(member.holds_secret for member in members)

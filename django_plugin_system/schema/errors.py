@@ -54,14 +54,13 @@ def locate(loc: Loc, schema: Any, data: Any) -> Path:
 
 
 def _find_move(nodes: list[Node], loc: Loc, data: Any) -> _Move | None:
-    found = [
-        (_count_parts(node, part, loc, data, in_union=len(nodes) > 1), part) for node in nodes for part in node.parts
-    ]
-    taken = max((count for count, _part in found), default=0)
-    best = [part for count, part in found if count == taken]
-    if taken:
-        key = best[0].name or str(loc[0])
-        return _Move(key, taken, [part.node for part in best if (part.name or str(loc[0])) == key])
+    by_count: dict[int, list[tuple[str, Node]]] = {}
+    for owner, part in [(node, part) for node in nodes for part in node.parts]:
+        count = _count_parts(owner, part, loc, data, in_union=len(nodes) > 1)
+        by_count.setdefault(count, []).append((part.name or str(loc[0]), part.node))
+    if taken := max(by_count, default=0):
+        key = by_count[taken][0][0]
+        return _Move(key, taken, [node for name, node in by_count[taken] if name == key])
     undeclared = _has(data, loc[0]) and not any(node.is_secret for node in nodes)
     return _Move(str(loc[0]), 1, []) if undeclared else None
 
@@ -74,8 +73,10 @@ def _count_parts(node: Node, part: Part, loc: Loc, data: Any, *, in_union: bool)
         return int(isinstance(data, dict) and str(loc[0]) in map(str, data))
     if part.step is Step.ITEM:
         return int(isinstance(loc[0], int) and isinstance(data, (list, tuple)))
-    if part.step is not Step.FIELD:
-        return 0
+    return _count_of_field(part, loc, data, in_union=in_union) if part.step is Step.FIELD else 0
+
+
+def _count_of_field(part: Part, loc: Loc, data: Any, *, in_union: bool) -> int:
     taken = max([len(place) for place in part.alias_paths if loc[: len(place)] == place], default=0)
     taken = taken or int(str(loc[0]) in part.names)
     is_member = in_union and taken < len(loc) and isinstance(data, dict) and loc[0] not in data

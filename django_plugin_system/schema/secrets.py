@@ -51,15 +51,19 @@ def reach(node: Node, part: Part, data: Any) -> Iterable[tuple[Path, Any]]:
         return [((), data)]
     data = get_fields(data) or data
     if isinstance(data, Mapping):
-        if part.step is Step.FIELD:
-            return [((name,), data[name]) for name in part.names if name in data]
-        if part.step is Step.EXTRA:
-            return [((str(key),), item) for key, item in data.items() if key not in node.names]
-        return [((str(key),), key if part.step is Step.KEY else item) for key, item in data.items()]
+        return _reach_by_key(node, part, data)
     if not isinstance(data, (list, tuple, set, frozenset, collections.deque)):
         return []
     items = [((str(index),), item) for index, item in enumerate(data)]
     return [found for found in items if found[0][0] == part.name] if part.step is Step.FIELD else items
+
+
+def _reach_by_key(node: Node, part: Part, data: Mapping[Any, Any]) -> Iterable[tuple[Path, Any]]:
+    if part.step is Step.FIELD:
+        return [((name,), data[name]) for name in part.names if name in data]
+    if part.step is Step.EXTRA:
+        return [((str(key),), item) for key, item in data.items() if key not in node.names]
+    return [((str(key),), key if part.step is Step.KEY else item) for key, item in data.items()]
 
 
 # Texts

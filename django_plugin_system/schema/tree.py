@@ -341,7 +341,7 @@ class _Compiler:
 # What a type is
 
 
-def _get_kind(annotation: Any) -> Kind:  # noqa: PLR0911 - a table, in an order that matters
+def _get_kind(annotation: Any) -> Kind:
     origin, args = get_origin(annotation), get_args(annotation)
     cls = origin or annotation
     if isinstance(annotation, (str, ForwardRef)):
@@ -352,11 +352,14 @@ def _get_kind(annotation: Any) -> Kind:  # noqa: PLR0911 - a table, in an order 
         return Kind.CHOICE
     if not isinstance(cls, type):
         return Kind.VALUE
-    if issubclass(cls, SECRET_TYPES):
-        return Kind.SECRET
-    if issubclass(cls, Enum):
-        return Kind.CHOICE
-    if issubclass(cls, BaseModel) or dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls):
+    return _get_class_kind(cls, args)
+
+
+def _get_class_kind(cls: type, args: tuple[Any, ...]) -> Kind:
+    for types_of_kind, kind in ((SECRET_TYPES, Kind.SECRET), (Enum, Kind.CHOICE), (BaseModel, Kind.MODEL)):
+        if issubclass(cls, types_of_kind):
+            return kind
+    if dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls):
         return Kind.MODEL
     if _is_named_tuple(cls):
         return Kind.TUPLE

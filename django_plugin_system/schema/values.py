@@ -27,12 +27,15 @@ def get_fields(value: Any) -> dict[str, Any] | None:
     if isinstance(value, BaseModel):
         names = [name for name in type(value).__pydantic_fields__ if name in value.__dict__]  # others were never set
         return {**{name: value.__dict__[name] for name in names}, **(value.model_extra or {})}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: field.init for field in dataclasses.fields(value)}
-        open_ended = getattr(value, "__pydantic_config__", {}).get("extra") == "allow"
-        extra = {name: item for name, item in value.__dict__.items() if name not in fields} if open_ended else {}
-        return {**{name: getattr(value, name) for name, init in fields.items() if init}, **extra}
-    return None
+    is_object = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return _get_dataclass_fields(value) if is_object else None
+
+
+def _get_dataclass_fields(value: Any) -> dict[str, Any]:
+    fields = {field.name: field.init for field in dataclasses.fields(value)}
+    is_open = getattr(value, "__pydantic_config__", {}).get("extra") == "allow"
+    extra = {name: item for name, item in value.__dict__.items() if name not in fields} if is_open else {}
+    return {**{name: getattr(value, name) for name, init in fields.items() if init}, **extra}
 
 
 def is_sequence(value: Any) -> TypeIs[list[Any] | tuple[Any, ...] | collections.deque[Any]]:

@@ -135,8 +135,7 @@ class Failover(Generic[T]):
         for attempt in self._iter_attempts(errors):
             yield attempt
             if not attempt.entered:
-                message = "Enter each attempt of a failover: with attempt as plugin."
-                raise RuntimeError(message)
+                raise RuntimeError("Enter each attempt of a failover: with attempt as plugin.")
             if attempt.outcome is Outcome.SERVED:
                 return
             errors += filter(None, [attempt.error])
@@ -267,13 +266,10 @@ def failover(
 def _check_options(cooldown: object, errors: tuple[object, ...]) -> None:
     """Refuse now what would hide the provider's error when it fails."""
     if not all(isinstance(error, type) and issubclass(error, BaseException) for error in errors):
-        message = f"retry_on takes an exception type, or a tuple of them, not {errors!r}."
-        raise TypeError(message)
+        raise TypeError(f"retry_on takes an exception type, or a tuple of them, not {errors!r}.")
     if not isinstance(cooldown, (int, float)):
-        message = f"cooldown takes a number of seconds, not {cooldown!r}."
-        raise TypeError(message)
+        raise TypeError(f"cooldown takes a number of seconds, not {cooldown!r}.")
     if not 0 <= cooldown <= health.LONGEST_COOLDOWN:
-        message = (
+        raise ValueError(
             f"cooldown takes a number of seconds from 0 to a century, not {cooldown}. To last, disable the instance."
         )
-        raise ValueError(message)

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from django_plugin_system.changes import changing
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem, read_document
-from django_plugin_system.contrib.transfer.planning import BATCH, Action, Existing, Plan, Rules, make_plan
+from django_plugin_system.contrib.transfer.planning import BATCH, Action, Change, Existing, Plan, Rules, make_plan
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.querysets import WRITTEN_AT_ONCE
+from django_plugin_system.querysets import WRITTEN_AT_ONCE, PluginInstanceQuerySet
 
 _CONFLICT = "40001"
 """What PostgreSQL says, at REPEATABLE READ and above, where somebody else changed a row since the snapshot."""
@@ -110,18 +110,10 @@ def _write(plan: Plan, alias: str, command: str) -> bool:
         with transaction.atomic(using=alias), changing(alias):
             if not _is_as_seen(touched, alias):
                 return False
-            for in_config in (False, True):  # a configuration that stays may be one that cannot be written
-                part = [change for change in changed if change.in_config is in_config]
-                columns = {difference.name for change in part for difference in change.differences}
-                columns &= {*VALUES, "managed_by"}
-                for change in part:
-                    change.row.updated_at = timezone.now()
-                columns |= {"updated_at", "config"} if in_config else {"updated_at"}
-                rows.bulk_update([change.row for change in part], columns, WRITTEN_AT_ONCE)
+            _update(rows, changed)
             for change in released:
                 rows.filter(pk=change.row.pk).update(managed_by="", updated_at=timezone.now())
-            for start in range(0, len(deleted), BATCH):
-                rows.filter(pk__in=[change.row.pk for change in deleted[start : start + BATCH]]).delete()
+            _delete(rows, deleted)
             rows.bulk_create([change.row for change in new], BATCH)
             transaction.on_commit(partial(_log, plan, command), using=alias)
     except (ProtectedError, RestrictedError) as error:  # a table of the project's refers to an instance
@@ -136,6 +128,22 @@ def _write(plan: Plan, alias: str, command: str) -> bool:
     else:
         return True
     raise ImportRefused([refusal])
+
+
+def _update(rows: PluginInstanceQuerySet, changes: Sequence[Change]) -> None:
+    for in_config in (False, True):  # a configuration that stays may be one that cannot be written
+        part = [change for change in changes if change.in_config is in_config]
+        columns = {difference.name for change in part for difference in change.differences}
+        columns &= {*VALUES, "managed_by"}
+        for change in part:
+            change.row.updated_at = timezone.now()
+        columns |= {"updated_at", "config"} if in_config else {"updated_at"}
+        rows.bulk_update([change.row for change in part], columns, WRITTEN_AT_ONCE)
+
+
+def _delete(rows: PluginInstanceQuerySet, changes: Sequence[Change]) -> None:
+    for start in range(0, len(changes), BATCH):
+        rows.filter(pk__in=[change.row.pk for change in changes[start : start + BATCH]]).delete()
 
 
 def _get_pointing(error: ProtectedError | RestrictedError) -> Iterable[Model]:
