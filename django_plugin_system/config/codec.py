@@ -334,7 +334,7 @@ class Codec:
             data, secrets = unwrap_secrets(
                 upgrade(self.plugin_class, wrapped, opened.place.version, self.place.version)
             )
-        found = find_undeclared((get_tree(self.schema),), data)
+        found = find_undeclared((get_tree(self.schema),), data, [*secrets, *opened.failures])
         undeclared = dict.fromkeys(path for path in found if look_up(opened.data, path) == look_up(data, path))
         for path, failure in opened.failures.items():
             if not is_below(path, undeclared):

@@ -36,24 +36,31 @@ class _Known(NamedTuple):
     """What may stand at a key; nothing, if a validator makes something else of it first."""
     others: tuple[Node, ...] | None
     """What may stand at any other key; None if there is none."""
+    shows_others: bool
+    """Whether any other key may stand there, and nothing at it is a secret."""
 
 
-def find_undeclared(nodes: tuple[Node, ...], data: Any, path: Path = ()) -> Iterator[Path]:
-    """Yield the path of each key in stored ``data``, secrets in the clear, that none of ``nodes`` has a place for.
+def find_undeclared(nodes: tuple[Node, ...], data: Any, secrets: Iterable[Path] = ()) -> Iterator[Path]:
+    """Yield the path of each key in stored ``data``, ``secrets`` in the clear, that none of ``nodes`` has a place for.
 
-    What one member of a union knows is no news: whoever switched the member meant to leave it behind.
+    What one member of a union knows is no news: whoever switched the member meant to leave it behind. A model that
+    takes any key (``extra="allow"``) has no place for one that is, or has inside, a secret, as it would show it.
     """
+    return _iter_undeclared(nodes, data, {path[:end] for path in secrets for end in range(1, len(path) + 1)}, ())
+
+
+def _iter_undeclared(nodes: tuple[Node, ...], data: Any, secrets: Collection[Path], path: Path) -> Iterator[Path]:
     if tokens.is_marker(data) or claims_reference(data):
         return
     known = _get_known(nodes, isinstance(data, dict))
     if known is None:
         return
     for key, item in iter_json(data):
-        inner = known.fields.get(key, known.others)
-        if inner is None:
-            yield (*path, key)
+        inner, at = known.fields.get(key, known.others), (*path, key)
+        if inner is None or (known.shows_others and key not in known.fields and at in secrets):
+            yield at
         elif inner and isinstance(item, (dict, list)):
-            yield from find_undeclared(inner, item, (*path, key))
+            yield from _iter_undeclared(inner, item, secrets, at)
 
 
 @lru_cache(maxsize=4096)
@@ -66,7 +73,9 @@ def _get_known(nodes: tuple[Node, ...], is_object: bool) -> _Known | None:  # no
     others = {member: tuple(part.node for part in member.parts if part.step in steps) for member in members}
     fields = {key: _find_inner(others, key) for member in members for key in member.fields}
     inner = tuple(chain.from_iterable(others.values()))
-    return _Known(fields, inner if inner or not is_object or any(map(_is_open, members)) else None)
+    is_open = any(map(_is_open, members))
+    shows_others = is_open and not any(node.holds_secret for node in inner)
+    return _Known(fields, inner if inner or not is_object or is_open else None, shows_others)
 
 
 def _iter_members(nodes: Iterable[Node]) -> Iterator[Node]:
@@ -123,6 +132,8 @@ def carry(encoded: Encoded, data: Any, before: Opened, paths: Collection[Path]) 
         if parent is None:
             continue
         new = (*parent, path[-1])
+        if look_up(data, new):
+            continue  # somebody typed it, where any key may stand
         look_up(data, parent)[0][path[-1]] = copy.deepcopy(look_up(before.data, path)[0])
         secret = next((new[:end] for end in range(len(new)) if new[:end] in encoded.secrets), None)
         if secret is not None:

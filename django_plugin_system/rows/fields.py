@@ -18,6 +18,7 @@ from django.db.models.functions import Cast
 from django.utils.timezone import get_default_timezone, make_aware, make_naive
 from django.utils.translation import gettext_lazy as _
 
+from django_plugin_system.config.json_tree import iter_json
 from django_plugin_system.exceptions import ConfigWriteRefused
 from django_plugin_system.rows.traceback_safety import reveal
 
@@ -54,7 +55,10 @@ class StoredConfig(dict[str, Any]):
 
 def to_text(config: Any) -> str:
     """Return a config as text that can be compared later, whatever happens to the object meanwhile."""
-    return json.dumps(config, default=str)
+    try:
+        return json.dumps(config, default=str)
+    except (TypeError, ValueError):  # a key, or a circle, that is no JSON: the codec will say so
+        return repr(config)
 
 
 def _is_stored(value: Any) -> bool:
@@ -76,13 +80,15 @@ class _SerializerCheck:
         :raises ValidationError: if not.
         """
         serializer = getattr(field, "parent", None)
-        if serializer is None or not hasattr(serializer, "initial_data"):
+        given = None if serializer is None else _find_given(serializer, field.field_name, value)
+        if given is None:
             return
         stored, items = serializer.instance, serializer.fields.get("item")
-        row = serializer.Meta.model() if stored is None else copy.deepcopy(stored)
-        if items is not None and items.field_name in serializer.initial_data:
+        is_row = isinstance(stored, models.Model)  # and not those of a list, of which nobody says which is meant
+        row = copy.deepcopy(stored) if is_row else serializer.Meta.model()
+        if items is not None and items.field_name in given:
             with suppress(Exception):  # of another library, and named by that field
-                row.item = items.run_validation(serializer.initial_data[items.field_name])
+                row.item = items.run_validation(given[items.field_name])
         row.config = value
         try:
             row.clean_fields({column.name for column in row._meta.fields} - {"config"})
@@ -91,6 +97,20 @@ class _SerializerCheck:
         else:
             return
         raise ValidationError(problems)
+
+
+def _find_given(serializer: Any, name: str, value: Any) -> Any:
+    """Return what a serializer was given: inside of another one, or a list, the part that has this very ``value``."""
+    given = getattr(serializer.root, "initial_data", None)
+    if serializer is serializer.root:
+        return given
+    pending = [given]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict) and part.get(name) is value:
+            return part
+        pending += [inner for _key, inner in iter_json(part)]
+    return None
 
 
 class _ConfigCol(Col):

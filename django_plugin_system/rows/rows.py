@@ -290,7 +290,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         known = self.loaded.settle().values
         if "config" in known:
             return _to_stored(known)
-        if configuration.needs_previous(self, config):
+        if self._says_version or configuration.needs_previous(self, config):  # it is a fixture's, or has stored secrets
             return self._read_overwritten(self._state.db or router.db_for_write(type(self), instance=self))
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
     from django_plugin_system.exceptions import Path
 
 
-MASK = "*" * 10
-"""What pydantic writes in the place of a secret."""
+_MASK = re.compile(r"""(?:\w+\()?(?:b?['"])?[*•]{8,}['"]?\)?""")
+"""What pydantic writes in the place of a secret, its ``repr`` too; Django and our own pages, in their lengths."""
 PLACEHOLDERS = ("[stored secret ", "[typed, not saved yet: ", "[type this secret again]")
 """How the texts begin that forms show in the place of a secret."""
 
 
 def is_mask(secret: Any) -> bool:
     """Say whether a secret's value is, or has inside, a text that only stands for a secret."""
-    return any(text == MASK or text.startswith(PLACEHOLDERS) for text in iter_texts(secret))
+    return any(_MASK.fullmatch(text) or text.startswith(PLACEHOLDERS) for text in iter_texts(secret))
 
 
 def find_secrets(node: Node, data: Any, skip: Callable[[Any], object] | None = None) -> Iterator[tuple[Path, Any]]:

@@ -342,6 +342,40 @@ def test_extra_values_are_values() -> None:
     assert codec.store(codec.parse({"host": "b"}, stored), stored) == {"host": "b", "token": None}
 
 
+class NewOpen(Server):
+    """The same, with a secret more."""
+
+    model_config = ConfigDict(extra="allow")
+    more: SecretStr = SecretStr("")
+
+
+class NewDeep(NewOpen):
+    """The same, with a model that has a secret."""
+
+    login: Server
+
+
+DEEP = {"host": "l", "token": "lt"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "new_class", "given"),
+    [(Any, NewDeep, {"login": DEEP}), (int, NewOpen, {}), (SecretStr, NewOpen, {})],
+    ids=["any", "int", "secret"],
+)
+def test_what_takes_any_key_takes_no_secret_of_newer_code(extra: Any, new_class: Any, given: dict[str, Any]) -> None:
+    """It would show it; it is carried along, unless somebody types another value there."""
+    body = {"model_config": ConfigDict(extra="allow"), "__annotations__": {"__pydantic_extra__": dict[str, extra]}}
+    codec, newer = make_codec(type("Open", (Server,), {**body, "__module__": __name__})), make_codec(new_class)
+    stored = newer.store(newer.parse({"host": "a", "more": SECRET, **given}))
+    config = codec.restore(stored).model
+    assert config.model_extra == ({"more": SecretStr(SECRET)} if extra is SecretStr else {})
+    again = codec.store(codec.parse(config.model_copy(update={"host": "b"}), stored), stored)
+    assert show(newer.restore(again).model) == {"token": None, "more": SECRET, **given, "host": "b"}
+    typed = codec.store(codec.parse({"host": "b", "more": "5"}, stored), stored)
+    assert SECRET not in str(show(newer.restore({**typed, "more": "5"}).model))
+
+
 def test_a_member_that_was_left_behind_leaves_nothing() -> None:
     """What another member of the union knows is not carried into this one."""
     stored = make_codec(New).store(new.parse(GIVEN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from django.core import serializers
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, JSONField, Value
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 
+from django_plugin_system import ConfigurablePlugin
 from django_plugin_system.exceptions import ConfigWriteRefused, InvalidConfig, PluginNotRegistered
+from django_plugin_system.forms.binding import BLOT
 from django_plugin_system.forms.placeholders import PLACEHOLDER, RETYPE, TYPED
 from django_plugin_system.models import PluginInstance
 from tests.support.plugins import SECRET, VALID, ConsoleSms, LenientConfig, ProviderConfig, declare_item
@@ -146,8 +149,22 @@ def test_a_model_of_another_class_is_refused(provider: PluginItem) -> None:
     assert_sealed(row)
 
 
+class Dated(BaseModel):
+    """A configuration whose keys are no texts in Python."""
+
+    by_day: dict[dt.date, int]
+
+
+class DatedSms(ConfigurablePlugin[Dated], ConsoleSms):
+    """A provider that is configured so."""
+
+
 MASKS = {
     "pydantic": "*" * 10,
+    "repr": repr(SecretStr("x")),
+    "bytes": str(SecretBytes(b"x")),
+    "django": "*" * 20,
+    "page": BLOT,
     "placeholder": PLACEHOLDER.format("0123456789abcdef"),
     "typed": TYPED.format("01234567.1.x"),
     "retype": RETYPE,
@@ -171,6 +188,19 @@ def test_a_mask_is_no_secret(provider: PluginItem, mask: str) -> None:
             write()
         assert [problem.path[0] for problem in caught.value.errors if "mask" in problem.message] == ["token"]
     assert (read_raw(row.pk), PluginInstance.objects.count()) == (before, 1)
+
+
+def test_what_json_cannot_say_is_refused_or_taken(provider: PluginItem) -> None:
+    """A key that is no text, or what contains itself, is no error of Python's; a key that is typed so, is taken."""
+    circle: dict[str, Any] = {**VALID}
+    circle["more"] = circle
+    for config in ({**VALID, (1, 2): 3}, circle):
+        with pytest.raises(InvalidConfig):
+            add_instance("odd", provider, config=config)
+    declare_item(DatedSms, name="dated")
+    item = provider.plugin_type.pluginitem_set.create(name="dated", module="apps.items")
+    row = add_instance("dated", item, config={"by_day": {dt.date(2024, 2, 29): 1}})
+    assert reload(row).load_config() == Dated(by_day={dt.date(2024, 2, 29): 1})
 
 
 def test_a_dumped_model_is_no_config(provider: PluginItem) -> None:

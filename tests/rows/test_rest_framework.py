@@ -100,10 +100,56 @@ def test_what_is_wrong_with_the_item_is_said_of_the_item(provider: PluginItem) -
     assert list(with_name.errors) == ["name"]
 
 
-def test_the_rows_of_a_list_are_checked_when_they_are_saved(provider: PluginItem) -> None:
-    """Of a list, the field does not know which item is meant; nothing invalid is stored, either."""
-    data = [{"item": str(provider.pk), "name": "main", "config": {}}]
-    several: Any = InstanceSerializer(data=data, many=True)
+class ItemSerializer(serializers.ModelSerializer):  # type: ignore[misc] # as above
+    """An item with its instances."""
+
+    instances = InstanceSerializer(many=True)
+
+    class Meta:
+        model = PluginItem
+        fields = ("name", "instances")
+
+
+class Decoding(serializers.JSONField):  # type: ignore[misc] # as above
+    """A field that makes another value of what it is given."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return what the text says."""
+        return json.loads(data)
+
+
+class DecodingSerializer(InstanceSerializer):
+    """A serializer with such a field."""
+
+    config = Decoding(validators=PluginInstance._meta.get_field("config").validators)
+
+
+def test_the_rows_of_a_list_are_checked_one_by_one(provider: PluginItem) -> None:
+    """Each with the item that it was given itself: of several rows, and inside of another one."""
+    row = add_instance(item=provider)
+    bad = {"item": str(provider.pk), "name": "main", "config": {"account": "AC1"}}
+    good = {**bad, "name": "good", "config": VALID}
+    several: list[Any] = [
+        InstanceSerializer(data=[good, bad], many=True),
+        ItemSerializer(provider, data={"name": provider.name, "instances": [good, bad]}),
+    ]
+    for serializer in several:
+        assert not serializer.is_valid()
+        assert "token: Field required" in str(serializer.errors)
+        check_secretless(serializer.errors)
+    unknown: Any = ConfigSerializer(PluginInstance.objects.all(), data=[{"config": {}}], many=True)
+    assert unknown.is_valid()  # of which of them it is, only the project says
+    fine: Any = InstanceSerializer(data=[good], many=True)
+    assert fine.is_valid(), fine.errors
+    fine.save()
+    assert {one.name for one in PluginInstance.objects.all()} == {row.name, "good"}
+
+
+def test_a_value_of_the_projects_making_is_checked_when_a_list_is_saved(provider: PluginItem) -> None:
+    """Nobody can tell then which row it was given in; nothing invalid is stored, either."""
+    given = {"item": str(provider.pk), "name": "main", "config": "{}"}
+    assert not DecodingSerializer(data=given).is_valid()
+    several: Any = DecodingSerializer(data=[given], many=True)
     assert several.is_valid()
     with pytest.raises(InvalidConfig):
         several.save()

@@ -251,7 +251,7 @@ def take_snapshot(row: PluginInstance, *, as_stored: bool = False) -> Snapshot:
 
 def _leave_out_undeclared(opened: Opened, schema: Any) -> Opened:
     """Return ``opened`` without what newer code stored beside: it may be a secret, and an import carries it along."""
-    paths = {*find_undeclared((get_tree(schema),), opened.data)}
+    paths = {*find_undeclared((get_tree(schema),), opened.data, opened.tokens)}
     tokens = {path: sealed for path, sealed in opened.tokens.items() if not is_below(path, paths)}
     return replace(opened, stored=drop(opened.stored, paths), data=drop(opened.data, paths), tokens=tokens)
 
