@@ -164,6 +164,16 @@ def test_one_cell_edited_twice(
     assert [str(getattr(get_row(row), name)) for name in meanwhile] == list(edited.values())
 
 
+def test_a_row_that_was_deleted_meanwhile(admin_client: Client, items: Items) -> None:
+    """The list says so, and nothing of it is saved."""
+    row, other = make_instance(items["twilio"], "a"), make_instance(items["twilio"], "b", priority=3)
+    form = {**read_form(admin_client.get(url("changelist"))), "form-1-priority": "9", "_save": "Save"}
+    row.delete()
+    page = admin_client.post(url("changelist"), form)
+    assert (page.status_code, get_row(other).priority) == (200, 3)
+    assert "correct the error" in page.content.decode()
+
+
 def test_the_list_of_items(admin_client: Client, items: Items) -> None:
     """The same holds for items."""
     form = read_form(admin_client.get(url("changelist", model="pluginitem")))
