@@ -121,7 +121,7 @@ class ListedForm(ModelForm):
 
     def clean(self) -> dict[str, Any]:
         """Leave alone what was not edited, whatever it is by now; never write over what the user has not seen."""
-        if self.instance._state.adding:  # noqa: SLF001 - somebody deleted the row, which Django says of its id
+        if self.instance._state.adding:  # somebody deleted the row, which Django says of its id
             return self.cleaned_data
         for name in filter(self.fields.__contains__, _INPUTS):  # Django 6.1 takes out what may not be changed
             field, now = cast("Any", self.fields[name]), self.initial[name]

@@ -61,6 +61,8 @@ def quotes(text: str, secrets: Iterable[str], *, authored: bool = True) -> bool:
     stages = _decode(text)
     if len(stages) > _MOST_ROUNDS:
         return True
+    mailed = _QUOTED_PRINTABLE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", text)
+    stages += _decode(mailed) if mailed != text else ()
     written, joined = "\n".join(stages), "\n".join(map(_join, stages))
     for secret in secrets:
         if not secret or (not authored and len(secret) < _SHORT):
@@ -75,6 +77,8 @@ def quotes(text: str, secrets: Iterable[str], *, authored: bool = True) -> bool:
 
 
 _BYTES = re.compile(r"(?:%|\\x)([0-9a-f]{2})|\\([0-3][0-7]{2})", re.IGNORECASE)
+_QUOTED_PRINTABLE = re.compile(r"=(?:([0-9A-F]{2})|\r?\n)")
+"""As mails have it; read on its own, as in an address ``=`` stands before a value."""
 _UNICODE = re.compile(r"(?:\\u|%u)([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|\\u\{([0-9a-fA-F]{1,6})\}")
 
 
@@ -89,7 +93,7 @@ def _decode(text: str) -> list[str]:
         text = html.unescape(re.sub(r"\\{2,}", r"\\", stages[-1].replace("\0", "")))
         text = _UNICODE.sub(_to_char, text)
         text = _BYTES.sub(lambda found: chr(int(found[1], 16) if found[1] else int(found[2], 8)), text)
-        text = re.sub(r"\\[abefnrtv]", "\n", text)
+        text = re.sub(r"\\0", "", re.sub(r"\\[abefnrtv]", "\n", text))
         text = re.sub(r"[\x80-\xff]{2,}", _to_utf8, text)
         text = re.sub(r"[\ud800-\udbff][\udc00-\udfff]", _to_pair, text)
         if text == stages[-1]:
@@ -130,10 +134,20 @@ def _iter_written(secret: str) -> Iterator[str]:
 
 def _iter_encoded(secret: str) -> Iterator[str]:
     """Yield ``secret`` as hexadecimal digits and base64 write it, also inside something longer."""
-    raw = secret.encode(errors="surrogatepass")
-    if len(raw) < _ENCODABLE:
-        return
-    yield raw.hex()
-    for lead in range(3):
-        text = base64.b64encode(b"\0" * lead + raw).decode().rstrip("=")
-        yield text[-(-lead * 4 // 3) : (lead + len(raw)) * 4 // 3]  # without what depends on the neighbours
+    for raw in _iter_bytes(secret):
+        if len(raw) < _ENCODABLE:
+            continue
+        yield raw.hex()
+        for lead in range(3):
+            text = base64.b64encode(b"\0" * lead + raw).decode().rstrip("=")
+            yield text[-(-lead * 4 // 3) : (lead + len(raw)) * 4 // 3]  # without what depends on the neighbours
+
+
+def _iter_bytes(secret: str) -> Iterator[bytes]:
+    """Yield ``secret`` as programs send it: as UTF-8, or Latin-1; bytes that are neither stand in it escaped."""
+    try:
+        yield secret.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        yield secret.encode(errors="surrogatepass")
+    with suppress(UnicodeEncodeError):
+        yield secret.encode("latin-1")

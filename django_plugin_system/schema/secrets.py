@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from django_plugin_system.exceptions import Path
 
 
-_MASK = re.compile(r"""(?:\w+\()?(?:b?['"])?[*•]{8,}['"]?\)?""")
+_MASK = re.compile(r"""(?:\w+\()?(?:b?['"])?(?:•{8}|[*]{8}|[*]{10}|[*]{20})['"]?\)?""")
 """What pydantic writes in the place of a secret, its ``repr`` too; Django and our own pages, in their lengths."""
 PLACEHOLDERS = ("[stored secret ", "[typed, not saved yet: ", "[type this secret again]")
 """How the texts begin that forms show in the place of a secret."""
@@ -81,6 +81,7 @@ def iter_texts(value: Any) -> Iterator[str]:
             yield from iter_texts(item)
     elif isinstance(value, bytes):
         yield value.decode(errors="replace")
+        yield value.decode(errors="surrogateescape")
         yield repr(value)[2:-1]
     elif value is not None and not isinstance(value, bool):
         yield str(value)

@@ -24,6 +24,7 @@ from pydantic import (
 from django_plugin_system.config.codec import Parsed
 from django_plugin_system.config.leaks import WITHHELD, describe, scrub
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, MalformedToken
+from django_plugin_system.schema.secrets import iter_texts
 from tests.config.careless import (
     Asserts,
     Before,
@@ -280,6 +281,10 @@ def test_a_secret_of_a_default_factory_is_not_quoted(schema: type[BaseModel]) ->
         ("hunter2-planted", f"Basic {base64.b64encode(b'user:hunter2-planted').decode()}"),
         ("hunter2-planted", base64.urlsafe_b64encode(b"{hunter2-planted").decode()),
         ("hunter2-planted", b"hunter2-planted".hex().upper()),
+        ("hünter2-planted", f"Basic {base64.b64encode('user:hünter2-planted'.encode('latin-1')).decode()}"),
+        ("hunter2=planted-é", "hunter2=3Dplan=\r\nted-=C3=A9"),
+        ("ab/planted", "?key=ab%2Fplanted"),
+        ("hunter-planted", r"h\0u\0n\0t\0e\0r\0-\0planted"),
         ("it's-a-secret", "syntax error near 'it''s-a-secret'"),
         ("hunter2-planted", "HUNTER2-PLANTED is unknown"),
         ("Hunter2-Planted", "h-u-n-t-e-r-2-p-l-a-n-t-e-d"),
@@ -292,6 +297,16 @@ def test_a_secret_of_a_default_factory_is_not_quoted(schema: type[BaseModel]) ->
 def test_a_text_is_decoded_before_it_is_looked_through(secret: str, message: str) -> None:
     """Whatever a program encoded, once or again, is taken back first."""
     assert scrub(message, [secret]) == WITHHELD
+
+
+def test_bytes_that_are_no_text_are_found() -> None:
+    """As Python writes them, as hexadecimal digits and base64 do, whatever stands before them; half a surrogate too."""
+    raw = bytes(range(200, 232))
+    for secret, form in ((raw, raw), ("\ud800-planted", "\ud800-planted".encode(errors="surrogatepass"))):
+        texts = [*iter_texts(secret)]
+        for message in (repr(form), form.hex(), base64.b64encode(b"x" + form).decode()):
+            assert scrub(message, texts) == WITHHELD
+        assert scrub("nothing of it", texts) != WITHHELD
 
 
 def test_a_text_that_is_encoded_without_end_is_withheld() -> None:
