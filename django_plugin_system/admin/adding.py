@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.admin.columns import show_path
 from django_plugin_system.admin.declared import count_instances
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
@@ -24,6 +25,7 @@ from django_plugin_system.rows.config import make_current
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
+    from django.utils.safestring import SafeString
 
 
 def find_row(rows: QuerySet[Any], pk: Any) -> Any:
@@ -60,6 +62,11 @@ class Tile:
     """An item as it stands in the gallery."""
 
     item: PluginItem
+
+    @property
+    def module(self) -> SafeString:
+        """The app that provides it."""
+        return show_path(self.item.module)
 
     @property
     def icon(self) -> str:

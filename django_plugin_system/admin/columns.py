@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
@@ -117,6 +118,11 @@ def _quote(error: str, length: int) -> SafeString | str:
     return format_html('<q title="{}">{}</q>', error, Truncator(error).chars(length)) if error else ""
 
 
+def show_path(name: str) -> SafeString:
+    """Return a dotted name that is broken after a dot or an underscore where a line is too short for it."""
+    return format_html_join("", "{}<wbr>", ((part,) for part in re.split(r"(?<=[._])", name)))
+
+
 def show_place(number: int, count: int) -> str:
     """Return the place of an instance among those of its name."""
     return _("%(number)d of %(count)d") % {"number": number, "count": count}
@@ -125,4 +131,5 @@ def show_place(number: int, count: int) -> str:
 def show_rank(row: PluginInstance) -> str:
     """Return the tier and priority that count, and where the priority comes from."""
     origin = _("the item's") if row.priority is None else _("its own")
-    return f"{PluginStatus(row.effective_tier).label}, {row.effective_priority} ({origin})"
+    names = {"tier": PluginStatus(row.effective_tier).label, "number": row.effective_priority, "origin": origin}
+    return _("%(tier)s, priority %(number)d (%(origin)s)") % names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Count, Func, IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Value
@@ -11,8 +12,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, Links, PluginAdmin, VisibleRows
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.admin.columns import show_path
+from django_plugin_system.admin.shared import (
+    STATUS_AND_PRIORITY,
+    CodeFilter,
+    Links,
+    PathFilter,
+    PluginAdmin,
+    VisibleRows,
+)
+from django_plugin_system.models import PluginInstance, PluginItem, PluginOverview, PluginStatus, PluginType
 from django_plugin_system.querysets import MOST_NAMED, UNTOUCHED
 
 if TYPE_CHECKING:
@@ -108,7 +117,7 @@ class PluginTypeAdmin(FromCode):
         PluginItem: tuple(make_count(name, title) for name, (_status, title) in _COUNTS.items()),
         **FromCode.counted,
     }
-    list_filter = ("manager",)
+    list_filter = (("manager", PathFilter),)
     search_fields = ("name", "manager", "description")
     ordering = ("name", "manager")
     fields = ("name", "manager", "description")
@@ -121,6 +130,13 @@ class PluginTypeAdmin(FromCode):
         }
         rows: QuerySet[PluginType] = super().get_queryset(request).annotate(**counts)
         return rows
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Link the part of the overview that is about the type, for who may see it."""
+        if Links(self.admin_site, request).may("view", PluginOverview):
+            address = reverse("admin:django_plugin_system_overview", current_app=self.admin_site.name)
+            context["overview_url"] = f"{address}?{urlencode({'q': kwargs['obj'].name})}"
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("in code"), boolean=True)
     def is_declared(self, row: PluginType) -> bool:
@@ -139,7 +155,7 @@ class PluginItemAdmin(FromCode):
     list_display = ("name", "type_and_module", "status", "priority", "class_loads")
     actions = STATUS_AND_PRIORITY
     list_editable = ("status", "priority")
-    list_filter = ("status", "plugin_type", "module")
+    list_filter = ("status", ("plugin_type", CodeFilter), ("module", PathFilter))
     list_select_related = ("plugin_type",)
     search_fields = ("name", "module", "plugin_type__name", "description")
     ordering = ("plugin_type__name", "plugin_type__manager", "status", "priority", "name", "module")
@@ -150,7 +166,7 @@ class PluginItemAdmin(FromCode):
     def type_and_module(self, row: PluginItem) -> SafeString:
         """Return the type, and the app that provides the item."""
         text = '<span title="{}">{}</span> <span class="dps-origin dps-module">{}</span>'
-        return format_html(text, row.plugin_type, row.plugin_type.name, row.module)
+        return format_html(text, row.plugin_type, row.plugin_type.name, show_path(row.module))
 
     @admin.display(description=gettext_lazy("class loads"), boolean=True)
     def class_loads(self, row: PluginItem) -> bool:

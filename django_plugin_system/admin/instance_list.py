@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.paginator import Paginator
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Now
@@ -20,12 +19,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.admin.adding import duplicate_with_secrets
-from django_plugin_system.admin.chains import describe_unserved
 from django_plugin_system.admin.columns import describe_state, show_place, show_rank
 from django_plugin_system.admin.connection_test import test_selected
-from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, PluginAdmin, VisibleRows
-from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.querysets import MOST_NAMED
+from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, CodeFilter, PluginAdmin, VisibleRows, list_items
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -42,9 +39,6 @@ MOST_LOOKED_AT = 1000
 MOST_LISTED = 10_000
 """Rows that the pages of the list lead to."""
 
-MOST_OFFERED = 50
-"""Items that a filter offers before a type is chosen."""
-
 _OFF = Q(status=PluginStatus.DISABLED) | Q(item__in=PluginItem.objects.filter(status=PluginStatus.DISABLED))
 
 
@@ -57,16 +51,6 @@ _TESTED = _find_by_health(tested_revision__isnull=False) & Q(
     Exists(PluginHealth.objects.filter(instance=OuterRef("pk"), tested_revision=OuterRef("config_revision")))
 )
 _FAILED = _find_by_health(last_test_error__gt="")
-
-
-def list_items(request: HttpRequest) -> list[PluginItem]:
-    """Return all items with their types, which code bounds; they are read once for a page."""
-    items: list[PluginItem] | None = getattr(request, "plugin_items", None)
-    if items is None:
-        rows = PluginItem.objects.select_related("plugin_type")
-        items = list(rows.order_by("plugin_type__name", "plugin_type__manager", "name", "module"))
-        request.plugin_items = items  # type: ignore[attr-defined]
-    return items
 
 
 class OptionFilter(admin.SimpleListFilter):
@@ -149,33 +133,15 @@ class LastTestFilter(OptionFilter):
     }
 
 
-class CodeFilter(admin.RelatedFieldListFilter):
-    """A filter by type or item. Items are read once for both; many are offered once their type is chosen."""
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        """Return ids and titles."""
-        del model_admin
-        items = list_items(request)
-        if field.related_model is PluginType:
-            return list({item.plugin_type_id: (item.plugin_type_id, str(item.plugin_type)) for item in items}.values())
-        chosen = {*request.GET.getlist("item__plugin_type__id__exact"), *request.GET.getlist(self.lookup_kwarg)}
-        if len(items) > MOST_OFFERED:
-            items = [item for item in items if not chosen.isdisjoint({str(item.pk), str(item.plugin_type_id)})]
-        return [(item.pk, str(item)) for item in items]
-
-    def has_output(self) -> bool:
-        """Say whether there is something to choose; what the address chooses counts in any case."""
-        return super().has_output() or self.lookup_val is not None
-
-
 class BoundedPaginator(BasePaginator):
     """Leads to the first rows only, so that it need not count all that match a filter."""
 
     @cached_property
     def count(self) -> int:
         """Count the rows it leads to."""
-        rows = cast("Any", self.object_list)
-        return rows.known_count if hasattr(rows, "known_count") else rows.order_by()[:MOST_LISTED].count()
+        rows = cast("QuerySet[PluginInstance]", self.object_list)
+        known: int | None = getattr(rows, "known_count", None)
+        return rows.order_by()[:MOST_LISTED].count() if known is None else known
 
 
 class InstanceChangeList(VisibleRows):
@@ -183,7 +149,7 @@ class InstanceChangeList(VisibleRows):
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         """Search and filter without sorting first: who sorts by an index looks up row by row what nearly none has."""
-        rows = super().get_queryset(request, *args, **kwargs)
+        rows: Any = super().get_queryset(request, *args, **kwargs)
         found = list(rows.order_by().values_list("pk", flat=True)[: MOST_LOOKED_AT + 1])
         if len(found) > MOST_LOOKED_AT:
             return rows
@@ -194,6 +160,8 @@ class InstanceChangeList(VisibleRows):
     def get_results(self, request: HttpRequest) -> None:
         """Read the rows of the page, and their places."""
         super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count  # "Show all" would show the same
         if self.result_count == MOST_LISTED:
             text = gettext("The first %(count)d are listed. Search, or filter, to find others.")
             messages.info(request, text % {"count": MOST_LISTED})
@@ -252,16 +220,6 @@ class InstanceList(PluginAdmin):
         """Return the class of the list."""
         del request, kwargs
         return InstanceChangeList
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
-        """Say after a bulk change for which names of the rows nobody is left."""
-        is_loss = request.POST.get("action") == "mark_disabled"
-        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)[:MOST_NAMED] if is_loss else []
-        rows = list(queryset.filter(pk__in=chosen))
-        response = super().response_action(request, queryset, *args, **kwargs)
-        for text in describe_unserved(rows):
-            messages.warning(request, text)
-        return response
 
     def lookup_allowed(self, lookup: str, value: str, *request: Any) -> bool:
         """Refuse to filter by what is stored in a configuration: it may be a secret that is not encrypted yet."""

@@ -32,6 +32,7 @@ from django_plugin_system.admin.chains import (
     describe_after,
     describe_loss,
     describe_now,
+    describe_unserved,
     explain_chain,
     find_chain,
     get_chain,
@@ -41,6 +42,7 @@ from django_plugin_system.admin.columns import (
     describe_time,
     format_time,
     make_time,
+    show_path,
     show_place,
     show_rank,
 )
@@ -62,7 +64,7 @@ from django_plugin_system.forms.binding import ConfigBinding, Submission, drop_s
 from django_plugin_system.forms.field import ConfigFormField, hide_config, is_jsonform_installed
 from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.forms.viewing import show_fields
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.querysets import MOST_NAMED
 from django_plugin_system.rows.config import get_dates, note_typed, open_current
 from django_plugin_system.selection.trial import has_check
@@ -250,6 +252,8 @@ class PluginInstanceForm(ModelForm):
             self.initial["version"] = self.page.draft
         else:
             self.initial["version"] = get_version(self.instance)
+        if "priority" in self.fields:
+            self.fields["priority"].widget.attrs["placeholder"] = self.page.row.item.priority
 
     def clean(self) -> dict[str, Any]:
         """Refuse a name that another instance has, and a form that was made from an older state of the row."""
@@ -370,7 +374,8 @@ class PluginInstanceAdmin(InstanceList):
         row: PluginInstance | None = kwargs.get("obj")
         page = cast("InstancePage", self.get_page(request, row))
         item = page.row.item
-        context |= {"page": page, "item": item, "item_link": Links(self.admin_site, request).show(item)}
+        context |= {"page": page, "item": item, "item_link": Links(self.admin_site, request).show(item, item.label)}
+        context["item_module"] = show_path(item.module)
         if has_check(item.plugin_class) and self.has_test_permission(request, row):
             context["test_button"] = BUTTON
             context["media"] += Media(js=["django_plugin_system/connection-test.js"])
@@ -466,6 +471,9 @@ class PluginInstanceAdmin(InstanceList):
                 if stored is None or get_version(stored) != seen:
                     raise StaleConfig(str(obj))
             super().save_model(request, obj, form, change)
+        if "status" in form.changed_data and obj.status == PluginStatus.DISABLED:
+            for text in describe_unserved([obj]):
+                messages.warning(request, text)
 
     def response_add(self, request: HttpRequest, obj: PluginInstance, post_url_continue: Any = None) -> HttpResponse:
         """Test what was saved, if that was asked for."""

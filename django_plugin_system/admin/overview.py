@@ -33,7 +33,7 @@ from django_plugin_system.admin.chains import (
     get_chain,
     get_mark,
 )
-from django_plugin_system.admin.columns import State, describe_state, show_rank
+from django_plugin_system.admin.columns import State, describe_state, show_path, show_rank
 from django_plugin_system.admin.connection_test import test_stored
 from django_plugin_system.admin.instance_list import narrow_by_use, search_instances
 from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, lock_rows, write_column
@@ -43,6 +43,8 @@ from django_plugin_system.selection.health import end_cooldown
 from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
     ModelAdmin = admin.ModelAdmin[PluginOverview]
 else:
     ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
@@ -73,6 +75,11 @@ class Line:
     """The id of the one that it goes before; None if it is the first of its tier."""
     down: Any
     """The same; empty if it goes to the end of its tier, None if it stands there."""
+
+    @property
+    def module(self) -> SafeString:
+        """The app that provides the item."""
+        return show_path(self.instance.item.module)
 
     @property
     def rank(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import get_content_type_for_model
 from django.contrib.admin.utils import unquote
@@ -16,13 +18,17 @@ from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models, router
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
+from django_plugin_system.admin.chains import describe_loss, describe_unserved
+from django_plugin_system.admin.columns import show_path
 from django_plugin_system.changes import changing
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.querysets import MOST_NAMED
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
@@ -94,6 +100,54 @@ def write_column(model_admin: ModelAdmin, request: HttpRequest, row: Any, column
 # Lists
 
 
+def list_items(request: HttpRequest) -> list[PluginItem]:
+    """Return all items with their types, which code bounds; they are read once for a page."""
+    items: list[PluginItem] | None = getattr(request, "plugin_items", None)
+    if items is None:
+        rows = PluginItem.objects.select_related("plugin_type")
+        items = list(rows.order_by("plugin_type__name", "plugin_type__manager", "name", "module"))
+        request.plugin_items = items  # type: ignore[attr-defined]
+    return items
+
+
+MOST_OFFERED = 50
+"""Items that a filter offers before a type is chosen."""
+
+
+class CodeFilter(admin.RelatedFieldListFilter):
+    """A filter by type or item. Many items are offered once their type is chosen."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        """Return ids and titles, as short as they can be told apart."""
+        del model_admin
+        items = list_items(request)
+        if field.related_model is PluginType:
+            return _title({item.plugin_type: item.plugin_type.name for item in items})
+        chosen = {*request.GET.getlist("item__plugin_type__id__exact"), *request.GET.getlist(self.lookup_kwarg)}
+        if len(items) > MOST_OFFERED:
+            items = [item for item in items if not chosen.isdisjoint({str(item.pk), str(item.plugin_type_id)})]
+        return _title({item: f"{item.plugin_type.name}: {item.name}" for item in items})
+
+    def has_output(self) -> bool:
+        """Say whether there is something to choose; what the address chooses counts in any case."""
+        return super().has_output() or self.lookup_val is not None
+
+
+def _title(rows: dict[Any, str]) -> list[tuple[Any, str]]:
+    """Return ids and short titles; the long one where several have the same."""
+    counts = Counter(rows.values())
+    return [(row.pk, title if counts[title] == 1 else str(row)) for row, title in rows.items()]
+
+
+class PathFilter(admin.AllValuesFieldListFilter):
+    """A filter by dotted names, which are not broken within a word."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Return what to choose."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": show_path(str(choice["display"]))}
+
+
 _INPUTS = ("status", "priority")
 
 
@@ -159,9 +213,16 @@ class VisibleRows(ChangeList):
             self.result_list = self.get_queryset(request).filter(pk__in=visible)
 
 
+class AskingForm(ActionForm):
+    """Says that the action was chosen on a page, which asks before it does harm; a script posts what it means."""
+
+    ask = forms.CharField(widget=forms.HiddenInput, required=False, initial="1", label="")
+
+
 class PluginAdmin(ModelAdmin):
     """Bounds what one request may do, however many rows there are; gives the description a few lines, not a page."""
 
+    action_form = AskingForm
     show_facets: ClassVar[Any] = getattr(
         getattr(admin, "ShowFacets", None), "NEVER", None
     )  # each would count the whole table
@@ -255,13 +316,44 @@ def _shift(step: int) -> Change:
     return lambda row: min(max(getattr(row, "effective_priority", row.priority) + step, LOWEST), HIGHEST)
 
 
+def find_serving(rows: QuerySet[Any]) -> list[PluginInstance]:
+    """Return the instances that ``rows`` are, or that hang on the items that they are, as far as they are on."""
+    found = rows if rows.model is PluginInstance else PluginInstance.objects.filter(item__in=rows.values("pk"))
+    return list(found.exclude(status=PluginStatus.DISABLED)[:MOST_AT_ONCE])
+
+
+@admin.action(permissions=["change"], description=gettext_lazy("Mark selected %(verbose_name_plural)s as disabled"))
+def mark_disabled(model_admin: ModelAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    """Disable rows; ask first if somebody else, or nobody, serves a name then."""
+    serving = find_serving(queryset)
+    losses = describe_loss(serving) if request.POST.get("ask") else []
+    if not losses:
+        change_rows(model_admin, request, queryset, "status", _mark(PluginStatus.DISABLED))
+        for text in describe_unserved(serving)[:MOST_NAMED]:
+            messages.warning(request, text)
+        return None
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Are you sure?"),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "losses": losses[:MOST_NAMED],
+        "more": max(len(losses) - MOST_NAMED, 0),
+        "rows": list(queryset[:MOST_NAMED]),
+        "total": queryset.count(),
+        "posted": [(name, value) for name in _POSTED for value in request.POST.getlist(name)],
+    }
+    request.current_app = model_admin.admin_site.name
+    return TemplateResponse(request, "admin/django_plugin_system/confirm_disabling.html", context)
+
+
+_POSTED = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 _ACTIVE = gettext_lazy("Mark selected %(verbose_name_plural)s as active")
 _RESERVED = gettext_lazy("Mark selected %(verbose_name_plural)s as reserved")
-_DISABLED = gettext_lazy("Mark selected %(verbose_name_plural)s as disabled")
 STATUS_AND_PRIORITY = (
     _make_action("mark_active", _ACTIVE, "status", _mark(PluginStatus.ACTIVE)),
     _make_action("mark_reserved", _RESERVED, "status", _mark(PluginStatus.RESERVED)),
-    _make_action("mark_disabled", _DISABLED, "status", _mark(PluginStatus.DISABLED)),
+    mark_disabled,
     _make_action("raise_priority", gettext_lazy("Raise priority (number minus 1)"), "priority", _shift(-1)),
     _make_action("lower_priority", gettext_lazy("Lower priority (number plus 1)"), "priority", _shift(1)),
 )

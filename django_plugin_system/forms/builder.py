@@ -131,7 +131,10 @@ class Builder:
     def _build_model(self, node: Node, label: Label) -> Control:
         group, model = self._make_group(node, label), node.annotation
         children = self._open[id(node.parts)]
-        children |= {name: self.build(part.node, make_label(part)) for name, part in node.fields.items()}
+        labels = {name: make_label(part) for name, part in node.fields.items()}
+        titles = {name: label.title for name, label in labels.items()}
+        for name, part in node.fields.items():
+            children[name] = self.build(part.node, replace(labels[name], neighbours=titles))
         if model.model_config.get("extra") == "allow":
             value = self.build(node.extra) if node.extra else JsonTextControl()
             children[EXTRAS] = PairsControl(Label(gettext_lazy("Further values")), item=value)
@@ -248,7 +251,8 @@ def _complete(label: Label, node: Node) -> Label:
 
 def _add_bound_hint(label: Label, metadata: Iterable[Any]) -> Label:
     """Return ``label`` with a word on what the secret belongs to, if it is bound to anything."""
-    names = [humanize(name) for item in metadata if isinstance(item, BoundTo) for name in item.names]
+    bound = [name for item in metadata if isinstance(item, BoundTo) for name in item.names]
+    names = [str(label.neighbours.get(name, humanize(name))) for name in bound]
     if not names:
         return label
     hint = _("Belongs to %(fields)s: when that changes, type it again.") % {"fields": ", ".join(names)}

@@ -10,7 +10,7 @@ Three shapes of one value:
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -61,6 +61,9 @@ class Label:
 
     holds_secret: bool = False
     """Whether a secret may be typed here, or anywhere inside."""
+
+    neighbours: Mapping[str, Text] = field(default_factory=dict)
+    """The titles of the fields beside it, by name."""
 
 
 @dataclass(frozen=True)

@@ -336,7 +336,7 @@ def test_two_save_at_once(items: dict[str, PluginItem], admin_user: User) -> Non
 def test_who_serves_the_name(admin_client: Client, items: dict[str, PluginItem], instance: PluginInstance) -> None:
     """The page says who serves the name now and without this instance; before a deletion it is said once more."""
     page = admin_client.get(url("change", instance.pk)).content.decode()
-    assert "1 of 1 · Active, 5 (the item&#x27;s)" in page
+    assert "1 of 1 · Active, priority 5 (the item&#x27;s)" in page
     assert "twilio serves “transactional” now. Without it, nobody serves “transactional”." in page
     assert "Afterwards, nobody serves “transactional”." in admin_client.get(url("delete", instance.pk)).content.decode()
     last = PluginInstance.objects.create(item=items["console"], name="transactional", priority=9)
@@ -351,6 +351,27 @@ def test_who_serves_the_name(admin_client: Client, items: dict[str, PluginItem],
     done = admin_client.post(url("changelist"), {**action, "post": "yes"}, follow=True).content.decode()
     assert "Afterwards" not in done
     assert not PluginInstance.objects.exists()
+
+
+def test_saving_says_what_is_left(admin_client: Client, instance: PluginInstance) -> None:
+    """Who disables the last instance of a name by its form, or in the list, is told that nobody serves it."""
+    form = open_change(admin_client, instance)
+    text = "Nobody serves “transactional” now."
+    page = admin_client.post(url("change", instance.pk), {**form, "status": "disable"}, follow=True)
+    assert text in page.content.decode()
+    form = {**read_form(page), "form-0-status": "active", "_save": "Save"}
+    page = admin_client.post(url("changelist"), form, follow=True)
+    assert text not in page.content.decode()
+    form = {**read_form(page), "form-0-status": "disable", "_save": "Save"}
+    assert text in admin_client.post(url("changelist"), form, follow=True).content.decode()
+
+
+def test_a_type_leads_to_the_overview(admin_client: Client, instance: PluginInstance) -> None:
+    """The page of a type links who serves it, for who may see instances."""
+    address = url("change", instance.item.plugin_type_id, model="plugintype")
+    link = "/admin/django_plugin_system/pluginoverview/?q=sms"
+    assert link in admin_client.get(address).content.decode()
+    assert link not in make_user_client("view_plugintype").get(address).content.decode()
 
 
 def test_history_begins_with_the_last(admin_client: Client, instance: PluginInstance) -> None:

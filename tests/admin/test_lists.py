@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.html import strip_tags
 
+from django_plugin_system.admin import shared
 from django_plugin_system.admin.columns import format_time, show_time
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from tests.admin.helpers import get_row, make_user_client, read_form, url
@@ -136,8 +137,8 @@ def test_instance_list_shows_state_and_order(admin_client: Client, items: Items,
     make_instance(items["twilio"], "a", status=PluginStatus.DISABLED)
     page = admin_client.get(url("changelist")).content.decode()
     assert "Usable" in page
-    assert "Active, 9 (its own)<" in page
-    assert "Disabled, 5 (the item&#x27;s)<" in page
+    assert "Active, priority 9 (its own)<" in page
+    assert "Disabled, priority 5 (the item&#x27;s)<" in page
     assert 'placeholder="5"' in page
     assert page.count('<td class="field-position">1 of 1 <span') == 2
     settings.PLUGIN_SYSTEM = {"ENCRYPTION_KEYS": ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]}
@@ -246,6 +247,41 @@ def test_disabling_says_what_is_left(admin_client: Client, items: Items) -> None
     assert "Nobody serves “transactional” now." in page
     assert "“marketing”" not in page
     assert "Nobody serves" not in run_action(admin_client, "lower_priority", row)
+
+
+@pytest.mark.parametrize("model", ["plugininstance", "pluginitem"])
+def test_disabling_asks_first(admin_client: Client, items: Items, model: str) -> None:
+    """On the page, disabling what serves asks first, and says who serves then; what changes nothing is done at once."""
+    row, standby = make_instance(items["twilio"]), PluginInstance(item=items["console"], name="marketing")
+    standby.save()
+    make_instance(items["twilio"], "marketing", priority=1)
+    target = row if model == "plugininstance" else items["twilio"]
+    form = read_form(admin_client.get(url("changelist", model=model)))
+    assert form["ask"] == "1"
+    data = {"action": "mark_disabled", "_selected_action": str(target.pk), "ask": "1"}
+    response = admin_client.post(url("changelist", model=model), data)
+    page = response.content.decode()
+    assert "Afterwards, nobody serves “transactional”." in page
+    assert ("Afterwards, console serves “marketing”." in page) is (model == "pluginitem")
+    assert get_row(target).status == PluginStatus.ACTIVE
+    page = admin_client.post(url("changelist", model=model), read_form(response), follow=True).content.decode()
+    assert get_row(target).status == PluginStatus.DISABLED
+    assert "Nobody serves “transactional” now." in page
+    form = {"action": "mark_disabled", "_selected_action": str(row.pk), "ask": "1"}
+    assert "changed." in admin_client.post(url("changelist"), form, follow=True).content.decode()
+
+
+def test_disabling_many_asks_about_the_first(
+    admin_client: Client, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where many names are concerned, the first are named and it is said how many more there are."""
+    monkeypatch.setattr(shared, "MOST_NAMED", 2)
+    rows = [make_instance(items["twilio"], name) for name in ("a", "b", "c")]
+    data = {"action": "mark_disabled", "_selected_action": [str(row.pk) for row in rows], "ask": "1"}
+    page = admin_client.post(url("changelist"), data).content.decode()
+    assert page.count("Afterwards, nobody serves") == 2
+    assert "and 1 more" in page
+    assert "3 in all" in page
 
 
 def test_priority_actions(admin_client: Client, items: Items) -> None:
