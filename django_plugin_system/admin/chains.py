@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import messages
 from django.utils.translation import gettext as _
 
 from django_plugin_system.models import PluginInstance, PluginItem
+from django_plugin_system.querysets import MOST_NAMED
 from django_plugin_system.rows.reasons import find_reason
 from django_plugin_system.selection.candidates import LEFT, Candidate, make_request
 from django_plugin_system.selection.choosing import Selection, explain
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+    from django.http import HttpRequest
 
 
 def get_chain(rows: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
@@ -91,11 +94,12 @@ def describe_loss(gone: Sequence[PluginInstance]) -> list[str]:
     return texts
 
 
-def describe_unserved(rows: Iterable[PluginInstance]) -> list[str]:
-    """Return, for each name of ``rows`` that nobody serves now, that this is so."""
+def warn_unserved(request: HttpRequest, rows: Iterable[PluginInstance]) -> None:
+    """Say of each name of ``rows`` that nobody serves now that this is so; of the first of them, if there are many."""
     chains = find_chains(map(get_key, rows))
     found = [(explain_chain(chain), name) for (_kind, name, _scope), chain in chains.items()]
-    return [describe_now(selection, name) for selection, name in found if selection.chosen is None]
+    for selection, name in [one for one in found if one[0].chosen is None][:MOST_NAMED]:
+        messages.warning(request, describe_now(selection, name))
 
 
 def describe_now(found: Selection, name: str) -> str:

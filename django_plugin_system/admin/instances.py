@@ -32,10 +32,10 @@ from django_plugin_system.admin.chains import (
     describe_after,
     describe_loss,
     describe_now,
-    describe_unserved,
     explain_chain,
     find_chain,
     get_chain,
+    warn_unserved,
 )
 from django_plugin_system.admin.columns import (
     describe_state,
@@ -249,9 +249,8 @@ class PluginInstanceForm(ModelForm):
         self.initial.pop("config", None)  # the form is made from the binding, never from what is stored
         if self.instance._state.adding:
             self.instance.item = self.page.row.item
-            self.initial["version"] = self.page.draft
-        else:
-            self.initial["version"] = get_version(self.instance)
+        is_new = self.page.is_new
+        self.initial["version"] = self.page.draft if is_new else get_version(self.instance)
         if "priority" in self.fields:
             self.fields["priority"].widget.attrs["placeholder"] = self.page.row.item.priority
 
@@ -472,8 +471,7 @@ class PluginInstanceAdmin(InstanceList):
                     raise StaleConfig(str(obj))
             super().save_model(request, obj, form, change)
         if "status" in form.changed_data and obj.status == PluginStatus.DISABLED:
-            for text in describe_unserved([obj]):
-                messages.warning(request, text)
+            warn_unserved(request, [obj])
 
     def response_add(self, request: HttpRequest, obj: PluginInstance, post_url_continue: Any = None) -> HttpResponse:
         """Test what was saved, if that was asked for."""

@@ -24,7 +24,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
-from django_plugin_system.admin.chains import describe_loss, describe_unserved
+from django_plugin_system.admin.chains import describe_loss, warn_unserved
 from django_plugin_system.admin.columns import show_path
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
@@ -329,8 +329,7 @@ def mark_disabled(model_admin: ModelAdmin, request: HttpRequest, queryset: Query
     losses = describe_loss(serving) if request.POST.get("ask") else []
     if not losses:
         change_rows(model_admin, request, queryset, "status", _mark(PluginStatus.DISABLED))
-        for text in describe_unserved(serving)[:MOST_NAMED]:
-            messages.warning(request, text)
+        warn_unserved(request, serving)
         return None
     context = {
         **model_admin.admin_site.each_context(request),

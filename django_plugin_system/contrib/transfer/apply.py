@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from django.db import IntegrityError, OperationalError, router, transaction
 from django.db.models import Model, ProtectedError, RestrictedError
@@ -25,15 +26,33 @@ ATTEMPTS = 3
 
 _WRITTEN: tuple[Action, ...] = ("update", "release", "delete", "create")
 
+Note = Callable[[Plan], None]
+"""Takes down what an import does."""
+
+
+class Told(NamedTuple):
+    """Who is told of what is done: the log, which names the command, and whoever takes it down."""
+
+    command: str
+    note: Note | None = None
+
+
 logger = logging.getLogger(__name__)
 
 
 def import_document(
-    text: str, kind: str, using: str | None = None, *, existing: Existing = "fail", dry_run: bool = False
+    text: str,
+    kind: str,
+    using: str | None = None,
+    *,
+    existing: Existing = "fail",
+    dry_run: bool = False,
+    note: Note | None = None,
 ) -> Plan:
     """Write the instances of a document, all or none, and return what was done. Nothing is ever deleted.
 
     ``kind`` is ``json`` or ``yaml``. With ``dry_run`` nothing is written, and the plan tells the problems, too.
+    ``note`` is called with what is done, in the transaction that does it.
 
     :raises InvalidDocument: if ``text`` is no document.
     :raises ImportRefused: with every problem that was found; nothing was written.
@@ -43,7 +62,7 @@ def import_document(
     finally:
         del text  # it may hold secrets, which no error is to show with this frame
     claims = [(entry, "") for entry in entries]
-    return _carry_out(claims, problems, using, Rules(existing), dry_run=dry_run, command="pluginimport")
+    return _carry_out(claims, problems, using, Rules(existing), dry_run=dry_run, told=Told("pluginimport", note))
 
 
 def apply_documents(
@@ -53,13 +72,14 @@ def apply_documents(
     adopt: bool = False,
     gone: Action = "left",
     dry_run: bool = False,
+    note: Note | None = None,
 ) -> Plan:
     """Make the instances that files declare what they declare, all or none, and return what was done.
 
     ``documents`` has what ``read_document(..., complete=True)`` found in each file, by the name of the file. Each of
     their instances belongs to its file from then on. What is there and differs is taken over with ``adopt`` only.
     ``gone`` says what becomes of instances that belong to one of the files, and are in none any more: ``left`` as they
-    are, ``delete``, or ``release`` to operators.
+    are, ``delete``, or ``release`` to operators. ``note`` is called with what is done, in its transaction.
 
     :raises ImportRefused: with every problem that was found; nothing was written.
     """
@@ -70,7 +90,7 @@ def apply_documents(
         for problem in found
     ]
     rules = Rules(owners=frozenset(documents), adopt=adopt, gone=gone)
-    return _carry_out(claims, problems, using, rules, dry_run=dry_run, command="pluginapply")
+    return _carry_out(claims, problems, using, rules, dry_run=dry_run, told=Told("pluginapply", note))
 
 
 def _carry_out(
@@ -80,7 +100,7 @@ def _carry_out(
     rules: Rules,
     *,
     dry_run: bool,
-    command: str,
+    told: Told,
 ) -> Plan:
     alias = using or router.db_for_write(PluginInstance)
     for _attempt in range(ATTEMPTS):
@@ -90,12 +110,12 @@ def _carry_out(
             return plan
         if plan.problems:
             raise ImportRefused(plan.problems)
-        if _write(plan, alias, command):
+        if _write(plan, alias, told):
             return plan
     raise ImportRefused([Problem("all entries", "somebody else keeps changing these instances: try again")])
 
 
-def _write(plan: Plan, alias: str, command: str) -> bool:
+def _write(plan: Plan, alias: str, told: Told) -> bool:
     """Write what changes, and say whether it was still possible: nobody may have changed these rows since the plan.
 
     Whoever writes them at the same time waits, or makes this wait, in the order of the keys: so nobody waits in a
@@ -115,7 +135,9 @@ def _write(plan: Plan, alias: str, command: str) -> bool:
                 rows.filter(pk=change.row.pk).update(managed_by="", updated_at=timezone.now())
             _delete(rows, deleted)
             rows.bulk_create([change.row for change in new], BATCH)
-            transaction.on_commit(partial(_log, plan, command), using=alias)
+            if told.note is not None:
+                told.note(plan)
+            transaction.on_commit(partial(_log, plan, told.command), using=alias)
     except (ProtectedError, RestrictedError) as error:  # a table of the project's refers to an instance
         names = ", ".join(sorted({str(row._meta.verbose_name) for row in _get_pointing(error)}))
         refusal = Problem("all entries", f"instances that would be deleted are still referred to by: {names}")

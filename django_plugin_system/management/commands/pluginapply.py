@@ -13,7 +13,7 @@ from django_plugin_system.conf import get_settings
 from django_plugin_system.contrib.transfer.apply import apply_documents
 from django_plugin_system.contrib.transfer.document import Entry, Problem, read_document
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management import output
+from django_plugin_system.management import history, output
 from django_plugin_system.rows.traceback_safety import Concealed
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Command(output.PluginCommand):
         gone.add_argument("--prune", action="store_true", help="Delete their instances that none declares any more.")
         gone.add_argument("--release", action="store_true", help="Give these to the admin instead.")
         parser.add_argument("--adopt", action="store_true", help="Take over instances that are there and differ.")
+        history.add_user_option(parser)
         output.add_database_option(parser, "write to")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -56,7 +57,8 @@ class Command(output.PluginCommand):
         if options["prune"] and not options["check"]:
             self._announce(apply_documents(documents, options["database"], dry_run=True, **how))
         try:
-            plan = apply_documents(documents, options["database"], dry_run=options["check"], **how)
+            note = history.make_note(options["user"], "pluginapply")
+            plan = apply_documents(documents, options["database"], dry_run=options["check"], note=note, **how)
         except ImportRefused as error:
             self.list_problems(error.problems)
             raise CommandError(f"Nothing was written; problems: {len(error.problems):,}, see above.") from None

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.formats import READERS
 from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management import output
+from django_plugin_system.management import history, output
 
 if TYPE_CHECKING:
     from django_plugin_system.contrib.transfer.planning import Plan
@@ -36,6 +36,7 @@ class Command(output.PluginCommand):
             "one as it is, update changes it. (default: %(default)s)",
         )
         parser.add_argument("--format", choices=tuple(READERS), help="By default what the file's name says, else json.")
+        history.add_user_option(parser)
         output.add_database_option(parser, "write to")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -47,7 +48,8 @@ class Command(output.PluginCommand):
         kind = options["format"] or output.guess_format(name)
         using, existing, dry_run = options["database"], options["existing"], options["dry_run"]
         try:
-            plan = import_document(output.read_text(name), kind, using, existing=existing, dry_run=dry_run)
+            note = history.make_note(options["user"], "pluginimport")
+            plan = import_document(output.read_text(name), kind, using, existing=existing, dry_run=dry_run, note=note)
         except InvalidDocument as error:
             raise CommandError(f"The document cannot be read: {error}.") from None
         except ImportRefused as error:

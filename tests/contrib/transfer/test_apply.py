@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.db.models import ProtectedError, RestrictedError
 from django.db.models.signals import pre_delete
@@ -49,6 +50,53 @@ def file(folder: Path, provider: PluginItem) -> Path:
     path = folder / "plugins.json"
     assert run("pluginapply", declare_in(path, make_entry(config=VALID, priority=3))).lines[-1] == counts(created=1)
     return path
+
+
+class TestHistory:
+    """What is done is noted in the admin's history of each instance, if it is said who does it."""
+
+    def test_each_instance_has_an_entry(self, file: Path, django_user_model: Any) -> None:
+        """It says what was done, by what, and to which fields; never a value."""
+        user = django_user_model.objects.create_user("olga")
+        assert not LogEntry.objects.exists()  # nobody was named
+        declare_in(file, make_entry("other", config=VALID), make_entry(config={**VALID, "account": "AC9"}, priority=4))
+        run("pluginapply", str(file), "--user", "olga")
+        declare_in(file)
+        run("pluginapply", str(file), "--user", "olga", "--release")
+        declare_in(file, make_entry(config={**VALID, "account": "AC9"}, priority=4))
+        run("pluginapply", str(file), "--adopt")
+        declare_in(file)
+        run("pluginapply", str(file), "--user", "olga", "--prune")
+        entries = [(one.object_repr, one.action_flag, one.change_message) for one in LogEntry.objects.order_by("pk")]
+        assert entries[:2] == [
+            ("other (provider)", 1, "Created by pluginapply."),
+            ("main (provider)", 2, "Changed by pluginapply: priority, config.account, config.token."),
+        ]
+        assert sorted(entries[2:4]) == [
+            ("main (provider)", 2, "Given to the admin by pluginapply."),
+            ("other (provider)", 2, "Given to the admin by pluginapply."),
+        ]
+        assert entries[4:] == [("main (provider)", 3, "Deleted by pluginapply.")]
+        assert {one.user for one in LogEntry.objects.all()} == {user}
+
+    def test_an_import_is_noted(self, file: Path, django_user_model: Any) -> None:
+        """``pluginimport`` takes a user, too; what is only tried is not noted."""
+        django_user_model.objects.create_user("olga")
+        PluginInstance.objects.all().delete()
+        run("pluginimport", str(file), "--user", "olga", "--dry-run")
+        assert not LogEntry.objects.exists()
+        run("pluginimport", str(file), "--user", "olga")
+        assert LogEntry.objects.get().change_message == "Created by pluginimport."
+
+    def test_nobody_to_name(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A user that there is not, or a project without a history, is refused; nothing is written."""
+        PluginInstance.objects.all().delete()
+        ran = run("pluginapply", str(file), "--user", "nobody")
+        assert (ran.code, ran.error) == (2, "There is no user nobody.")
+        monkeypatch.setattr("django.apps.apps.is_installed", lambda _name: False)
+        ran = run("pluginimport", str(file), "--user", "olga")
+        assert (ran.code, ran.error) == (2, "There is no history without django.contrib.admin.")
+        assert not PluginInstance.objects.exists()
 
 
 class TestApply:
