@@ -1,4 +1,4 @@
-"""Pages with one shape of configuration each, under a strict Content-Security-Policy."""
+"""Pages with one shape of configuration each, or with several side by side, under a strict Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -28,33 +28,39 @@ PAGE = Template(
 )
 
 
-def make_schema(name: str) -> type[BaseModel]:
-    """Return a model with a shape, and a field to edit beside it."""
-    shape = next(shape for shape in SHAPES if shape.name == name)
-    other = (str, Field("start", pattern="^[a-z]*$"))
-    return create_model("Config", value=(shape.annotation, shape.default), other=other)
+def make_schema(names: str) -> type[BaseModel]:
+    """Return a model with a shape, ``value``, or several under their names, and a field to edit beside them."""
+    shapes = {shape.name: shape for shape in SHAPES if shape.name in names.split("+")}
+    fields: dict[str, Any] = {name: (shape.annotation, shape.default) for name, shape in shapes.items()}
+    if len(fields) == 1:
+        fields = {"value": fields[names]}
+    return create_model("Config", **fields, other=(str, Field("start", pattern="^[a-z]*$")))
 
 
-def validate(schema: type[BaseModel], config: Any, secret: Any) -> list[FieldProblem]:
+def reveal(value: Any, secret: Any) -> Any:
+    """Return stored JSON with ``secret`` in the place of each token."""
+    if isinstance(value, dict):
+        return secret if "$secret" in value else {key: reveal(item, secret) for key, item in value.items()}
+    return [reveal(item, secret) for item in value] if isinstance(value, list) else value
+
+
+def validate(schema: type[BaseModel], config: Any) -> list[FieldProblem]:
     """Return what pydantic says about a configuration with its secrets opened."""
-
-    def reveal(value: Any) -> Any:
-        if isinstance(value, dict):
-            return secret if "$secret" in value else {key: reveal(item) for key, item in value.items()}
-        return [reveal(item) for item in value] if isinstance(value, list) else value
-
+    secret_model = next(shape.annotation for shape in SHAPES if shape.name == "secret_model")
+    kinds = {name: field.annotation for name, field in schema.model_fields.items()}
+    opened = {name: reveal(value, {} if kinds.get(name) == secret_model else "7") for name, value in config.items()}
     try:
-        schema.model_validate_json(json.dumps(reveal(config)))
+        schema.model_validate_json(json.dumps(opened))
     except ValidationError as invalid:
         return [FieldProblem(tuple(map(str, error["loc"])), error["msg"]) for error in invalid.errors()]
     return []
 
 
-def show_shape(request: HttpRequest, name: str) -> HttpResponse:
-    """Show and read the form of a shape; the result is what would be stored, or ``unchanged``."""
-    schema = make_schema(name)
+def show_shape(request: HttpRequest, names: str) -> HttpResponse:
+    """Show and read the form of shapes; the result is what would be stored, or ``unchanged``."""
+    schema = make_schema(names)
     stored = request.GET["stored"]
-    config = None if stored == "new" else {"value": json.loads(stored), "other": "start"}
+    config = None if stored == "new" else {**json.loads(stored), "other": "start"}
     binding = ConfigBinding(schema, config, open_all(config or {}), row="row")
     fields = {"config": ConfigFormField(binding)}
     form_class = type("ShapeForm", (forms.Form,), fields)
@@ -63,10 +69,7 @@ def show_shape(request: HttpRequest, name: str) -> HttpResponse:
     if form.is_bound and form.is_valid():
         submission = form.cleaned_data["config"]
         result = json.dumps(submission.config) if submission.changed else "unchanged"
-        problems = (
-            validate(schema, submission.config, {} if name == "secret_model" else "7") if submission.config else []
-        )
-        if problems:
+        if problems := validate(schema, submission.config) if submission.config else []:
             field: Any = form.fields["config"]
             form.add_error("config", field.note_problems(binding.to_form_paths(problems, submission.form)))
             result = "invalid"
@@ -75,4 +78,4 @@ def show_shape(request: HttpRequest, name: str) -> HttpResponse:
     return answer
 
 
-urlpatterns = [path("shape/<str:name>/", show_shape)]
+urlpatterns = [path("shape/<str:names>/", show_shape)]

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.forms.helpers import OPENED
 from tests.shapes.table import MARKER, SHAPES, Shape, get_stored
+from tests.support.cases import tried_on
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -26,10 +27,14 @@ def shape_pages(settings: Any, db: None) -> None:
     settings.ROOT_URLCONF = "tests.browser.shape_urls"
 
 
-def open_shape(page: Page, name: str, value: Any = ...) -> None:
-    """Open the form of a stored value, or a new one."""
-    stored = "new" if value is ... else quote(json.dumps(value), safe="")
-    page.goto(f"/shape/{name}/?stored={stored}")
+def open_shape(page: Page, name: str, value: Any) -> None:
+    """Open the form of a stored value."""
+    open_shapes(page, name, {"value": value})
+
+
+def open_shapes(page: Page, names: str, stored: dict[str, Any] | None) -> None:
+    """Open the form of stored values, or a new one."""
+    page.goto(f"/shape/{names}/?stored={quote(json.dumps(stored), safe='') if stored else 'new'}")
     expect(field(page, "other")).to_be_visible()
     expect(page.locator("textarea[name=config]")).to_be_hidden()
 
@@ -56,26 +61,38 @@ def choose(page: Page, title: str, number: int = 0) -> None:
     page.locator("select.rjf-oneof-selector-input").nth(number).select_option(label=title)
 
 
-@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.in_browser], ids=lambda shape: shape.name)
-def test_shape_survives_the_browser(page: Page, shape: Shape) -> None:
+SHOWN = [shape for shape in SHAPES if shape.in_browser]
+GROUPS = [SHOWN[start : start + 13] for start in range(0, len(SHOWN), 13)]
+
+
+@pytest.mark.parametrize("shapes", GROUPS, ids=lambda shapes: f"{shapes[0].name}-{shapes[-1].name}")
+def test_shapes_survive_the_browser(page: Page, shapes: list[Shape]) -> None:
     """No value is changed by opening and saving, an edit beside it, or a refusal; a new form opens and is posted."""
-    for value in (get_stored(shape, given) for given in shape.values):
-        open_shape(page, shape.name, value)
-        assert save(page) == "unchanged", value
+    names = "+".join(shape.name for shape in shapes)
+    for turn in range(max(len(shape.values) for shape in shapes)):
+        stored = {shape.name: get_stored(shape, shape.values[turn % len(shape.values)]) for shape in shapes}
+        open_shapes(page, names, stored)
+        assert save(page) == "unchanged"
         field(page, "other").fill("NOT SMALL")
         assert save(page) == "invalid"
         expect(page.locator(".rjf-error-text")).to_contain_text("not in the expected form")
         field(page, "other").fill("small")
         saved = save(page)
         assert saved.startswith("{"), saved
-        assert json.dumps(json.loads(saved)["value"]) == json.dumps(value)
+        shown = {name: json.dumps(value) for name, value in json.loads(saved).items()}
+        assert shown == {name: json.dumps(value) for name, value in {**stored, "other": "small"}.items()}
         assert OPENED not in page.content()
-    open_shape(page, shape.name)
+    open_shapes(page, names, None)
     save(page)
     expect(field(page, "other")).to_be_visible()
 
 
-EDITS = [
+def name_cases(rows: list[tuple[Any, ...]], *names: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return a case for each row of a table: all of them are tried in one tab."""
+    return [(f"{row[0]}: {row[2]!r}", dict(zip(names, row, strict=True))) for row in rows]
+
+
+EDITS: list[tuple[Any, ...]] = [
     ("text", "a", "b", "b"),
     ("text_optional", "a", "", None),
     ("whole", 1, "12345678901234567890", 12345678901234567890),
@@ -92,7 +109,7 @@ EDITS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "typed", "wanted"), EDITS, ids=lambda part: str(part)[:12])
+@tried_on(name_cases(EDITS, "name", "value", "typed", "wanted"))
 def test_edit(page: Page, name: str, value: Any, typed: str, wanted: Any) -> None:
     """What is typed is what is stored."""
     open_shape(page, name, value)
@@ -100,7 +117,7 @@ def test_edit(page: Page, name: str, value: Any, typed: str, wanted: Any) -> Non
     assert json.dumps(get_saved(page)) == json.dumps(wanted)
 
 
-CHOICES = [
+CHOICES: list[tuple[Any, ...]] = [
     ("yes_no_optional", None, "No", False),
     ("yes_no_optional", True, "Not set", None),
     ("literal_mixed", "1", "True", True),
@@ -109,7 +126,7 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "title", "wanted"), CHOICES)
+@tried_on(name_cases(CHOICES, "name", "value", "title", "wanted"))
 def test_choose(page: Page, name: str, value: Any, title: str, wanted: Any) -> None:
     """A choice is stored with its type."""
     open_shape(page, name, value)
@@ -117,7 +134,7 @@ def test_choose(page: Page, name: str, value: Any, title: str, wanted: Any) -> N
     assert get_saved(page) is wanted or get_saved(page) == wanted
 
 
-INVALID = [
+INVALID: list[tuple[Any, ...]] = [
     ("whole", 1, "abc", "value"),
     ("whole_bounded", 1, "70000", "value"),
     ("decimal", "1", "abc", "value"),
@@ -127,7 +144,7 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "typed", "path"), INVALID)
+@tried_on(name_cases(INVALID, "name", "value", "typed", "path"))
 def test_invalid_is_shown_on_the_field(page: Page, name: str, value: Any, typed: str, path: str) -> None:
     """A value that pydantic or the form refuses is reported at its input."""
     open_shape(page, name, value)
@@ -233,7 +250,7 @@ def test_without_javascript(browser: Any, live_server: Any) -> None:
     """Without JavaScript the form's JSON can be edited as text."""
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
-    page.goto("/shape/text/?stored=" + quote(json.dumps("a")))
+    page.goto("/shape/text/?stored=" + quote(json.dumps({"value": "a"})))
     text = page.locator("textarea[name=config]")
     text.fill(text.input_value().replace('"a"', '"b"'))
     assert get_saved(page) == "b"

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
+
+from tests.support import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def serving(look: str, folder: Path) -> Iterator[dict[str, str]]:
         "TEST_DATABASE": "sqlite",
         "TEST_DATABASE_NAME": str(folder / "themed.sqlite3"),
     }
-    command = [sys.executable, "-m", "tests.browser.themes.serve"]
+    command = [warm.python(), "-m", "tests.browser.themes.serve"]
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:

@@ -43,7 +43,7 @@ def _make_environment() -> dict[str, str]:
     """Return the environment of a reader, whose processes are not measured."""
     not_theirs = ("COVERAGE_", "DJANGO_", "TEST_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(not_theirs)}
-    kept["PATH"] = os.pathsep.join([str(warm.python().parent), str(Path(sys.executable).parent), kept["PATH"]])
+    kept["PATH"] = os.pathsep.join([str(Path(warm.python()).parent), str(Path(sys.executable).parent), kept["PATH"]])
     # what a document writes twice within a second would be run as it was first
     return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
 

@@ -7,8 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 import django
@@ -139,10 +139,11 @@ class Environments:
         """Let the environment with ``version`` be at ``place``; what is installed there later is there only."""
         made = self._folder / version
         if not made.exists():
-            venv.create(made, with_pip=True)
-            # with what this version needs, too, which would otherwise be installed again for each test
-            needed = metadata.requires("django-plugin-system") or ()
-            packages = f"Django=={django.get_version()}", f"django-plugin-system=={version}", *needed
+            venv.create(made)
+            # pip, Django and what the package needs are those of the tests, which nothing here installs again
+            [site] = made.glob("lib/python*/site-packages")
+            (site / "of_the_tests.pth").write_text(sysconfig.get_path("purelib"))
+            packages = f"Django=={django.get_version()}", f"django-plugin-system=={version}"
             subprocess.run([made / "bin/python", "-m", "pip", "install", "--quiet", *packages], check=True)
         shutil.copytree(made, place, symlinks=True, copy_function=os.link)
         activate = place / "bin/activate"

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 @functools.lru_cache(maxsize=1)
-def python() -> Path:
+def python() -> str:
     """Return the path of the interpreter; it answers until this process ends."""
     folder = TemporaryDirectory(prefix="warm-")
     place = Path(folder.name)
@@ -45,4 +45,4 @@ def python() -> Path:
         folder.cleanup()
 
     atexit.register(stop)
-    return client
+    return str(client)
