@@ -313,23 +313,27 @@ def _join(plugin: Any) -> _Generation:
 
 def _find_or_add(origin: Origin) -> _Generation:
     deadline = monotonic() + PATIENCE
-    while True:
-        line = _lines.setdefault(origin.line, [])
-        newest = max([origin.number, *(one.number for one in line)])
-        found = next((one for one in line if one.digest == origin.digest and not one.is_over), None)
-        if found is not None:
-            found.number = max(found.number, origin.number)
-        for one in line:
-            _mark(one, is_outdated=one.number < newest)
-        left = deadline - monotonic()
-        if found is not None or len(line) < _MOST_OPEN or left <= 0 or not _may_end(line):
-            break
+    found, line, newest = _find(origin)
+    while found is None and len(line) >= _MOST_OPEN and (left := deadline - monotonic()) > 0 and _may_end(line):
         _changed.wait(left)
+        found, line, newest = _find(origin)
     if found is None:
         found = _Generation(origin)
         line.append(found)
         _mark(found, is_outdated=found.number < newest)
     return found
+
+
+def _find(origin: Origin) -> tuple[_Generation | None, list[_Generation], int]:
+    """Return the generation of this configuration, if it is there, all of its row, and the number of the newest."""
+    line = _lines.setdefault(origin.line, [])
+    newest = max([origin.number, *(one.number for one in line)])
+    found = next((one for one in line if one.digest == origin.digest and not one.is_over), None)
+    if found is not None:
+        found.number = max(found.number, origin.number)
+    for one in line:
+        _mark(one, is_outdated=one.number < newest)
+    return found, line, newest
 
 
 def _mark(generation: _Generation, *, is_outdated: bool) -> None:

@@ -92,6 +92,10 @@ class _Found:
         if len(self.first) < LISTED:
             self.first.append(make_printable(text))
 
+    def __str__(self) -> str:
+        more = f", and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
+        return f"{', '.join(self.first)}{more}"
+
 
 def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = None) -> Iterator[CheckMessage]:
     """Look at every instance, a page at a time, and yield a message for each kind of trouble that some have."""
@@ -109,13 +113,18 @@ def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = Non
         done += len(page)
         if on_page:
             on_page(done, max(total, done))
-    for (key, name, scope), count in serving.items():
-        if count + (serving[key, name, ""] if scope else 0) == 1:  # what is everybody's stands by for each scope
-            found.setdefault(ALONE, _Found()).add(f"{name} of {key[0]}{f' in scope {scope}' if scope else ''}")
+    for text in _iter_alone(serving):
+        found.setdefault(ALONE, _Found()).add(text)
     for trouble, some in found.items():
-        more = f", and {some.count - len(some.first):,} more" if some.count > len(some.first) else ""
-        text = f'{some.count:,} plugin instances in database "{using}" {trouble.text}: {", ".join(some.first)}{more}.'
+        text = f'{some.count:,} plugin instances in database "{using}" {trouble.text}: {some}.'
         yield CheckMessage(trouble.level, text, hint=trouble.hint, id=f"django_plugin_system.{trouble.id}")
+
+
+def _iter_alone(serving: Counter[tuple[TypeKey, str, str]]) -> Iterator[str]:
+    """Yield the names that one instance serves alone; what is everybody's stands by for each scope."""
+    for (key, name, scope), count in serving.items():
+        if count + (serving[key, name, ""] if scope else 0) == 1:
+            yield f"{name} of {key[0]}{f' in scope {scope}' if scope else ''}"
 
 
 def _examine(row: PluginInstance) -> tuple[Trouble | None, str]:

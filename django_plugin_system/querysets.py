@@ -290,27 +290,28 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         :raises ConfigError: if one of the configs is refused; then nothing is written.
         :raises StaleConfig: if one of them was changed by someone else meanwhile; then nothing is written, either.
         """
-        rows, names, using = list(objs), list(fields), self._get_write_alias()
+        rows, names = list(objs), list(fields)
         if not _SEALED_TOGETHER & set(names):
-            with changing(using):
-                written = super().bulk_update(rows, names, batch_size)
-                move_health(self.model, using, rows if "scope" in names else ())
-            return written
+            return super().bulk_update(rows, names, batch_size)
         prefetch_related_objects(rows, "item__plugin_type")
         for row in rows:
-            row.check_overwritten(using)
+            row.check_overwritten(self._get_write_alias())
+        return self._bulk_update_sealed(rows, names, batch_size or WRITTEN_AT_ONCE)
+
+    def _bulk_update_sealed(self, rows: list[PluginInstance], names: list[str], size: int) -> int:
+        using, written = self._get_write_alias(), 0
         renewed = {row.pk for row in rows if row.seal_config()}
-        written = 0
         with changing(using):
             held = self.model.lock_configs(rows, using)
-            stale = [str(row) for row in rows if not row.reconcile(held.get(row.pk), is_renewed=row.pk in renewed)]
+            stale = [row for row in rows if not row.reconcile(held.get(row.pk), is_renewed=row.pk in renewed)]
             if not stale:
                 changed = [name for name in COMPARED if any(row.is_changed(name) for row in rows)]
-                names, size = [*dict.fromkeys([*names, "config", *changed])], batch_size or WRITTEN_AT_ONCE
+                names = [*dict.fromkeys([*names, "config", *changed])]
                 written = super().bulk_update(rows, names, size)
-                move_health(self.model, using, () if {"item", "item_id", "scope"}.isdisjoint(names) else rows)
+                if not {"item", "item_id", "scope"}.isdisjoint(names):
+                    move_health(self.model, using, rows)
         if stale:  # raised out here, so that an outer transaction stays usable
-            raise StaleConfig(", ".join(stale))
+            raise StaleConfig(", ".join(map(str, stale)))
         return written
 
     def renew_configs(self, *, dry_run: bool = False) -> dict[PluginInstance, Reason | None]:

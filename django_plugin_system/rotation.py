@@ -11,7 +11,7 @@ import json
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -192,6 +192,12 @@ class RotationReport:
         if len(self.problems) < LISTED:
             self.problems.append(f"{row}: {reason}")
 
+    def add_problems_of(self, findings: Iterable[Finding]) -> None:
+        """Count those of ``findings`` that have a problem."""
+        for found in findings:
+            if found.problems:
+                self.add_problem(found, "; ".join(found.problems))
+
 
 def rotate_secrets(
     using: str | None = None,
@@ -244,8 +250,7 @@ def _look_at_all(
         report.rows += len(findings)
         for found in findings:
             report.secrets.update(_CLAIM.findall(found.row.config))
-            if found.problems:
-                report.add_problem(found, "; ".join(found.problems))
+        report.add_problems_of(findings)
         plain = _find_plain(findings, using, report)
         report.plain += len(plain)
         yield findings, plain
@@ -290,16 +295,14 @@ def _write(findings: dict[Row, Finding], using: str, report: RotationReport) -> 
     statement = f"UPDATE {TABLE} SET config = %s WHERE id = %s"  # noqa: S608 - names only
     with changing(using):
         locked = _read_rows(using).filter(pk__in=[row.pk for row in findings]).select_for_update(no_key=True)
-        rows = [Row._make(values) for values in locked]
+        rows = list(map(Row._make, locked))
         changed = examine([row for row in rows if row not in findings], using)
         outdated = [findings[row] for row in rows if row in findings] + [one for one in changed if one.is_outdated]
         with connection.cursor() as cursor:
             values = [(one.config, key.get_db_prep_value(one.row.pk, connection)) for one in outdated]
             cursor.executemany(statement, values)
     report.rewritten += len(outdated)
-    for found in changed:
-        if found.problems:
-            report.add_problem(found, "; ".join(found.problems))
+    report.add_problems_of(changed)
 
 
 @sensitive_variables()

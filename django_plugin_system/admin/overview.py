@@ -45,6 +45,8 @@ from django_plugin_system.selection.trial import has_check
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
+    from django_plugin_system.selection.candidates import Candidate
+
     ModelAdmin = admin.ModelAdmin[PluginOverview]
 else:
     ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
@@ -113,15 +115,13 @@ def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection
     """Return one name with those of ``rows``, which are all that may serve it, whose ids are among ``visible``."""
     found, first = explain_chain(rows), rows[0]
     seen = [one for one in found.candidates if one.instance.pk in visible]
-    tiers = [(one.instance.scope, one.instance.effective_tier) for one in seen]
-    ids = [one.instance.pk for one in seen]
     lines = []
-    for place, (row, reason) in enumerate((one.instance, one.reason) for one in seen):
-        is_last, follower = tiers[place + 1 : place + 2] != [tiers[place]], tiers[place + 2 : place + 3]
+    for number, (one, (up, down)) in enumerate(zip(seen, _list_moves(seen), strict=True), start=1):
+        row = one.instance
         line = Line(
-            number=place + 1,
+            number=number,
             instance=row,
-            state=describe_state(row, reason),
+            state=describe_state(row, one.reason),
             serves=row == found.chosen,
             after=describe_after(found, row),
             link=links.show(row, row.item.name),
@@ -129,12 +129,24 @@ def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection
             may_wake=links.may("cooldown", PluginInstance, row),
             may_test=has_check(row.item.plugin_class) and links.may("test", PluginInstance, row),
             is_own=row.scope == first.scope,
-            up=ids[place - 1] if place and tiers[place - 1] == tiers[place] else None,
-            down=None if is_last else ids[place + 2] if follower == [tiers[place]] else "",
+            up=up,
+            down=down,
         )
         lines.append(line)
     mark = get_mark(row for row in rows if row.scope == first.scope)
     return Chain(first, mark, describe_now(found, first.name), found.chosen is not None, lines)
+
+
+def _list_moves(seen: Sequence[Candidate]) -> list[tuple[Any, Any]]:
+    """Return for each candidate what it goes before if it moves ``up``, or ``down``; see ``Line``."""
+    tiers = [(one.instance.scope, one.instance.effective_tier) for one in seen]
+    ids = [one.instance.pk for one in seen]
+    moves = []
+    for place, tier in enumerate(tiers):
+        is_last, follower = tiers[place + 1 : place + 2] != [tier], tiers[place + 2 : place + 3]
+        up = ids[place - 1] if place and tiers[place - 1] == tier else None
+        moves.append((up, None if is_last else ids[place + 2] if follower == [tier] else ""))
+    return moves
 
 
 def make_chains(links: Links, keys: Iterable[Key], visible: QuerySet[PluginInstance]) -> list[Chain]:

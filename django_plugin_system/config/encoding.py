@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,12 +88,12 @@ class _Encoder:
             members = _pair_items(value, dump, path)
             return {key: self.encode(item, its_dump, (*path, key)) for key, item, its_dump in members}
         if is_sequence(value):
-            is_alike = isinstance(dump, list) and len(dump) == len(value)
-            return [
-                self.encode(item, dump[index] if is_alike else MISSING, (*path, str(index)))
-                for index, item in enumerate(value)
-            ]
+            return self._encode_items(value, dump, path)
         return _encode_leaf(value, dump, path)
+
+    def _encode_items(self, items: Collection[Any], dump: Any, path: Path) -> list[Any]:
+        dumps = dump if isinstance(dump, list) and len(dump) == len(items) else [MISSING] * len(items)
+        return [self.encode(item, dumps[index], (*path, str(index))) for index, item in enumerate(items)]
 
     def _encode_fields(self, value: Any, fields: Mapping[str, Any], dump: Any, path: Path) -> dict[str, Any]:
         by_name = dump if isinstance(dump, dict) else {}

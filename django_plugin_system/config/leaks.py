@@ -64,16 +64,17 @@ def quotes(text: str, secrets: Iterable[str], *, authored: bool = True) -> bool:
     mailed = _QUOTED_PRINTABLE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", text)
     stages += _decode(mailed) if mailed != text else ()
     written, joined = "\n".join(stages), "\n".join(map(_join, stages))
-    for secret in secrets:
-        if not secret or (not authored and len(secret) < _SHORT):
-            continue
-        if any(form in written for form in _iter_written(secret)):
-            return True
-        if any(len(form) >= _SHORT and form in joined for form in map(_join, _decode(secret))):
-            return True
-        if authored and any(_join(form) in joined for form in _iter_encoded(secret)):
-            return True
-    return False
+    shortest = 1 if authored else _SHORT
+    return any(_has(secret, written, joined, authored=authored) for secret in secrets if len(secret) >= shortest)
+
+
+def _has(secret: str, written: str, joined: str, *, authored: bool) -> bool:
+    """Say whether ``secret`` stands in a text as it is ``written``, or in its letters and digits ``joined``."""
+    if any(form in written for form in _iter_written(secret)):
+        return True
+    if any(len(form) >= _SHORT and form in joined for form in map(_join, _decode(secret))):
+        return True
+    return authored and any(_join(form) in joined for form in _iter_encoded(secret))
 
 
 _BYTES = re.compile(r"(?:%|\\x)([0-9a-f]{2})|\\([0-3][0-7]{2})", re.IGNORECASE)

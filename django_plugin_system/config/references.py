@@ -79,21 +79,21 @@ class Resolver:
 
     def load(self, references: Iterable[Reference]) -> None:
         """Follow many references, so that a store is asked for all of them at once."""
-        new: dict[str, list[str]] = {}
-        for reference in dict.fromkeys(references):
+        new: dict[str, dict[str, Reference]] = {}
+        for reference in references:
             if reference not in self.given:
-                new.setdefault(reference.kind, []).append(reference.name)
-        for kind, names in new.items():
-            listed, fault = [name for name in names if is_listed(name, kind)], find_fault(kind)
-            found = dict.fromkeys(listed, Unavailable(fault)) if fault else get_store(kind).get(listed)
-            self.given |= {Reference(kind, name): given for name, given in found.items()}
-        for kind, name in [(kind, name) for kind, names in new.items() for name in names]:
-            reference = Reference(kind, name)
-            if not is_listed(name, kind):
-                self.given[reference] = Unavailable(_say_not_listed(reference))
-            elif holds_key(self.given[reference]):
-                reason = f"{reference} holds a key of this project's settings, which is not given out"
-                self.given[reference] = Unavailable(reason)
+                new.setdefault(reference.kind, {})[reference.name] = reference
+        for kind, wanted in new.items():
+            self._ask(kind, wanted)
+
+    def _ask(self, kind: str, wanted: Mapping[str, Reference]) -> None:
+        listed, fault = [name for name in wanted if is_listed(name, kind)], find_fault(kind)
+        found = dict.fromkeys(listed, Unavailable(fault)) if fault else get_store(kind).get(listed)
+        for name, reference in wanted.items():
+            given = found[name] if name in found else Unavailable(_say_not_listed(reference))
+            if holds_key(given):
+                given = Unavailable(f"{reference} holds a key of this project's settings, which is not given out")
+            self.given[reference] = given
 
 
 def is_listed(name: str, kind: str = ENV) -> bool:

@@ -66,11 +66,10 @@ def _iter_undeclared(nodes: tuple[Node, ...], data: Any, secrets: Collection[Pat
 @lru_cache(maxsize=4096)
 def _get_known(nodes: tuple[Node, ...], is_object: bool) -> _Known | None:  # noqa: FBT001 - a cache has no keywords
     """Return what is known of an object, or a list, that is one of ``nodes``; None if nobody knows what is read."""
-    members = [node for node in _iter_members(nodes) if not is_object or node.kind not in (Kind.LIST, Kind.TUPLE)]
+    members = list(_iter_members(nodes, is_object=is_object))
     if not members or any(map(_is_opaque, [*members, *nodes])):
         return None
-    steps = (Step.ITEM, Step.VALUE, Step.EXTRA)
-    others = {member: tuple(part.node for part in member.parts if part.step in steps) for member in members}
+    others = {member: _get_other_parts(member) for member in members}
     fields = {key: _find_inner(others, key) for member in members for key in member.fields}
     inner = tuple(chain.from_iterable(others.values()))
     is_open = any(map(_is_open, members))
@@ -78,11 +77,17 @@ def _get_known(nodes: tuple[Node, ...], is_object: bool) -> _Known | None:  # no
     return _Known(fields, inner if inner or not is_object or is_open else None, shows_others)
 
 
-def _iter_members(nodes: Iterable[Node]) -> Iterator[Node]:
-    """Yield what a value may be that is one of ``nodes``, also inside of a secret, other than a scalar."""
+def _iter_members(nodes: Iterable[Node], *, is_object: bool) -> Iterator[Node]:
+    """Yield what an object, or a list, may be that is one of ``nodes``, also inside of a secret."""
     for node in chain.from_iterable(node.members for node in nodes):
-        content = node.get_inner(Step.CONTENT) or node
-        yield from (member for member in content.members if member.annotation not in _SCALARS)
+        for member in (node.get_inner(Step.CONTENT) or node).members:
+            is_list = member.kind in (Kind.LIST, Kind.TUPLE)
+            if member.annotation not in _SCALARS and not (is_object and is_list):
+                yield member
+
+
+def _get_other_parts(member: Node) -> tuple[Node, ...]:
+    return tuple(part.node for part in member.parts if part.step in (Step.ITEM, Step.VALUE, Step.EXTRA))
 
 
 def _find_inner(others: Mapping[Node, tuple[Node, ...]], key: str) -> tuple[Node, ...]:
@@ -148,17 +153,20 @@ def _follow(path: Path, old: Any, new: Any) -> Path | None:
     """Return where that stands in ``new`` which stands at ``path`` of ``old``; None if it is gone."""
     found: list[str] = []
     for key in path:
-        place = key
-        if isinstance(old, list) and isinstance(new, list):
-            same = [str(index) for index, item in enumerate(new) if item == old[int(key)]]
-            is_edited = not same and int(key) < len(new) and new[int(key)] not in old
-            place = key if key in same or is_edited else next(iter(same), "")
+        place = _find_item(key, old, new) if isinstance(old, list) and isinstance(new, list) else key
         old, inside = look_up(old, (key,))[0], look_up(new, (place,))
         if not inside:
             return None
         [new] = inside
         found.append(place)
     return tuple(found) if isinstance(new, dict) else None
+
+
+def _find_item(key: str, old: list[Any], new: list[Any]) -> str:
+    """Return the position in ``new`` of what stands at ``key`` of ``old``; an empty text if it is gone."""
+    same = [str(index) for index, item in enumerate(new) if item == old[int(key)]]
+    is_edited = not same and int(key) < len(new) and new[int(key)] not in old
+    return key if key in same or is_edited else next(iter(same), "")
 
 
 def carry_tokens(stored: Opened, before: Opened, carried: Mapping[Path, Path], keyring: KeyRing) -> None:

@@ -152,10 +152,13 @@ class ConfigBinding:
         misplaced: list[FieldProblem] = []
         config = self._placeholders.reveal(plain, misplaced)
         problems = (*reading.problems, *self.to_form_paths(misplaced, form))
-        old, keys = self.plain, {**self.plain, **plain}
-        changed = [key for key in keys if not is_same(old.get(key, MISSING), plain.get(key, MISSING))]
-        titles = tuple(self.get_title((key,)) for key in changed)
-        return Submission(None if problems else config, problems, changed_fields=titles, form=form)
+        changed = tuple(self._iter_changed_titles(plain))
+        return Submission(None if problems else config, problems, changed_fields=changed, form=form)
+
+    def _iter_changed_titles(self, plain: Mapping[str, Any]) -> Iterator[str]:
+        for key in {**self.plain, **plain}:
+            if not is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
+                yield self.get_title((key,))
 
     def check_read_only(self, config: Mapping[str, Any], row: Any) -> None:
         """Check that ``config``, which was set in ``row``, changes nothing that the form only shows.

@@ -103,20 +103,25 @@ class Builder:
         if is_model:
             found = self._build_model(node, label)
         elif node.kind is Kind.LIST:
-            item = next(self.build(part.node) for part in node.parts)
-            is_set = node.cls in (set, frozenset) and not in_union
-            if is_set and isinstance(item, ChoiceControl) and not item.nullable:
-                found = MultipleControl(label, choices=item.choices)
-            else:
-                found = ListControl(label, item=item, most=_get_limit(metadata))
+            found = self._build_list(node, label, metadata, in_union=in_union)
         elif node.kind is Kind.DICT:
-            value = node.get_inner(Step.VALUE)
-            control = self.build(value) if value else JsonTextControl()
-            found = None if type(control) is JsonTextControl else PairsControl(label, item=control)
+            found = self._build_pairs(node, label)
         elif node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
             found = TupleControl(label, children=dict(map(self._build_position, node.parts)))
         del self._open[identity]
         return found if is_model or identity not in self._recursive else None
+
+    def _build_list(self, node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool) -> Control:
+        item = next(self.build(part.node) for part in node.parts)
+        is_set = node.cls in (set, frozenset) and not in_union
+        if is_set and isinstance(item, ChoiceControl) and not item.nullable:
+            return MultipleControl(label, choices=item.choices)
+        return ListControl(label, item=item, most=_get_limit(metadata))
+
+    def _build_pairs(self, node: Node, label: Label) -> Control | None:
+        value = node.get_inner(Step.VALUE)
+        control = self.build(value) if value else JsonTextControl()
+        return None if type(control) is JsonTextControl else PairsControl(label, item=control)
 
     def _build_position(self, part: Part) -> tuple[str, Control]:
         control = self.build(part.node)

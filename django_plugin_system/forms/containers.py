@@ -276,11 +276,14 @@ class GroupControl(Container):
             value = control.decode(sent[name], place) if name in sent else place.old
             if value is not MISSING:
                 fields[name] = value
+        self._refuse_unknown(sent, fields.get(EXTRAS, {}), reading)
+        return self.unfold(fields)
+
+    def _refuse_unknown(self, sent: Mapping[str, Any], extras: Mapping[str, Any], reading: Reading) -> None:
         for name in sorted(sent.keys() - {*self.children, VARIANT, EXTRAS}):
             reading.enter(name).refuse(_("There is no such field."))
-        for key in sorted(fields.get(EXTRAS, {}).keys() & self.children.keys()):
+        for key in sorted(extras.keys() & self.children.keys()):
             reading.enter(EXTRAS).refuse(_("“%(key)s” has a field of its own above.") % {"key": key})
-        return self.unfold(fields)
 
     def get_child(self, key: str) -> Control | None:
         """Return the field's control."""

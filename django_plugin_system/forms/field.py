@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,16 +39,16 @@ def list_sources() -> list[dict[str, Any]]:
     A name says whether it gives a value, never which; of a store, which would have to be asked, it says nothing.
     """
     settings, resolver = get_settings(), Resolver()
-    listed = (name for name in settings.ENV_REFERENCES if not name.endswith("*"))
-    variables = sorted({*listed, *(name for name in os.environ if is_listed(name))})
-    files = (path for folder in settings.FILE_REFERENCES for path in sorted(Path(folder).glob("*")) if path.is_file())
+    known = {*settings.ENV_REFERENCES, *os.environ}
+    variables = sorted(name for name in known if is_listed(name) and not name.endswith("*"))
+    paths = chain.from_iterable(sorted(Path(folder).glob("*")) for folder in settings.FILE_REFERENCES)
 
     def works(kind: str, name: str) -> bool:
         return not isinstance(resolver.get(Reference(kind, name)), Unavailable)
 
     sources = [
         _describe(ENV, _("Environment variable"), settings.ENV_REFERENCES, variables, works),
-        _describe(FILE, _("File"), settings.FILE_REFERENCES, map(str, files), works),
+        _describe(FILE, _("File"), settings.FILE_REFERENCES, map(str, filter(Path.is_file, paths)), works),
     ]
     for store, options in settings.REFERENCES.items():
         title, allowed = _("Store: %s") % store, options["ALLOW"]

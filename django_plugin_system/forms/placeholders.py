@@ -200,8 +200,10 @@ class Placeholders:
         is handed on as one that was kept, not typed.
         """
         if isinstance(plain, (dict, list)):
-            enter = (lambda key: (*place, key)) if isinstance(plain, dict) else (lambda _key: place)
-            return map_json(plain, lambda key, part: self.reveal(part, problems, (*path, key), enter(key)))
+            deeper = isinstance(plain, dict)
+            return map_json(
+                plain, lambda key, part: self.reveal(part, problems, (*path, key), (*place, *[key] * deeper))
+            )
         secret = self.secrets.get(plain) if isinstance(plain, str) else None
         problem = _find_problem(secret, path, place) if is_placeholder(plain) else find_marker_problem(plain)
         if problem and (secret or (path, plain) not in self.lookalikes):

@@ -387,7 +387,11 @@ def build_value(annotation: Any, label: Label, metadata: tuple[Any, ...], *, nul
         return ChoiceControl(label, nullable, _YES_NO) if nullable else BooleanControl(label)
     if kind not in {"integer", "number"}:
         return JsonTextControl(label, nullable)
-    whole = kind == "integer"
+    return _build_number(schema, label, nullable=nullable, in_union=in_union)
+
+
+def _build_number(schema: dict[str, Any], label: Label, *, nullable: bool, in_union: bool) -> Control:
+    whole = schema["type"] == "integer"
     minimum = schema.get("minimum", schema.get("exclusiveMinimum"))
     maximum = schema.get("maximum", schema.get("exclusiveMaximum"))
     bounded = all(bound is not None and abs(bound) <= MAX_EXACT for bound in (minimum, maximum))

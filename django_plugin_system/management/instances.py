@@ -67,13 +67,13 @@ def find_instance(name: str, alias: str, scope: str | None = None) -> PluginInst
         return found[0]
     if not found:
         raise CommandError(f"There is no instance {name}: see plugins list.", returncode=WRONG_CALL)
-    spelled = [f"{_spell(row)}{f' of {row.scope}' if row.scope else ''} ({row.pk})" for row in found[:_SHOWN]]
-    more = ", ..." if len(found) > _SHOWN else ""
-    raise CommandError(
-        f"Several instances are called {name}: say item/name, type/item/name, --scope or the id: "
-        f"{', '.join(spelled)}{more}.",
-        returncode=WRONG_CALL,
-    )
+    how = "say item/name, type/item/name, --scope or the id"
+    raise CommandError(f"Several instances are called {name}: {how}: {_list(found)}.", returncode=WRONG_CALL)
+
+
+def _list(rows: list[PluginInstance]) -> str:
+    spelled = [f"{_spell(row)}{f' of {row.scope}' if row.scope else ''} ({row.pk})" for row in rows[:_SHOWN]]
+    return ", ".join([*spelled, *["..."] * (len(rows) > _SHOWN)])
 
 
 def find_own(name: str, alias: str, scope: str | None = None) -> PluginInstance:

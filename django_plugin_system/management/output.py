@@ -253,10 +253,13 @@ def _find_line(lines: Concealed, start: int, entry: Entry, path: FieldPath) -> i
     """Return the line of a value near ``start``, as far as it can be told; None if it is spelled in another way."""
     [value] = look_up(entry.config, path)
     spelled = _spell(value)
-    near = [*range(start, min(start + NEAR, len(lines.config))), *reversed(range(max(start - NEAR, 0), start))]
-    found = None
+    near: list[int] = [
+        *range(start, min(start + NEAR, len(lines.config))),
+        *reversed(range(max(start - NEAR, 0), start)),
+    ]
+    found: int | None = None
     for number in near:
-        line = lines.config[number]
+        line: str = lines.config[number]
         if any(part in line for part in spelled):
             if path[-1] in line:
                 return number + 1

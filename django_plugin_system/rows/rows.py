@@ -215,12 +215,13 @@ class ConfiguredModel(ChangeAnnouncingModel):
         if names is not None and {"config", "config_version", "item", "item_id", "scope"}.isdisjoint(names):
             super().save(**options)
             return
-        if names is not None or options.get("force_update") or not self._state.adding:
+        is_update = names is not None or bool(options.get("force_update"))
+        if is_update or not self._state.adding:
             self.check_overwritten(using)
         is_renewed = self.seal_config()
         if names is not None:
             names |= {"config", "config_version", "updated_at", *NOTES}
-        is_compared = names is not None or options.get("force_update") or self.is_config_changed()
+        is_compared = is_update or self.is_config_changed()
         with changing(using):
             held = self.lock_configs([self], using) if is_compared else {}
             is_current = self.reconcile(held.get(self.pk), is_renewed=is_renewed)

@@ -97,8 +97,8 @@ def _find_problems(root: Node) -> Iterator[str]:
 
 
 def _find_secret_problems(node: Node) -> Iterator[str]:
-    content, key = node.get_inner(Step.CONTENT), node.get_inner(Step.KEY)
-    if content and any(one.is_json_string for one in iter_nodes(content, into_models=False)):
+    key = node.get_inner(Step.KEY)
+    if _holds_json_string(node.get_inner(Step.CONTENT)):
         yield "a secret is JSON already where it is stored: declare what the JSON string holds"
     if node.is_json_string:
         yield "a JSON string cannot hold a secret: declare the model itself"
@@ -110,6 +110,10 @@ def _find_secret_problems(node: Node) -> Iterator[str]:
         yield "a secret cannot be the key of a dict"
     if _is_mixed(node):
         yield "a union of a secret and a plain type cannot be told apart once stored: use a discriminator"
+
+
+def _holds_json_string(content: Node | None) -> bool:
+    return content is not None and any(one.is_json_string for one in iter_nodes(content, into_models=False))
 
 
 def _is_mixed(node: Node) -> bool:

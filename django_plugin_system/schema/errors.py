@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import typing_extensions
@@ -97,7 +98,7 @@ def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: P
     """
     while is_root_model(value):
         value, nodes = value.root, [get_tree(type(value))]
-    members = [member for node in nodes for member in node.members]
+    members = list(chain.from_iterable(node.members for node in nodes))
     fields = _get_declared(value, members)
     if fields is not None and isinstance(data, Mapping):
         return [] if rewrites_input(type(value)) else _find_in_fields(value, data, fields, path)

@@ -308,8 +308,9 @@ class _Compiler:
 
     def _iter_parts(self, kind: Kind, annotation: Any) -> Iterator[Part]:
         origin, args = get_origin(annotation), get_args(annotation)
-        if kind is Kind.MODEL or _is_named_tuple(origin or annotation):
-            yield from self._iter_fields(origin or annotation, get_given(origin, args))
+        cls = origin or annotation
+        if kind is Kind.MODEL or _is_named_tuple(cls):
+            yield from self._iter_fields(cls, get_given(origin, args))
         elif kind is Kind.TUPLE:
             yield from (Part(Step.FIELD, self.compile(arg), str(index)) for index, arg in enumerate(args))
         elif kind is Kind.DICT:
@@ -440,12 +441,8 @@ def _get_field_infos(cls: Any) -> dict[str, FieldInfo] | None:
 
 def _make_part(cls: Any, name: str, node: Node, info: FieldInfo | None) -> Part:
     """Return the part of the field ``name`` of ``cls``; a dataclass or a typed dict says itself what is required."""
-    own: Any = info
-    if dataclasses.is_dataclass(cls) and not hasattr(cls, "__pydantic_fields__"):
-        own = cls.__dataclass_fields__[name]
-    missing = (PydanticUndefined, dataclasses.MISSING, ...)
-    default = PydanticUndefined if own is None or any(own.default is one for one in missing) else own.default
-    factory = None if own is None or own.default_factory is dataclasses.MISSING else own.default_factory
+    is_plain = dataclasses.is_dataclass(cls) and not hasattr(cls, "__pydantic_fields__")
+    default, factory = _get_default(cls.__dataclass_fields__[name] if is_plain else info)
     required = default is PydanticUndefined and factory is None
     if typing_extensions.is_typeddict(cls):
         required = name in cls.__required_keys__
@@ -454,6 +451,15 @@ def _make_part(cls: Any, name: str, node: Node, info: FieldInfo | None) -> Part:
         validates = getattr(cls, "model_config", {}).get("validate_default")
     aliases = tuple(dict.fromkeys(str(path[0]) for path in _iter_alias_paths(info))) if info is not None else ()
     return Part(Step.FIELD, node, name, aliases, cls, info, required, default, factory, bool(validates))
+
+
+def _get_default(field: Any) -> tuple[Any, Any]:
+    """Return the default and the factory of a field of pydantic's, or of a dataclass's."""
+    if field is None:
+        return PydanticUndefined, None
+    missing = (PydanticUndefined, dataclasses.MISSING, ...)
+    default = PydanticUndefined if any(field.default is one for one in missing) else field.default
+    return default, None if field.default_factory is dataclasses.MISSING else field.default_factory
 
 
 def _iter_alias_paths(info: FieldInfo) -> Iterator[tuple[str | int, ...]]:

@@ -10,6 +10,7 @@ from django_plugin_system.exceptions import (
     PluginCredentialsRefused,
     PluginOutcomeUnknown,
     PluginRejected,
+    PluginSystemError,
     PluginUnavailable,
 )
 
@@ -63,14 +64,18 @@ def judge(
     """
     if error is None:
         return Outcome.SERVED
-    said = tuple({type(verdict) for verdict in iter_verdicts(error, handled)})
-    if any(issubclass(kind, PluginRejected) for kind in said):
+    said = list(iter_verdicts(error, handled))
+
+    def has(kind: type[PluginSystemError]) -> bool:
+        return any(isinstance(verdict, kind) for verdict in said)
+
+    if has(PluginRejected):
         return Outcome.REJECTED
-    if not idempotent and any(issubclass(kind, PluginOutcomeUnknown) for kind in said):
+    if not idempotent and has(PluginOutcomeUnknown):
         return Outcome.UNKNOWN
     if not _is_one_of(error, (PluginUnavailable, PluginCredentialsRefused, PluginOutcomeUnknown, *retry_on)):
         return Outcome.RAISED
-    if any(issubclass(kind, PluginCredentialsRefused) for kind in said):
+    if has(PluginCredentialsRefused):
         return Outcome.CREDENTIALS_REFUSED
     return Outcome.UNAVAILABLE if said else Outcome.FAILED
 

@@ -83,18 +83,19 @@ class _Comparison:
         elif (old.kind == "secret") != (new.kind == "secret"):
             yield from self._compare_secrecy(old, new, path)
         elif old.kind != new.kind:
-            is_wider = old.kind == "enum" and new.kind == "string" and old.stored_kind == "text"
-            effect = Effect.ADDITIVE if is_wider else Effect.MIGRATION
-            yield Change(path, effect, f"was {old.kind} and is {new.kind}")
+            yield Change(path, _judge_kinds(old, new), f"was {old.kind} and is {new.kind}")
         elif old.kind == "model":
             yield from self._compare_models(old.model, new.model, path)
         elif len(old.of) != len(new.of) or old.model != new.model:
             yield Change(path, Effect.MIGRATION, f"is another {new.kind} than before")
         else:
-            yield from _compare_values(path, map(_to_text, old.values), map(_to_text, new.values))
-            suffixes = _SUFFIXES.get(old.kind) or [f"[{number}]" for number in range(len(old.of))]
-            for inner, its_new, suffix in zip(old.of, new.of, suffixes, strict=False):
-                yield from self.compare(inner, its_new, path + suffix)
+            yield from self._compare_parts(old, new, path)
+
+    def _compare_parts(self, old: Shape, new: Shape, path: str) -> Iterator[Change]:
+        yield from _compare_values(path, map(_to_text, old.values), map(_to_text, new.values))
+        suffixes = _SUFFIXES.get(old.kind) or [f"[{number}]" for number in range(len(old.of))]
+        for inner, its_new, suffix in zip(old.of, new.of, suffixes, strict=False):
+            yield from self.compare(inner, its_new, path + suffix)
 
     def _compare_secrecy(self, old: Shape, new: Shape, path: str) -> Iterator[Change]:
         text = "was plain and is a secret; plain text that is stored stays readable until it is encrypted"
@@ -137,13 +138,13 @@ class _Comparison:
         for keys, member in olds:
             partner = next((other for taken, other in news if keys <= taken), None)
             if partner is None:
-                yield Change(path, Effect.MIGRATION, f"no longer takes {member.model or member.kind}")
+                yield Change(path, Effect.MIGRATION, f"no longer takes {_name(member)}")
             else:
                 partners.append(id(partner))
                 yield from self.compare(member, partner, path)
         for _keys, one in news:
             if id(one) not in partners:
-                yield Change(path, Effect.ADDITIVE, f"takes {one.model or one.kind} now, too")
+                yield Change(path, Effect.ADDITIVE, f"takes {_name(one)} now, too")
 
     def _compare_unsure(self, old: Shape, new: Shape, path: str) -> Iterator[Change]:
         """Compare unions whose members only pydantic's choice tells apart: any difference may change that choice."""
@@ -158,7 +159,16 @@ class _Comparison:
                 yield change._replace(effect=Effect.MIGRATION) if is_additive else change
 
 
+def _judge_kinds(old: Shape, new: Shape) -> Effect:
+    is_wider = old.kind == "enum" and new.kind == "string" and old.stored_kind == "text"
+    return Effect.ADDITIVE if is_wider else Effect.MIGRATION
+
+
 # The members of a union
+
+
+def _name(member: Shape) -> str:
+    return member.model or member.kind
 
 
 def _get_members(shape: Shape) -> tuple[Shape, ...]:

@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import partial
+from itertools import chain
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -85,16 +86,18 @@ class _Describer:
         elif node.kind is Kind.VALUE:
             shape = Shape(kind=_describe_kind(node.annotation))
         else:
-            self.entered.append(node.parts)
-            inner = in_secret or node.is_secret
-            parts = [self.describe(part.node, in_secret=inner) for part in node.parts]
-            self.entered.pop()
-            shape = _unite(parts) if node.kind is Kind.UNION else _describe_parts(node, parts)
-        functions = [name for cls in node.through if isinstance(cls, type) for name in list_functions(cls)]
+            shape = self._describe_parts(node, in_secret=in_secret or node.is_secret)
+        functions = chain.from_iterable(list_functions(cls) for cls in node.through if isinstance(cls, type))
         around = add_metadata(shape, node)
         return around.model_copy(
             update={"nullable": around.nullable or node.nullable, "functions": (*around.functions, *functions)}
         )
+
+    def _describe_parts(self, node: Node, *, in_secret: bool) -> Shape:
+        self.entered.append(node.parts)
+        parts = [self.describe(part.node, in_secret=in_secret) for part in node.parts]
+        self.entered.pop()
+        return _unite(parts) if node.kind is Kind.UNION else _describe_container(node, parts)
 
     def _describe_model(self, node: Node, *, in_secret: bool) -> str:
         key = (node.annotation, in_secret)
@@ -126,7 +129,7 @@ class _Describer:
         )
 
 
-def _describe_parts(node: Node, parts: Iterable[Shape]) -> Shape:
+def _describe_container(node: Node, parts: Iterable[Shape]) -> Shape:
     """Return the shape of a container, a secret, or a name that is not defined."""
     cls = typing_extensions.get_origin(node.annotation) or node.annotation
     kinds = {Kind.TUPLE: "tuple", Kind.DICT: "dict", Kind.SECRET: "secret", Kind.UNKNOWN: str(node.annotation)}
@@ -145,11 +148,9 @@ def _describe_values(values: Iterable[Any]) -> Shape:
 def _unite(shapes: Sequence[Shape]) -> Shape:
     """Return the union of ``shapes``: flat, in a fixed order where the order is no matter."""
     members: list[Shape] = []
-    for shape in shapes:
-        inline = shape.kind == "union" and not shape.limits and not shape.functions
-        for member in shape.of if inline else [shape.model_copy(update={"nullable": False})]:
-            if member not in members:
-                members.append(member)
+    for member in chain.from_iterable(map(_get_flat, shapes)):
+        if member not in members:
+            members.append(member)
     nullable = any(shape.nullable for shape in shapes)
     if len(members) == 1:
         return members[0].model_copy(update={"nullable": nullable})
@@ -157,6 +158,11 @@ def _unite(shapes: Sequence[Shape]) -> Shape:
     if None not in kinds and len(set(kinds)) == len(kinds):  # JSON alone tells which of them a value belongs to
         members.sort(key=lambda member: member.model_dump_json())
     return Shape(kind="union", of=tuple(members), nullable=nullable)
+
+
+def _get_flat(shape: Shape) -> Sequence[Shape]:
+    is_inline = shape.kind == "union" and not shape.limits and not shape.functions
+    return shape.of if is_inline else [shape.model_copy(update={"nullable": False})]
 
 
 def _describe_default(part: Part, *, in_secret: bool) -> dict[str, Any]:
@@ -218,14 +224,19 @@ def add_metadata(shape: Shape, node: Node) -> Shape:
     """Return ``shape`` with what stands around ``node``: limits, validators, serializers."""
     limits, functions = dict(shape.limits), list(shape.functions)
     for item in _iter_metadata(node):
-        found = {name: value for name, value in _iter_attributes(item) if value is not None}
-        named = [get_name(value) for value in found.values() if callable(value)]
-        plain = {} if named else found
+        plain, named = _read_statement(item)
         clash = [f"{name}={to_json(value)}" for name, value in plain.items() if name in limits]
         limits |= {name: to_json(value) for name, value in plain.items() if name not in limits}
         if named or clash or not plain:
             functions.append(" ".join([get_name(item if isinstance(item, type) else type(item)), *clash, *named]))
     return shape.model_copy(update={"limits": limits, "functions": tuple(functions)})
+
+
+def _read_statement(item: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the values that a statement gives, by name; or the names of the functions, if it gives some."""
+    found = {name: value for name, value in _iter_attributes(item) if value is not None}
+    named = [get_name(value) for value in found.values() if callable(value)]
+    return {} if named else found, named
 
 
 def _iter_metadata(node: Node) -> Iterator[Any]:

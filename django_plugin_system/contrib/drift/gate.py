@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from django_plugin_system.contrib.drift.snapshots import ItemShape
 
 
+Key = tuple[str, str, str, str]
+
+
 class Outcome(Enum):
     """How an item's schema stands to its snapshot. The values are what the command says."""
 
@@ -134,7 +137,16 @@ def check_schemas(*, installed: bool = True) -> GateReport:
     stored = {item.key: item for items in read.values() for item in items}
     ours = list_files(installed=False)
     theirs = {item.key for path, items in read.items() if path not in ours for item in items}
-    declared: dict[tuple[str, str, str, str], tuple[ItemShape, type]] = {}
+    declared = _describe_declared(report, theirs, installed=installed)
+    for key in sorted({*stored, *declared}):
+        verdict = judge(stored.get(key), *declared.get(key, (None, None)))
+        report.verdicts.append(replace(verdict, advice=FOREIGN) if key in theirs else verdict)
+    return report
+
+
+def _describe_declared(report: GateReport, theirs: set[Key], *, installed: bool) -> dict[Key, tuple[ItemShape, type]]:
+    """Return the shape and the class of each configurable item that has a place for a snapshot; ``theirs``, if so."""
+    declared: dict[Key, tuple[ItemShape, type]] = {}
     for spec in registry.items.values():
         if (schema := spec.config.schema) is None:
             continue
@@ -147,10 +159,7 @@ def check_schemas(*, installed: bool = True) -> GateReport:
         report.contents.setdefault(location.path, []).append(shape)
         if location.is_foreign:
             theirs.add(shape.key)
-    for key in sorted({*stored, *declared}):
-        verdict = judge(stored.get(key), *declared.get(key, (None, None)))
-        report.verdicts.append(replace(verdict, advice=FOREIGN) if key in theirs else verdict)
-    return report
+    return declared
 
 
 def write_schemas() -> GateReport:

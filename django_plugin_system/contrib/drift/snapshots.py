@@ -199,8 +199,7 @@ def write_snapshots(contents: Mapping[Path, Iterable[ItemShape]]) -> list[Path]:
 
     :raises SnapshotNotWritten: if one cannot be written.
     """
-    texts = {path: _make_text(items) for path, items in contents.items()}
-    changed = {path: text for path, text in texts.items() if text != (path.read_bytes() if path.exists() else b"")}
+    changed = {path: text for path, items in contents.items() if (text := _make_text(items)) != _read_bytes(path)}
     prepared = {path: path.with_name(f".{path.name}.new") for path in changed}
     try:
         for path, new in prepared.items():
@@ -216,6 +215,10 @@ def write_snapshots(contents: Mapping[Path, Iterable[ItemShape]]) -> list[Path]:
                 new.unlink()
         raise SnapshotNotWritten(str(path), error.strerror or type(error).__name__) from error
     return list(changed)
+
+
+def _read_bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _make_text(items: Iterable[ItemShape]) -> bytes:

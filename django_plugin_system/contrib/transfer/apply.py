@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from django.db import IntegrityError, OperationalError, router, transaction
-from django.db.models import Model, ProtectedError, RestrictedError
+from django.db.models import ProtectedError, RestrictedError
 from django.utils import timezone
 
 from django_plugin_system.changes import changing
@@ -123,7 +124,7 @@ def _write(plan: Plan, alias: str, told: Told) -> bool:
     """
     rows = PluginInstance.objects.using(alias)
     changed, released, deleted, new = map(plan.pick, _WRITTEN)
-    touched = sorted((change.row for change in (*changed, *deleted, *released)), key=lambda row: row.pk)
+    touched = sorted(map(attrgetter("row"), (*changed, *deleted, *released)), key=attrgetter("pk"))
     if not new and not touched:
         return True
     try:
@@ -139,8 +140,7 @@ def _write(plan: Plan, alias: str, told: Told) -> bool:
                 told.note(plan)
             transaction.on_commit(partial(_log, plan, told.command), using=alias)
     except (ProtectedError, RestrictedError) as error:  # a table of the project's refers to an instance
-        names = ", ".join(sorted({str(row._meta.verbose_name) for row in _get_pointing(error)}))
-        refusal = Problem("all entries", f"instances that would be deleted are still referred to by: {names}")
+        refusal = Problem("all entries", f"instances that would be deleted are still referred to by: {_name(error)}")
     except IntegrityError:  # an instance of that name was made, or its item removed
         return False
     except OperationalError as error:
@@ -168,8 +168,10 @@ def _delete(rows: PluginInstanceQuerySet, changes: Sequence[Change]) -> None:
         rows.filter(pk__in=[change.row.pk for change in changes[start : start + BATCH]]).delete()
 
 
-def _get_pointing(error: ProtectedError | RestrictedError) -> Iterable[Model]:
-    return error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
+def _name(error: ProtectedError | RestrictedError) -> str:
+    """Return the names of the models that stand in the way of a deletion."""
+    rows = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
+    return ", ".join(sorted({str(row._meta.verbose_name) for row in rows}))
 
 
 def _is_as_seen(rows: Sequence[PluginInstance], alias: str) -> bool:

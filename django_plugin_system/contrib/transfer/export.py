@@ -222,31 +222,32 @@ def take_snapshot(row: PluginInstance, *, as_stored: bool = False) -> Snapshot:
     if not isinstance(row.config, dict) or is_deep(row.config):
         reason = "what is stored is no object, or nested too deeply: left out"
         return Snapshot({}, row.config_version, reason=reason, columns=columns)
-    opened, why = None, None
-    plain: set[Path] = set()
-    declared = row.item.declared
-    try:
-        if as_stored:
-            opened = _leave_out_undeclared(open_row(row), row.item.config_schema)
-        elif declared is None or declared.schema is not None:  # without its class, this says so
-            opened, current = make_current(row)
-            if not row.is_untouched:
-                opened = _leave_out_undeclared(current, row.item.config_schema)
-        elif row.config:
-            why = "its class takes no configuration any more"
-    except ConfigError as error:
-        plain = {*find_plain(row.item.config_schema, row.config)}
-        if not isinstance(error, UnresolvedReference):  # then nothing is wrong with what is stored
-            why = describe_config_error(error)
-        if not isinstance(error, NewerConfigVersion):
-            plain |= _find_undeclared(get_tree(row.item.config_schema), row.config)
-    opened = opened or open_row(row)
+    opened, plain, why = _open(row, as_stored=as_stored)
     config, hidden, taken = _redact(opened.stored, plain)
     if taken and why is None:
         places = ", ".join(map(show_path, sorted(taken)))
         why = f"{places}: {REDACTED} is a key of documents, so what stands there is left out"
     secrets = {} if opened.failures else opened.tokens
     return Snapshot(config, opened.place.version, frozenset(hidden), why, dict(opened.stored), secrets, columns)
+
+
+def _open(row: PluginInstance, *, as_stored: bool) -> tuple[Opened, set[Path], str | None]:
+    """Return what is exported of ``row``, which plain values of it may be secrets, and why it is only as stored."""
+    declared, schema, why = row.item.declared, row.item.config_schema, None
+    try:
+        if as_stored:
+            return _leave_out_undeclared(open_row(row), schema), set(), None
+        if declared is None or schema is not None:  # without its class, this says so
+            opened, current = make_current(row)
+            return opened if row.is_untouched else _leave_out_undeclared(current, schema), set(), None
+    except ConfigError as error:
+        plain = {*find_plain(schema, row.config)}
+        if not isinstance(error, UnresolvedReference):  # then nothing is wrong with what is stored
+            why = describe_config_error(error)
+        if not isinstance(error, NewerConfigVersion):
+            plain |= _find_undeclared(get_tree(schema), row.config)
+        return open_row(row), plain, why
+    return open_row(row), set(), "its class takes no configuration any more" if row.config else None
 
 
 def _leave_out_undeclared(opened: Opened, schema: Any) -> Opened:

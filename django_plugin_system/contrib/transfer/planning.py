@@ -116,6 +116,10 @@ class Plan:
         """
         return sorted((one for one in self.changes if one.action == action), key=lambda one: one.lock)
 
+    def refuse(self, entry: Entry, owner: str, *reasons: str) -> None:
+        """Put down why ``entry`` of a file cannot be imported."""
+        self.problems += [Problem(f"{owner}: {entry}" if owner else str(entry), reason) for reason in reasons]
+
     def add(self, entry: Entry, owner: str, row: PluginInstance, rules: Rules) -> None:
         """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
         before, is_kept = (None, False) if row._state.adding else _look_before(row, entry)
@@ -123,8 +127,7 @@ class Plan:
             setattr(row, name, value)
         if before is None or not is_kept:
             if problems := _fit_config(row, entry, before):
-                texts = (f"{show_path(('config', *one.path))}: {one.message}" for one in problems)
-                self.problems += [Problem(_name(entry, owner), text) for text in texts]
+                self.refuse(entry, owner, *(f"{show_path(('config', *one.path))}: {one.message}" for one in problems))
                 return
             after = take_snapshot(row, as_stored=True)
         else:
@@ -132,31 +135,37 @@ class Plan:
         differences = _compare(before, after)
         action, reason = _judge(differences, row.managed_by, owner, rules) if before else ("create", "")
         if reason:
-            self.problems.append(Problem(_name(entry, owner), reason))
+            self.refuse(entry, owner, reason)
         if owner and row.managed_by != owner:
             differences.append(Difference("managed_by", f"{json.dumps(row.managed_by)} -> {json.dumps(owner)}"))
             row.managed_by = owner
         self.changes.append(Change(entry, row, action, differences))
 
 
-def _name(entry: Entry, owner: str) -> str:
-    return f"{owner}: {entry}" if owner else str(entry)
+def _list_names(differences: Sequence[Difference]) -> str:
+    return ", ".join(difference.name for difference in differences if difference.text != KEPT)
 
 
 def _judge(differences: Sequence[Difference], former: str, owner: str, rules: Rules) -> tuple[Action, str]:
     """Return what is done with an instance that is there and managed by the file ``former``, and why it is refused."""
-    names = ", ".join(difference.name for difference in differences if difference.text != KEPT)
+    names = _list_names(differences)
+    if not owner and not differences:
+        return "unchanged", ""
+    if not owner and former:
+        return "refuse", f"is managed by {former}, and differs in {names}: change it there"
     if not owner:
-        if differences and former:
-            return "refuse", f"is managed by {former}, and differs in {names}: change it there"
-        action: Action = _ACTIONS[rules.existing] if differences else "unchanged"
         reason = f"is there already and differs in {names}: choose --existing update or --existing skip"
-        return action, reason if action == "refuse" else ""
+        return _ACTIONS[rules.existing], reason if rules.existing == "fail" else ""
+    return _judge_claim(differences, former, owner, rules)
+
+
+def _judge_claim(differences: Sequence[Difference], former: str, owner: str, rules: Rules) -> tuple[Action, str]:
+    """Return the same for an instance that the file ``owner`` declares."""
     if former == owner:
         return ("update" if differences else "unchanged"), ""
     if rules.adopt or former in rules.owners or (not former and not differences):
         return "update", ""
-    whose = f"is managed by {former}" if former else f"is there already and differs in {names}"
+    whose = f"is managed by {former}" if former else f"is there already and differs in {_list_names(differences)}"
     return "refuse", f"{whose}: --adopt takes it over"
 
 
@@ -174,9 +183,9 @@ def make_plan(claims: Sequence[tuple[Entry, str]], using: str, rules: Rules) -> 
         rows = _find_rows([(item, entry.name) for entry, _owner, item in placed if not isinstance(item, str)], using)
         for entry, owner, item in placed:
             if isinstance(item, str):
-                plan.problems.append(Problem(_name(entry, owner), item))
+                plan.refuse(entry, owner, item)
             elif (item.pk, *entry.key) in seen:
-                plan.problems.append(Problem(_name(entry, owner), "stands twice in the document"))
+                plan.refuse(entry, owner, "stands twice in the document")
             else:
                 seen.add((item.pk, *entry.key))
                 plan.plain_secrets += [(entry, owner, path) for path in find_plain(item.config_schema, entry.config)]
@@ -381,16 +390,12 @@ def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
 
     Secrets that stay are among it only where something else of the configuration changes.
     """
-    old, new = {} if before is None else _flatten(before), _flatten(after)
-    hidden = frozenset() if before is None else before.secret_paths
+    old, new = _flatten(before), _flatten(after)
     found = []
     for path in sorted({**old, **new}, key=lambda path: path if path[0] == "config" else ()):
-        was, will_be = (_show_at(values, path) for values in (old, new))
-        place = path[1:]
-        if path[0] == "config" and place in after.secret_paths:
-            text = "changed" if place in hidden else "set"
-            if place in after.secrets and before is not None and _is_stored(place, after.secrets[place].value, before):
-                text = KEPT
+        was, will_be = _show_at(old, path), _show_at(new, path)
+        if path[0] == "config" and path[1:] in after.secret_paths:
+            text = _describe_secret(path[1:], before, after)
         elif was == will_be:
             continue
         else:
@@ -400,8 +405,17 @@ def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
     return [one for one in found if one.text != KEPT] if is_config_kept else found
 
 
-def _flatten(snapshot: Snapshot) -> dict[Path, Any]:
+def _describe_secret(place: Path, before: Snapshot | None, after: Snapshot) -> str:
+    if before is None or place not in before.secret_paths:
+        return "set"
+    is_kept = place in after.secrets and _is_stored(place, after.secrets[place].value, before)
+    return KEPT if is_kept else "changed"
+
+
+def _flatten(snapshot: Snapshot | None) -> dict[Path, Any]:
     """Return each value that holds no other, by its path; an object of one key that starts with ``$`` is a value."""
+    if snapshot is None:
+        return {}
 
     def holds_values(value: Any) -> bool:
         is_special = isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$")

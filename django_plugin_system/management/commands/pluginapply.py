@@ -44,12 +44,7 @@ class Command(output.PluginCommand):
 
         :raises CommandError: if anything is wrong (nothing was written), or, with ``--check``, differs.
         """
-        paths = [Path(name) for name in options["files"] or get_settings().INSTANCES]
-        if not paths:
-            raise CommandError("Name a file, or list some in PLUGIN_SYSTEM['INSTANCES'].", returncode=2)
-        twice = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
-        if twice:
-            raise CommandError(f"Files are known by their name; several are called {', '.join(twice)}.", returncode=2)
+        paths = _find_paths(options["files"])
         texts = {path.name: Concealed(output.read_text(str(path))) for path in paths}
         documents = {name: _read(name, text) for name, text in texts.items()}
         gone: Action = "delete" if options["prune"] else "release" if options["release"] else "left"
@@ -85,6 +80,16 @@ class Command(output.PluginCommand):
         differing = sum(plan.count().values()) - plan.count()["unchanged"]
         if options["check"] and differing:
             raise CommandError(f"Instances that differ from the files: {differing:,}.")
+
+
+def _find_paths(names: list[str]) -> list[Path]:
+    paths = [Path(name) for name in names or get_settings().INSTANCES]
+    if not paths:
+        raise CommandError("Name a file, or list some in PLUGIN_SYSTEM['INSTANCES'].", returncode=2)
+    twice = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
+    if twice:
+        raise CommandError(f"Files are known by their name; several are called {', '.join(twice)}.", returncode=2)
+    return paths
 
 
 def _read(name: str, text: Concealed) -> tuple[list[Entry], list[Problem]]:
