@@ -118,9 +118,8 @@ def screenshot(page: Page) -> Callable[..., Path]:
     """Return a function that takes a picture of the tab: ``screenshot("add-instance", full_page=True)``."""
 
     def take(name: str, **options: Any) -> Path:
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
-        page.screenshot(path=path, **options)
+        chromium.take_picture(page, path, **options)
         return path
 
     return take

@@ -58,50 +58,90 @@ def find_serious(page: Page, blocked: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def pages(items: dict[str, PluginItem]) -> list[str]:
-    """Return the addresses of our pages, each with something to show."""
-    senders = [{"name": "a", "token": SECRET}, {"name": "b", "token": SECRET}]
-    row = make_instance(items["twilio"], config={"account_sid": SID, "auth_token": SECRET, "senders": senders})
-    make_instance(items["twilio"], "off", status=PluginStatus.DISABLED)
-    make_instance(items["twilio"], "cooling", unavailable_until=timezone.now() + timedelta(hours=1))
-    return [
-        f"{BASE}/plugininstance/add/",
-        f"{BASE}/plugininstance/add/?q=nothing",
-        f"{BASE}/plugininstance/add/?item={items['twilio'].pk}",
-        f"{BASE}/plugininstance/{row.pk}/change/",
-        f"{BASE}/plugininstance/",
-        f"{BASE}/plugintype/",
-        f"{BASE}/plugintype/{row.item.plugin_type_id}/change/",
-        f"{BASE}/pluginitem/",
-        f"{BASE}/pluginitem/{items['twilio'].pk}/change/",
-    ]
+def pages(items: dict[str, PluginItem]) -> dict[str, str]:
+    """Return the addresses of our pages by the names of their pictures, each with something to show."""
+    config = {"account_sid": SID, "auth_token": SECRET, "senders": [{"name": "a", "token": SECRET}]}
+    row = make_instance(items["twilio"], config=config)
+    managed = make_instance(items["twilio"], "alerts", config=config, managed_by="plugins.yaml")
+    make_instance(items["twilio"], "marketing", status=PluginStatus.DISABLED)
+    error = "ConnectTimeout: api.twilio.example:443 did not answer within 5 seconds"
+    later = timezone.now() + timedelta(hours=1)
+    make_instance(items["twilio"], "receipts-of-the-north", unavailable_until=later, last_error=error)
+    return {
+        "gallery": f"{BASE}/plugininstance/add/",
+        "gallery-empty": f"{BASE}/plugininstance/add/?q=nothing",
+        "form": f"{BASE}/plugininstance/add/?item={items['twilio'].pk}",
+        "page": f"{BASE}/plugininstance/{row.pk}/change/",
+        "json": f"{BASE}/plugininstance/{row.pk}/change/?json=1",
+        "viewing": f"{BASE}/plugininstance/{managed.pk}/change/",
+        "deletion": f"{BASE}/plugininstance/{row.pk}/delete/",
+        "history": f"{BASE}/plugininstance/{row.pk}/history/",
+        "list": f"{BASE}/plugininstance/",
+        "types": f"{BASE}/plugintype/",
+        "type": f"{BASE}/plugintype/{row.item.plugin_type_id}/change/",
+        "items": f"{BASE}/pluginitem/",
+        "item": f"{BASE}/pluginitem/{items['twilio'].pk}/change/",
+    }
 
 
-LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "telephone": ("light", 390)}
+LOOKS = {
+    "light": ("light", 1280),
+    "dark": ("dark", 1280),
+    "telephone": ("light", 390),
+    "telephone-dark": ("dark", 390),
+}
+BETWEEN = (1200, 1024, 768)
+"""Widths at which no word of up to 20 letters may be broken within itself, nor at those of the looks."""
+
+FIND_BROKEN = """() => {
+  const found = new Set();
+  const texts = document.createTreeWalker(document.querySelector("#content"), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode, around = node.parentElement;
+    if (!around.checkVisibility() || around.closest("select, textarea") || around.offsetWidth <= 1) continue;
+    for (const word of node.data.matchAll(/(?<![\\p{L}\\p{N}])[\\p{L}\\p{N}]{1,20}(?![\\p{L}\\p{N}])/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const tops = Array.from(range.getClientRects(), (box) => Math.round(box.top));
+      if (new Set(tops).size > 1) found.add(word[0]);
+    }
+  }
+  return [...found];
+}"""
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_no_serious_finding(admin_page: Page, pages: list[str], strict_policy: list[str], look: str) -> None:
-    """Every page can be used by everyone, and none is wider than the screen."""
+def test_no_serious_finding(
+    admin_page: Page, pages: dict[str, str], strict_policy: list[str], screenshot: Shoot, look: str
+) -> None:
+    """Every page can be used by everyone, none is wider than the screen, no word is broken within itself."""
     theme, width = LOOKS[look]
     admin_page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     admin_page.set_viewport_size({"width": width, "height": 844})
     findings: dict[str, list[str]] = {}
     widths: dict[str, int] = {}
-    for address in pages:
+    broken: dict[str, list[str]] = {}
+    for name, address in pages.items():
         admin_page.goto(address)
         admin_page.wait_for_load_state("networkidle")
-        findings[address] = find_serious(admin_page, strict_policy)
-        widths[address] = admin_page.evaluate("document.documentElement.scrollWidth")
-    assert {address: found for address, found in findings.items() if found} == {}
-    assert {address: found for address, found in widths.items() if found > width + 10} == {}
+        screenshot(f"{name}-{look}", full_page=width > 390)
+        findings[name] = find_serious(admin_page, strict_policy)
+        widths[name] = admin_page.evaluate("document.documentElement.scrollWidth")
+        for other in (width, *BETWEEN) if theme == "light" else ():
+            admin_page.set_viewport_size({"width": other, "height": 844})
+            broken[f"{name} at {other}"] = admin_page.evaluate(FIND_BROKEN)
+        admin_page.set_viewport_size({"width": width, "height": 844})
+    assert {name: found for name, found in findings.items() if found} == {}
+    assert {name: found for name, found in widths.items() if found > width + 10} == {}
+    assert {name: found for name, found in broken.items() if found} == {}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_refused_forms(admin_page: Page, pages: list[str], strict_policy: list[str], theme: Any) -> None:
+def test_refused_forms(admin_page: Page, pages: dict[str, str], strict_policy: list[str], theme: Any) -> None:
     """The same holds for a form that was refused."""
     admin_page.emulate_media(color_scheme=theme)
-    admin_page.goto(pages[2])
+    admin_page.goto(pages["form"])
     admin_page.get_by_role("button", name="Save", exact=True).click()
     admin_page.locator(".rjf-error-text").first.wait_for()
     assert find_serious(admin_page, strict_policy) == []

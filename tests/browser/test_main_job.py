@@ -154,36 +154,18 @@ def test_two_tabs(admin_page: Page, items: dict[str, PluginItem]) -> None:
     assert config.timeout == 7
 
 
-def test_pages_of_types_and_items(admin_page: Page, items: dict[str, PluginItem], screenshot: Shoot) -> None:
+def test_pages_of_types_and_items(admin_page: Page, items: dict[str, PluginItem]) -> None:
     """Types and items with their counts, order and links."""
     make_instance(items["twilio"], "transactional", priority=1)
     make_instance(items["twilio"], "marketing")
     make_instance(items["twilio"], "old", status="disable")
     admin_page.goto("/admin/django_plugin_system/plugintype/")
-    screenshot("type-list", full_page=True)
     admin_page.locator("#result_list").get_by_role("link", name="sms", exact=True).click()
     expect(admin_page.get_by_label("Description:")).to_be_visible()
-    screenshot("type", full_page=True)
     admin_page.goto("/admin/django_plugin_system/pluginitem/")
-    screenshot("item-list", full_page=True)
     admin_page.locator("#result_list").get_by_role("link", name="twilio", exact=True).click()
-    screenshot("item", full_page=True)
     admin_page.goto(f"/admin/django_plugin_system/pluginitem/{items['twilio'].pk}/delete/")
     expect(admin_page.locator("#content")).to_contain_text("protected related objects")
-    screenshot("delete-refused", full_page=True)
-
-
-def test_dark_theme_and_narrow_screen(admin_page: Page, items: dict[str, PluginItem], screenshot: Shoot) -> None:
-    """The generated form follows the admin's dark theme and fits a telephone."""
-    row = make_instance(items["twilio"])
-    admin_page.emulate_media(color_scheme="dark")
-    admin_page.goto(f"{LIST}{row.pk}/change/")
-    screenshot("dark", full_page=True)
-    admin_page.emulate_media(color_scheme="light")
-    admin_page.set_viewport_size({"width": 390, "height": 844})
-    expect(field(admin_page, "auth_token")).to_be_visible()
-    screenshot("narrow", full_page=True)
-    assert admin_page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 def test_rows_that_need_attention(admin_page: Page, items: dict[str, PluginItem], screenshot: Shoot) -> None:

@@ -8,14 +8,14 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.support.missing import is_ci
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from playwright.sync_api import Browser, Playwright
+    from playwright.sync_api import Browser, Page, Playwright
 
 MISSING = "no Chromium found, so browser tests are left out; install one, or name it in CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -43,6 +43,16 @@ def find_chromium() -> str | None:
 def launch(playwright: Playwright) -> Browser:
     """Return a running headless browser; the caller closes it."""
     return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+
+
+def take_picture(page: Page, path: Path, **options: Any) -> None:
+    """Write a picture of the tab, of 256 colours: a fourth of the size."""
+    from PIL import Image  # noqa: PLC0415 - not installed in the version matrix
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=path, **options)
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _find_playwrights_own() -> str | None:  # pragma: no cover - runs where the PATH has no Chromium
