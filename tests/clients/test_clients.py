@@ -277,7 +277,7 @@ def test_those_who_wait_for_a_client_that_fails_do_not_try_in_turn() -> None:
     started.wait(20)
     for thread in threads[1:]:
         thread.start()
-    time.sleep(0.5)  # for the others to wait for it
+    time.sleep(0.1)  # for the others to wait for it
     ending.set()
     for thread in threads:
         thread.join()
@@ -305,7 +305,7 @@ def test_who_waits_while_all_is_closed_gets_another_client() -> None:
     threads[1].start()
     closer = threading.Thread(target=clients.close_clients)
     closer.start()
-    time.sleep(0.5)  # for the others to wait for it
+    time.sleep(0.1)  # for the others to wait for it
     ending.set()
     for thread in (*threads, closer):
         thread.join()

@@ -78,7 +78,7 @@ def store(items: dict[tuple[str, str], ItemOf]) -> None:
 
 
 @pytest.mark.usefixtures("db")
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=ITEMS)
 def test_the_first_rows_come_in_order(items: dict[tuple[str, str], ItemOf]) -> None:
     """One by one, in pages or by their ids, the rows that are not cooling down come as the database sorts them all."""

@@ -401,7 +401,9 @@ def test_eight_processes_at_once(folder: Path, provider: PluginItem) -> None:
     changed = [{**entry, "priority": 1, "config": {**VALID, "account": "AC2"}} for entry in old[:5]]
     declare_in(folder / "plugins.json", *changed, *(make_entry(f"new-{number}", config=VALID) for number in range(15)))
     connection.close()
-    with get_context("fork").Pool(8) as pool:
-        done = pool.map(apply_elsewhere, [name] * 8, chunksize=1)
+    pool = get_context("fork").Pool(8)
+    done = pool.map(apply_elsewhere, [name] * 8, chunksize=1)
+    pool.close()
+    pool.join()  # a Pool as a context manager kills its workers, and one may hold the lock that the others wait for
     assert sorted(done) == sorted([counts(created=15, updated=5, deleted=5), *[counts(unchanged=20)] * 7])
     assert provider.instances.filter(managed_by="plugins.json").count() == 20
