@@ -299,8 +299,9 @@ def iter_cooling(request: Request) -> Iterator[PluginInstance]:
         named = cooling if request.name is None else cooling.filter(instance__name=request.name)
         first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")[:1]
         found += _find_items(request).values_list(Subquery(first), flat=True)
-    firsts: Any = request.get_rows(pk for pk in found if pk is not None).filter(scope__in=request.scopes).enabled()
-    ends = {row: row.left / dt.timedelta(seconds=1) for row in firsts}
+    read = request.get_rows(pk for pk in found if pk is not None).filter(scope__in=request.scopes).enabled()
+    firsts: Any = read.filter(health__refused_revision=None)
+    ends = {row: (row.left or dt.timedelta()) / dt.timedelta(seconds=1) for row in firsts}  # none: it served meanwhile
     known_here = rows.filter(pk__in=[pk for pk, note in waiting.items() if note.may_be_early]) if waiting else ()
     ends |= {row: waiting[row.pk].end - monotonic() for row in known_here}
     yield from sorted(ends, key=ends.__getitem__)

@@ -30,7 +30,7 @@ from django_plugin_system import (
     report_failure,
     report_success,
 )
-from django_plugin_system.models import PluginInstance
+from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.plugin import _rows
 from django_plugin_system.selection.health import _claims, claim, end_cooldown
 from django_plugin_system.sync import sync_registered_plugins_to_db
@@ -296,6 +296,21 @@ def test_one_caller_may_try_early(a: PluginInstance) -> None:
     set_health([a], claimed_until=timezone.now())
     assert run({}) == ["a"]
     assert run({}) == ["a"]
+
+
+def test_who_serves_again_while_all_seem_to_cool_down_is_tried(a: PluginInstance) -> None:
+    """Another caller's success may come between two looks."""
+    run({"a": PluginUnavailable(), "b": PluginUnavailable()})
+
+    def recover(execute: Any, sql: str, *args: Any) -> Any:
+        found = execute(sql, *args)
+        if '"claimed_until" IS NULL' in sql:
+            PluginHealth.objects.update(unavailable_until=None)
+        return found
+
+    with connection.execute_wrapper(recover):
+        assert run({}) == ["a"]
+    assert reload(a).unavailable_until is None
 
 
 @both_ways
