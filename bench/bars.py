@@ -33,6 +33,7 @@ class Sizes(NamedTuple):
     names: int = 5_000
     cooling: tuple[int, ...] = (100, 200_000)
     pages: tuple[int, ...] = (2_000, 200_000)
+    scopes: tuple[int, ...] = (100, 10_000)
     secrets: tuple[int, ...] = (250, 2_000)
     rounds: int = 10
     processes: int = 8
@@ -40,7 +41,7 @@ class Sizes(NamedTuple):
     starts: int = 15
 
 
-QUICK = Sizes(120, (20,), (120,), (12,), rounds=1, processes=2, transactions=2, starts=1)
+QUICK = Sizes(120, (20,), (120,), (12,), (12,), rounds=1, processes=2, transactions=2, starts=1)
 """With one size each there is nothing to compare."""
 
 
@@ -66,6 +67,20 @@ def make_claims(sizes: Sizes) -> list[Claim]:
             for call in ("get_plugin", "failover")
         ),
         *(Claim(f"{many:,} instances, {page}", f"{few:,} instances, {page}", at_most=2) for page in pages),
+        *(
+            Claim(f"{sizes.scopes[-1]:,} scopes, {call}", f"{sizes.scopes[0]:,} scopes, {call}", at_most=1.5)
+            for call in (
+                "strict",
+                "first call",
+                "first call, no name",
+                "each in turn",
+                "explanation",
+                "failover",
+                "list",
+                "filter by whose",
+                "overview",
+            )
+        ),
         *(
             Claim(
                 f"{sizes.secrets[-1]:,} bound secrets, {call}",
@@ -98,6 +113,7 @@ def measure(vendors: Sequence[str], *, quick: bool = False) -> None:
                 projects.append(start("of_this", 10, "earlier, ", unpack(EARLIER)))
             projects += [start("cooling", rows) for rows in sizes.cooling]
             projects += [start("pages", rows) for rows in sizes.pages]
+            projects += [start("scopes", count) for count in sizes.scopes]
             projects += [start("many_secrets", count) for count in sizes.secrets]
             for _round in range(sizes.rounds):
                 for project in projects:

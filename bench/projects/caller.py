@@ -29,7 +29,7 @@ CONFIG = {"account": "AC1", "endpoint": "https://api.example.com", "sender": "sh
 SECRET = {"token": "hush" * 8}
 APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
 ADMIN_APPS = ["django.contrib.sessions", "django.contrib.messages", "django.contrib.admin", "django_jsonform"]
-WITH_ADMIN = ("many_secrets", "pages")
+WITH_ADMIN = ("many_secrets", "pages", "scopes")
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
