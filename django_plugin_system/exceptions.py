@@ -123,7 +123,7 @@ class PluginTypeNotFound(PluginSystemError, _Named):
     def __init__(self, wanted: str, close: Sequence[str] = ()) -> None:
         """Name what was ``wanted`` and the ``close`` matches, best first."""
         hint = f" Did you mean {' or '.join(close)}?" if close else " Register it in a plugins.py of an installed app."
-        super().__init__(f"No plugin type {wanted} is registered.{hint}")
+        super().__init__(f"No plugin type {make_printable(wanted)} is registered.{hint}")
         self.wanted = wanted
         self.close = tuple(close)
 
@@ -160,7 +160,7 @@ class PluginItemNotFound(PluginSystemError, _Named):
 
     def __init__(self, wanted: str) -> None:
         """Name the item that was ``wanted``."""
-        super().__init__(f"No class is registered for plugin item {wanted}. Is its app installed?")
+        super().__init__(f"No class is registered for plugin item {make_printable(wanted)}. Is its app installed?")
         self.wanted = wanted
 
 

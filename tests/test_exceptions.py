@@ -150,6 +150,12 @@ def test_paths_read_like_code() -> None:
     assert show_path(("tokens", "a\x1b[2K\nAll is well.\ud800")) == "tokens.a\\x1b[2K\\nAll is well.\\ud800"
 
 
+def test_names_that_were_asked_for_can_be_printed() -> None:
+    """Whatever somebody asks for, a log and a terminal take the error."""
+    for error in (PluginTypeNotFound("sms\ud800\n"), PluginItemNotFound("sms\x1b[2K")):
+        assert str(error).isprintable()
+
+
 def test_key_errors_read_as_sentences() -> None:
     """The builtin KeyError shows the repr of its message; ours show the message, with close matches."""
     assert str(PluginTypeNotFound("x", ["y", "z"])) == "No plugin type x is registered. Did you mean y or z?"

@@ -71,7 +71,7 @@ def _get_known(nodes: tuple[Node, ...], is_object: bool) -> _Known | None:  # no
         return None
     others = {member: _get_other_parts(member) for member in members}
     fields = {key: _find_inner(others, key) for member in members for key in member.fields}
-    inner = tuple(chain.from_iterable(others.values()))
+    inner = tuple(dict.fromkeys(chain.from_iterable(others.values())))
     is_open = any(map(_is_open, members))
     shows_others = is_open and not any(node.holds_secret for node in inner)
     return _Known(fields, inner if inner or not is_object or is_open else None, shows_others)
@@ -95,7 +95,7 @@ def _find_inner(others: Mapping[Node, tuple[Node, ...]], key: str) -> tuple[Node
     if any(rewrites_input(member.cls, key) for member in others):
         return ()
     found = ((member.fields[key].node,) if key in member.fields else other for member, other in others.items())
-    return tuple(chain.from_iterable(found))
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 def _is_opaque(node: Node) -> bool:

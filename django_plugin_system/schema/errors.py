@@ -42,7 +42,7 @@ def locate(loc: Loc, schema: Any, data: Any) -> Path:
     path: list[str] = []
     nodes = [get_tree(schema)]
     while loc and loc != ("[key]",):
-        move = _find_move([member for node in nodes for member in node.members], loc, data)
+        move = _find_move([*dict.fromkeys(member for node in nodes for member in node.members)], loc, data)
         if move is None:
             loc = loc[1:]
             continue
@@ -103,10 +103,11 @@ def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: P
     if fields is not None and isinstance(data, Mapping):
         return [] if rewrites_input(type(value)) else _find_in_fields(value, data, fields, path)
     inside = [part.node for node in members for part in node.parts if part.step in (Step.ITEM, Step.VALUE)]
+    once = [*dict.fromkeys(inside)]  # a union that holds itself would have twice as many a level further down
     return [
         found
         for key, item, given in _iter_pairs(value, data)
-        for found in find_unknown_keys(item, given, inside, (*path, key))
+        for found in find_unknown_keys(item, given, once, (*path, key))
     ]
 
 

@@ -35,8 +35,12 @@ def find_secrets(node: Node, data: Any, skip: Callable[[Any], object] | None = N
     place, what stands there counts. What ``skip`` says yes to is not looked into.
     """
     pending: list[tuple[Node, Path, Any]] = [(node, (), data)]
+    seen: set[tuple[Node, Path]] = set()  # where the members of a union that holds itself say the same
     while pending:
         node, path, value = pending.pop()
+        if (node, path) in seen:
+            continue
+        seen.add((node, path))
         if skip is not None and skip(value):
             continue
         if node.is_secret or isinstance(value, SECRET_TYPES):
