@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from django_plugin_system.register import register_plugin_item as register_plugin_item
     from django_plugin_system.register import register_plugin_type as register_plugin_type
 
-__version__ = "1.2.0.dev0"
+__version__ = "1.2.0"
 
 _HOMES = {
     "exceptions": (
