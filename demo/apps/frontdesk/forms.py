@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ANY_PURPOSE = ""
 CHANNELS = (("sms", "SMS"), ("email", "E-mail"))
-TENANTS = (("", "nobody's"), (ACME, "Acme"), (UMBRELLA, "Umbrella"))
+TENANTS = (("", "none"), (ACME, "Acme"), (UMBRELLA, "Umbrella"))
 
 
 class MessageForm(forms.Form):
