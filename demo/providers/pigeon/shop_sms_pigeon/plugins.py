@@ -1,24 +1,39 @@
 """Pigeon Air: the configuration of an account, and how a message is sent with it."""
 
 import base64
+from http.client import HTTPException
 from typing import Annotated
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
 from apps.sms.plugins import AbstractSms
-from apps.sms.transport import exchange
 from django_plugin_system import (
     BoundTo,
     ConfigurablePlugin,
     PluginCredentialsRefused,
+    PluginOutcomeUnknown,
     PluginRejected,
     PluginUnavailable,
     plugin_item,
 )
 
 BAD_LOGIN, BAD_NUMBER = "10", "21"
+TIMEOUT = 10
+"""Seconds. Without one, a provider that hangs would hold a process of the shop for ever."""
+
+
+class NoRedirects(HTTPRedirectHandler):
+    """Follows no redirect, which would take the password along to wherever it leads."""
+
+    def redirect_request(self, *_args: object) -> None:
+        """Return nothing to follow: the answer counts as an error."""
+
+
+OPENER = build_opener(NoRedirects)
 
 
 class PigeonAirConfig(BaseModel):
@@ -47,8 +62,21 @@ class PigeonAirSms(ConfigurablePlugin[PigeonAirConfig], AbstractSms):
     def _ask(self, number: str, **fields: str) -> str:
         login = f"{self.config.user}:{self.config.password.get_secret_value()}".encode()
         headers = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
-        answer = exchange("Pigeon Air", str(self.config.endpoint), headers=headers, body=urlencode(fields).encode())
-        word, _, value = answer.body.decode(errors="replace").strip().partition(" ")
+        request = Request(str(self.config.endpoint), urlencode(fields).encode(), headers)  # noqa: S310 - an HttpUrl
+        failure: Exception
+        try:
+            with OPENER.open(request, timeout=TIMEOUT) as answer:
+                return self._understand(answer.read(1000).decode(errors="replace"), number)
+        except HTTPError as error:
+            failure = PluginUnavailable(f"Pigeon Air answered {error.code}.")
+        except URLError:
+            failure = PluginUnavailable("Pigeon Air cannot be reached.")
+        except (HTTPException, OSError):
+            failure = PluginOutcomeUnknown("Pigeon Air took the request and did not answer.")
+        raise failure  # out here: the errors above hold frames that hold the password
+
+    def _understand(self, said: str, number: str) -> str:
+        word, _, value = said.strip().partition(" ")
         if word == "OK":
             return value
         if value == BAD_LOGIN:

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from shop_sms_pigeon.plugins import PigeonAirConfig, PigeonAirSms
 
-from django_plugin_system import PluginCredentialsRefused, PluginRejected, PluginUnavailable
+from django_plugin_system import PluginCredentialsRefused, PluginOutcomeUnknown, PluginRejected, PluginUnavailable
 from django_plugin_system.testing import check_contract
 
 EXAMPLE = {"endpoint": "http://127.0.0.1:9/", "user": "shop", "password": "some-test-password", "sender": "Shop"}
@@ -17,6 +17,7 @@ class Provider(HTTPServer):
     """Gives every request the same answer."""
 
     answer = b"OK 1"
+    status = 200
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -27,7 +28,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
+        if not self.server.answer:
+            return  # hang up
+        self.send_response(self.server.status)
+        self.send_header("Location", "http://127.0.0.1:9/")  # of a redirect
         self.end_headers()
         self.wfile.write(self.server.answer)
 
@@ -70,13 +74,21 @@ def test_a_message(sms: PigeonAirSms) -> None:
         (b"ERROR 10", PluginCredentialsRefused),
         (b"ERROR 21", PluginRejected),
         (b"ERROR 40", PluginUnavailable),
-        (b"", PluginUnavailable),
+        (b"", PluginOutcomeUnknown),
     ],
 )
 def test_a_refusal(sms: PigeonAirSms, provider: Provider, answer: bytes, error: type[Exception]) -> None:
     """Each answer tells a failover what to do next."""
     provider.answer = answer
     with pytest.raises(error):
+        sms.send("+15550100123", "Hello")
+
+
+@pytest.mark.parametrize("status", [302, 503])
+def test_another_status(sms: PigeonAirSms, provider: Provider, status: int) -> None:
+    """An error of the server is no answer, nor is a redirect, which is not followed."""
+    provider.status = status
+    with pytest.raises(PluginUnavailable, match=str(status)):
         sms.send("+15550100123", "Hello")
 
 
