@@ -63,20 +63,20 @@ class PigeonAirSms(ConfigurablePlugin[PigeonAirConfig], AbstractSms):
         login = f"{self.config.user}:{self.config.password.get_secret_value()}".encode()
         headers = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
         request = Request(str(self.config.endpoint), urlencode(fields).encode(), headers)  # noqa: S310 - an HttpUrl
-        failure: Exception
+        said = b""
+        failure: Exception | None = None
         try:
             with OPENER.open(request, timeout=TIMEOUT) as answer:
-                return self._understand(answer.read(1000).decode(errors="replace"), number)
+                said = answer.read(1000)
         except HTTPError as error:
             failure = PluginUnavailable(f"Pigeon Air answered {error.code}.")
         except URLError:
             failure = PluginUnavailable("Pigeon Air cannot be reached.")
         except (HTTPException, OSError):
             failure = PluginOutcomeUnknown("Pigeon Air took the request and did not answer.")
-        raise failure  # out here: the errors above hold frames that hold the password
-
-    def _understand(self, said: str, number: str) -> str:
-        word, _, value = said.strip().partition(" ")
+        if failure:  # raised out here: the errors above hold frames that hold the password
+            raise failure
+        word, _, value = said.decode(errors="replace").strip().partition(" ")
         if word == "OK":
             return value
         if value == BAD_LOGIN:
