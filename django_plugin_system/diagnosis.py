@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.core.checks import ERROR, INFO, WARNING, CheckMessage
 from django.db.models import Count
 
+from django_plugin_system import exceptions
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.exceptions import (
-    ConfigError,
-    NewerConfigVersion,
-    PluginNotRegistered,
-    SecretError,
-    UnknownKey,
-    UnresolvedReference,
-    make_printable,
-    show_path,
-)
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.rotation import count_rows_by_key
@@ -90,7 +81,7 @@ class _Found:
     def add(self, text: str) -> None:
         self.count += 1
         if len(self.first) < LISTED:
-            self.first.append(make_printable(text))
+            self.first.append(exceptions.make_printable(text))
 
     def __str__(self) -> str:
         more = f", and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
@@ -133,14 +124,18 @@ def _examine(row: PluginInstance) -> tuple[Trouble | None, str]:
         return REFUSED, ""
     try:
         if plain := find_plain_secrets(row):
-            return PLAIN, ", ".join(map(show_path, plain))
+            return PLAIN, ", ".join(map(exceptions.show_path, plain))
         row.read_state()
         return (OLDER, "") if is_outdated(row) else (None, "")
-    except UnknownKey:
+    except exceptions.UnknownKey:
         return KEYLESS, ""
-    except ConfigError as error:
-        kinds = {PluginNotRegistered: GONE, SecretError: UNREADABLE, UnresolvedReference: UNRESOLVED}
-        kinds |= {NewerConfigVersion: NEWER, ConfigError: INVALID}
+    except exceptions.ConfigError as error:
+        kinds = {
+            exceptions.PluginNotRegistered: GONE,
+            exceptions.SecretError: UNREADABLE,
+            exceptions.UnresolvedReference: UNRESOLVED,
+        }
+        kinds |= {exceptions.NewerConfigVersion: NEWER, exceptions.ConfigError: INVALID}
         trouble = next(trouble for kind, trouble in kinds.items() if isinstance(error, kind))
         return trouble, "" if trouble is GONE else str(describe_row_error(row, error))
 
@@ -162,7 +157,7 @@ def iter_orphans(using: str) -> Iterator[CheckMessage]:
     for name, count in managed.values_list("managed_by").annotate(Count("pk")).order_by("managed_by"):
         text = f'{count:,} plugin instances in database "{using}" belong to {name}, which the settings do not list.'
         hint = "List it in PLUGIN_SYSTEM['INSTANCES'], or give them to the admin: pluginapply --release."
-        yield CheckMessage(INFO, make_printable(text), hint=hint, id="django_plugin_system.I004")
+        yield CheckMessage(INFO, exceptions.make_printable(text), hint=hint, id="django_plugin_system.I004")
 
 
 def iter_unserved(using: str) -> Iterator[CheckMessage]:

@@ -121,14 +121,13 @@ class ConfigurablePlugin(Generic[ConfigT]):
         return None if row is None or self.state_schema is None else row.open_state(self.state_schema)
 
     @classmethod
-    def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:
+    def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:  # noqa: ARG003 - a step has it
         """Return ``config``, stored with ``from_version``, in the form of the version after it (one step).
 
         Secrets arrive inside pydantic's secret types (text as ``SecretStr``, bytes as ``SecretBytes``, anything else
         as ``Secret``): what stays inside one must land on a field declared as a secret, what is taken out is stored
         in the clear.
         """
-        del from_version
         return config
 
     def __reduce__(self) -> NoReturn:

@@ -15,16 +15,8 @@ from typing import Any, TypeVar
 from django.utils.module_loading import autodiscover_modules
 from typing_extensions import NotRequired, TypedDict
 
+from django_plugin_system import exceptions
 from django_plugin_system.conf import get_settings
-from django_plugin_system.exceptions import (
-    AmbiguousPluginType,
-    InvalidConfigSchema,
-    InvalidInterface,
-    InvalidPluginClass,
-    PluginItemNotFound,
-    PluginTypeNotFound,
-    RegistrationConflict,
-)
 from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, takes_config
 from django_plugin_system.schema.checks import find_unstorable
 
@@ -137,7 +129,7 @@ def check_interface(spec: TypeSpec) -> None:
     if not isinstance(interface, type) or not inspect.isabstract(interface):
         name = getattr(interface, "__qualname__", repr(interface))
         message = f"The interface {name} of plugin type {spec} must be an ABC with at least one @abstractmethod."
-        raise InvalidInterface(message, registered=interface)
+        raise exceptions.InvalidInterface(message, registered=interface)
 
 
 def check_plugin_class(spec: ItemSpec) -> None:
@@ -148,7 +140,7 @@ def check_plugin_class(spec: ItemSpec) -> None:
     cls: Any = spec.plugin_class
     if not isinstance(cls, type):
         message = f"The plugin_class of plugin item {spec} must be a class, not {cls!r}."
-        raise InvalidPluginClass(message, registered=cls)
+        raise exceptions.InvalidPluginClass(message, registered=cls)
     _, schema, version = spec.config
     name = f"{cls.__qualname__} of plugin item {spec}"
     if schema is None:
@@ -157,22 +149,22 @@ def check_plugin_class(spec: ItemSpec) -> None:
                 f"{name} is a ConfigurablePlugin without a model: derive from ConfigurablePlugin[Model], where Model "
                 "is a pydantic class that is defined before this one."
             )
-            raise InvalidConfigSchema(message, registered=cls)
+            raise exceptions.InvalidConfigSchema(message, registered=cls)
         return
     if type(version) is not int or version < 1:
         message = f"config_version of {cls.__qualname__} must be a whole number of 1 or more, not {version!r}."
-        raise InvalidPluginClass(message, registered=cls)
+        raise exceptions.InvalidPluginClass(message, registered=cls)
     state = cls.state_schema if issubclass(cls, ConfigurablePlugin) else None
     for attribute, declared in (("config_schema", schema), ("state_schema", state)):
         if problems := find_unstorable(declared) if declared is not None else ():
             message = f"{name} has a {attribute} that cannot be stored: {'; '.join(problems)}."
-            raise InvalidConfigSchema(message, registered=cls)
+            raise exceptions.InvalidConfigSchema(message, registered=cls)
     if not takes_config(cls):
         message = (
             f"{name} has a config_schema, but cannot be called with one argument: derive from ConfigurablePlugin, "
             "or give __init__ exactly one required argument."
         )
-        raise InvalidPluginClass(message, registered=cls)
+        raise exceptions.InvalidPluginClass(message, registered=cls)
 
 
 def check_implements(spec: ItemSpec, interface: type) -> None:
@@ -189,7 +181,7 @@ def check_implements(spec: ItemSpec, interface: type) -> None:
         f"{cls.__qualname__} of plugin item {spec} {fault} {interface.__qualname__}, "
         f"the interface of plugin type {spec.describe_type()}."
     )
-    raise InvalidPluginClass(message, registered=cls)
+    raise exceptions.InvalidPluginClass(message, registered=cls)
 
 
 @dataclass
@@ -228,7 +220,7 @@ class Registry:
         """Refuse a second type for an interface that names the type of some item: which came first must not matter."""
         types = [other for other in self.find_types_of_interface(spec.interface) if other.key != spec.key]
         if types and any(item.interface is spec.interface for item in self.items.values()):
-            raise AmbiguousPluginType(spec.interface, [str(known) for known in (*types, spec)])
+            raise exceptions.AmbiguousPluginType(spec.interface, [str(known) for known in (*types, spec)])
 
     def add_item(self, spec: ItemSpec) -> None:
         """Register an item, or let it wait for its type; registering the same again is fine.
@@ -250,7 +242,7 @@ class Registry:
     def _find_by_interface(self, interface: type | None) -> TypeSpec | None:
         found = self.find_types_of_interface(interface)
         if len(found) > 1:
-            raise AmbiguousPluginType(found[0].interface, [str(spec) for spec in found])
+            raise exceptions.AmbiguousPluginType(found[0].interface, [str(spec) for spec in found])
         return found[0] if found else None
 
     def find_types_of_interface(self, interface: type | None) -> list[TypeSpec]:
@@ -283,7 +275,7 @@ class Registry:
         if found is not None:
             return found
         wanted = f"{ref} ({manager})" if isinstance(ref, str) else f"with the interface {ref.__qualname__}"
-        raise PluginTypeNotFound(wanted, self._find_close(ref, manager))
+        raise exceptions.PluginTypeNotFound(wanted, self._find_close(ref, manager))
 
     def _find_close(self, ref: object, manager: str | None) -> list[str]:
         types = self.types.values()
@@ -298,7 +290,7 @@ class Registry:
         :raises PluginItemNotFound: if there is none.
         """
         if (name, module, type_key) not in self.items:
-            raise PluginItemNotFound(f"{name} ({module}) of type {type_key[0]} ({type_key[1]})")
+            raise exceptions.PluginItemNotFound(f"{name} ({module}) of type {type_key[0]} ({type_key[1]})")
         return self.items[name, module, type_key]
 
 
@@ -310,10 +302,10 @@ def _place(items: dict[KeyT, ItemSpec], key: KeyT, spec: ItemSpec) -> None:
     items[key] = spec
 
 
-def _conflict(what: str, first: type, second: type) -> RegistrationConflict:
+def _conflict(what: str, first: type, second: type) -> exceptions.RegistrationConflict:
     names = [f"{cls.__module__}.{cls.__qualname__}" for cls in (first, second)]
     message = f"{what} is registered for two classes: {names[0]} and {names[1]}. Rename one of them."
-    return RegistrationConflict(message, registered=second)
+    return exceptions.RegistrationConflict(message, registered=second)
 
 
 registry = Registry()

@@ -74,12 +74,10 @@ class FromCode(PluginAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: code declares what there is."""
-        del request
         return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the class of the list."""
-        del request, kwargs
         return CountingChangeList
 
     def get_list_display(self, request: HttpRequest) -> Any:

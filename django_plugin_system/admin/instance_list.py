@@ -60,12 +60,10 @@ class OptionFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Offer the titles."""
-        del request, model_admin
         return [(value, title) for value, (title, _condition) in self.options.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
         """Keep what meets the chosen condition."""
-        del request
         return queryset.filter(self.options[value][1]) if (value := self.value()) in self.options else queryset
 
 
@@ -149,12 +147,12 @@ class InstanceChangeList(VisibleRows):
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         """Search and filter without sorting first: who sorts by an index looks up row by row what nearly none has."""
-        rows: Any = super().get_queryset(request, *args, **kwargs)
+        rows = super().get_queryset(request, *args, **kwargs)
         found = list(rows.order_by().values_list("pk", flat=True)[: MOST_LOOKED_AT + 1])
         if len(found) > MOST_LOOKED_AT:
             return rows
         rows = rows.filter(pk__in=found)
-        rows.known_count = min(len(found), MOST_LISTED)  # for the paginator
+        rows.known_count = min(len(found), MOST_LISTED)  # type: ignore[attr-defined] # for the paginator
         return rows
 
     def get_results(self, request: HttpRequest) -> None:
@@ -213,12 +211,10 @@ class InstanceList(PluginAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """Keep the rows that have every word."""
-        del request
         return search_instances(queryset, search_term), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the class of the list."""
-        del request, kwargs
         return InstanceChangeList
 
     def lookup_allowed(self, lookup: str, value: str, *request: Any) -> bool:

@@ -27,34 +27,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from django_plugin_system.admin import chains, columns, connection_test
 from django_plugin_system.admin.adding import COPIED, find_item, find_row, show_choice
-from django_plugin_system.admin.chains import (
-    describe_after,
-    describe_loss,
-    describe_now,
-    explain_chain,
-    find_chain,
-    get_chain,
-    warn_unserved,
-)
-from django_plugin_system.admin.columns import (
-    describe_state,
-    describe_time,
-    format_time,
-    make_time,
-    show_path,
-    show_place,
-    show_rank,
-)
-from django_plugin_system.admin.connection_test import (
-    AND_TEST,
-    BUTTON,
-    TEST_PERMISSION,
-    TriedForm,
-    answer_test,
-    is_test,
-    test_stored,
-)
 from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.shared import Links
 from django_plugin_system.changes import changing
@@ -114,12 +88,12 @@ class SecretNote:
     @property
     def date(self) -> str:
         """When it was stored."""
-        return format_time(self.stored_at)
+        return columns.format_time(self.stored_at)
 
     @property
     def text(self) -> str:
         """How long ago that was."""
-        return _("Stored, %(time)s") % {"time": describe_time(self.stored_at)}
+        return _("Stored, %(time)s") % {"time": columns.describe_time(self.stored_at)}
 
 
 @dataclass
@@ -143,7 +117,7 @@ class InstancePage:
     def __post_init__(self) -> None:
         """Read what a form is about to change."""
         self.dates = get_dates(self.row)
-        self.chain = None if self.is_new else find_chain(self.row, shared=True)
+        self.chain = None if self.is_new else chains.find_chain(self.row, shared=True)
         self.schema, self.obstacle = find_schema(self.row)
 
     @property
@@ -177,8 +151,8 @@ class InstancePage:
     @cached_property
     def selection(self) -> Selection | None:
         """What selection makes of the stored row's name; read when the page is drawn, as a test may come before."""
-        rows = list(get_chain(self.chain)) if self.chain is not None else []
-        return explain_chain(rows) if self.row in rows else None
+        rows = list(chains.get_chain(self.chain)) if self.chain is not None else []
+        return chains.explain_chain(rows) if self.row in rows else None
 
     @property
     def webhook_url(self) -> str:
@@ -192,9 +166,9 @@ class InstancePage:
         rows = {one.instance: one.reason for one in found.candidates}
         place, row = next((place, row) for place, row in enumerate(rows, start=1) if row == self.row)
         return {
-            "state": describe_state(row, rows[row], length=MAX_LENGTH),
-            "place": f"{show_place(place, len(rows))} · {show_rank(row)}",
-            "service": f"{describe_now(found, row.name)} {describe_after(found, row)}",
+            "state": columns.describe_state(row, rows[row], length=MAX_LENGTH),
+            "place": f"{columns.show_place(place, len(rows))} · {columns.show_rank(row)}",
+            "service": f"{chains.describe_now(found, row.name)} {chains.describe_after(found, row)}",
         }
 
     def make_form_class(self, *bases: type) -> type[PluginInstanceForm]:
@@ -228,7 +202,6 @@ class VersionField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Never count as a change."""
-        del initial, data
         return False
 
 
@@ -297,7 +270,10 @@ class PluginInstanceForm(ModelForm):
 
 
 _BASICS = ("name", "scope", "status", "priority", "description")
-_TIMES = (make_time("created_at", gettext_lazy("created at")), make_time("updated_at", gettext_lazy("updated at")))
+_TIMES = (
+    columns.make_time("created_at", gettext_lazy("created at")),
+    columns.make_time("updated_at", gettext_lazy("updated at")),
+)
 
 
 @admin.register(PluginInstance)
@@ -332,7 +308,7 @@ class PluginInstanceAdmin(InstanceList):
 
     def has_test_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
         """Say whether the user may run a test: it has a permission of its own, on what the user may view."""
-        return request.user.has_perm(TEST_PERMISSION) and self.has_view_permission(request, obj)
+        return request.user.has_perm(connection_test.TEST_PERMISSION) and self.has_view_permission(request, obj)
 
     def has_copy_permission(self, request: HttpRequest, obj: PluginInstance | None = None) -> bool:
         """Say whether the user may copy an instance with its secrets: who may can use these already."""
@@ -358,14 +334,14 @@ class PluginInstanceAdmin(InstanceList):
 
     def get_readonly_fields(self, request: HttpRequest, obj: PluginInstance | None = None) -> Any:
         """List what is shown only."""
-        del request, obj
         return ("stored_config", *_TIMES)
 
     def get_form(self, request: HttpRequest, obj: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return a form class made for this very row; for a test one that is never saved."""
         page = self.get_page(request, obj)
         if page is not None:
-            kwargs["form"] = page.make_form_class(*([TriedForm] if is_test(request) else []))
+            bases = [connection_test.TriedForm] if connection_test.is_test(request) else []
+            kwargs["form"] = page.make_form_class(*bases)
         return super().get_form(request, obj, *args, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -374,9 +350,9 @@ class PluginInstanceAdmin(InstanceList):
         page = cast("InstancePage", self.get_page(request, row))
         item = page.row.item
         context |= {"page": page, "item": item, "item_link": Links(self.admin_site, request).show(item, item.label)}
-        context["item_module"] = show_path(item.module)
+        context["item_module"] = columns.show_path(item.module)
         if has_check(item.plugin_class) and self.has_test_permission(request, row):
-            context["test_button"] = BUTTON
+            context["test_button"] = connection_test.BUTTON
             context["media"] += Media(js=["django_plugin_system/connection-test.js"])
         if row is not None:
             if row.managed_by and request.method == "GET":
@@ -391,7 +367,7 @@ class PluginInstanceAdmin(InstanceList):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say before a deletion who serves the names then."""
         rows = list(objs)[:MOST_NAMED]  # what is to be deleted is read anyway
-        for text in [] if request.POST.get("post") else describe_loss(rows):
+        for text in [] if request.POST.get("post") else chains.describe_loss(rows):
             messages.warning(request, text)
         return super().get_deleted_objects(objs, request)
 
@@ -438,8 +414,9 @@ class PluginInstanceAdmin(InstanceList):
         if object_id and "_saveasnew" in request.POST:  # Django then adds what was posted, whatever ``save_as`` says
             self._start_anew(request, object_id)
         show = partial(super().changeform_view, request, object_id, form_url, extra_context)
-        if is_test(request):
-            return answer_test(self, request, self.get_object(request, unquote(object_id)) if object_id else None, show)
+        if connection_test.is_test(request):
+            stored = self.get_object(request, unquote(object_id)) if object_id else None
+            return connection_test.answer_test(self, request, stored, show)
         try:
             return show()
         except StaleConfig as stale:
@@ -471,7 +448,7 @@ class PluginInstanceAdmin(InstanceList):
                     raise StaleConfig(str(obj))
             super().save_model(request, obj, form, change)
         if "status" in form.changed_data and obj.status == PluginStatus.DISABLED:
-            warn_unserved(request, [obj])
+            chains.warn_unserved(request, [obj])
 
     def response_add(self, request: HttpRequest, obj: PluginInstance, post_url_continue: Any = None) -> HttpResponse:
         """Test what was saved, if that was asked for."""
@@ -484,8 +461,8 @@ class PluginInstanceAdmin(InstanceList):
         return super().response_change(request, obj)
 
     def _test_saved(self, request: HttpRequest, obj: PluginInstance) -> None:
-        if request.POST.get("_continue") == AND_TEST and self.has_test_permission(request, obj):
-            test = partial(test_stored, self, request, obj)
+        if request.POST.get("_continue") == connection_test.AND_TEST and self.has_test_permission(request, obj):
+            test = partial(connection_test.test_stored, self, request, obj)
             transaction.on_commit(test, using=router.db_for_write(PluginInstance, instance=obj))
 
     def construct_change_message(self, request: HttpRequest, form: Any, *args: Any, **kwargs: Any) -> Any:

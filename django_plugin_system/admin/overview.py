@@ -22,17 +22,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from django_plugin_system.admin import chains
 from django_plugin_system.admin.adding import find_row
-from django_plugin_system.admin.chains import (
-    Key,
-    describe_after,
-    describe_now,
-    explain_chain,
-    find_chain,
-    find_chains,
-    get_chain,
-    get_mark,
-)
 from django_plugin_system.admin.columns import State, describe_state, show_path, show_rank
 from django_plugin_system.admin.connection_test import test_stored
 from django_plugin_system.admin.instance_list import narrow_by_use, search_instances
@@ -113,7 +104,7 @@ class Chain:
 
 def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection[Any]) -> Chain:
     """Return one name with those of ``rows``, which are all that may serve it, whose ids are among ``visible``."""
-    found, first = explain_chain(rows), rows[0]
+    found, first = chains.explain_chain(rows), rows[0]
     seen = [one for one in found.candidates if one.instance.pk in visible]
     lines = []
     for number, (one, (up, down)) in enumerate(zip(seen, _list_moves(seen), strict=True), start=1):
@@ -123,7 +114,7 @@ def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection
             instance=row,
             state=describe_state(row, one.reason),
             serves=row == found.chosen,
-            after=describe_after(found, row),
+            after=chains.describe_after(found, row),
             link=links.show(row, row.item.name),
             may_change=links.may("change", PluginInstance, row),
             may_wake=links.may("cooldown", PluginInstance, row),
@@ -133,8 +124,8 @@ def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection
             down=down,
         )
         lines.append(line)
-    mark = get_mark(row for row in rows if row.scope == first.scope)
-    return Chain(first, mark, describe_now(found, first.name), found.chosen is not None, lines)
+    mark = chains.get_mark(row for row in rows if row.scope == first.scope)
+    return Chain(first, mark, chains.describe_now(found, first.name), found.chosen is not None, lines)
 
 
 def _list_moves(seen: Sequence[Candidate]) -> list[tuple[Any, Any]]:
@@ -149,9 +140,9 @@ def _list_moves(seen: Sequence[Candidate]) -> list[tuple[Any, Any]]:
     return moves
 
 
-def make_chains(links: Links, keys: Iterable[Key], visible: QuerySet[PluginInstance]) -> list[Chain]:
+def make_chains(links: Links, keys: Iterable[chains.Key], visible: QuerySet[PluginInstance]) -> list[Chain]:
     """Return a chain for each of ``keys``, with the instances that are ``visible`` for the user."""
-    found = find_chains(keys)
+    found = chains.find_chains(keys)
     everything = {row.pk: row for rows in found.values() for row in rows}
     shown = set(visible.filter(pk__in=everything).values_list("pk", flat=True))
     shown &= {row.pk for row in links.find_visible(everything.values())}
@@ -197,11 +188,10 @@ def act(model_admin: Any, request: HttpRequest, row: PluginInstance) -> str:
     """Do with ``row`` what was asked for; return why nothing was done, or nothing."""
     using, todo = router.db_for_write(PluginInstance), request.POST.get("do")
     with changing(using):
-        locked = [
-            one.pk for one in lock_rows(PluginInstance, find_chain(row, shared=False).values_list("pk", flat=True))
-        ]
-        chain = {one.pk: one for one in get_chain(PluginInstance.objects.using(using).filter(pk__in=locked))}
-        if row.pk not in chain or get_mark(chain.values()) != request.POST.get("seen"):
+        keys = chains.find_chain(row, shared=False).values_list("pk", flat=True)
+        locked = [one.pk for one in lock_rows(PluginInstance, keys)]
+        chain = {one.pk: one for one in chains.get_chain(PluginInstance.objects.using(using).filter(pk__in=locked))}
+        if row.pk not in chain or chains.get_mark(chain.values()) != request.POST.get("seen"):
             text = _("Someone else changed “%(name)s” meanwhile, so nothing was done. You see it as it is now.")
             return text % {"name": row.name}
         row = chain[row.pk]
@@ -238,17 +228,14 @@ class PluginOverviewAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Say whether the user may see instances."""
-        del obj
         return Links(self.admin_site, request).may("view", PluginInstance)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: it is no row."""
-        del request
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: it is no row."""
-        del request, obj
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -298,7 +285,8 @@ class PluginOverviewAdmin(ModelAdmin):
         elif refused := act(instances, request, row):
             self.message_user(request, refused, messages.ERROR)
         else:
-            now = describe_now(explain_chain(list(get_chain(find_chain(row, shared=True)))), row.name)
+            rows = list(chains.get_chain(chains.find_chain(row, shared=True)))
+            now = chains.describe_now(chains.explain_chain(rows), row.name)
             self.message_user(request, _("Done. %(now)s") % {"now": now}, messages.SUCCESS)
         return HttpResponseRedirect(f"{request.get_full_path()}#of-{row.pk}")
 

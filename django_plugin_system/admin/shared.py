@@ -119,7 +119,6 @@ class CodeFilter(admin.RelatedFieldListFilter):
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         """Return ids and titles, as short as they can be told apart."""
-        del model_admin
         items = list_items(request)
         if field.related_model is PluginType:
             return _title({item.plugin_type: item.plugin_type.name for item in items})

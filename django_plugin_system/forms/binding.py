@@ -13,19 +13,9 @@ from django_plugin_system.config.codec import Kept
 from django_plugin_system.config.json_tree import is_deep, iter_json, map_json, parse_json, walk_json
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
+from django_plugin_system.forms import controls
 from django_plugin_system.forms.builder import Builder, get_default, is_read_only
 from django_plugin_system.forms.containers import GroupControl
-from django_plugin_system.forms.controls import (
-    Control,
-    Label,
-    Reading,
-    Schema,
-    UnfitError,
-    freeze,
-    is_reference,
-    is_same,
-    show_json,
-)
 from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_placeholder, map_present
 from django_plugin_system.forms.scalars import JsonTextControl, TextControl, holds_mask, may_be_secret
 from django_plugin_system.schema.secrets import find_secrets
@@ -43,7 +33,7 @@ BLOT = "••••••••"
 TOO_DEEP = "{...}"
 """What they see in the place of a configuration that is nested too deeply."""
 
-UNKNOWN = Control()
+UNKNOWN = controls.Control()
 """What stands at a path that leads nowhere."""
 
 _WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[^\s{}\[\],:"]+')
@@ -105,7 +95,7 @@ class ConfigBinding:
         try:
             self.control = control.adapt(self.plain)
             self._form = self.control.encode(self.plain)
-        except UnfitError:
+        except controls.UnfitError:
             self.control, self.generated = control, False
         if not self.generated:
             self._form = {**(_outline(self.control) or {}), **self.plain} if self.is_new else self.plain
@@ -115,9 +105,9 @@ class ConfigBinding:
 
     def get_text(self) -> str:
         """Return what is sent to the browser: the form value as JSON."""
-        return show_json(self._form)
+        return controls.show_json(self._form)
 
-    def get_schema(self, text: str) -> Schema:
+    def get_schema(self, text: str) -> controls.Schema:
         """Return the schema django-jsonform draws the form with value ``text`` from."""
         schema = self.control.describe([_parse_or_none(text)])
         schema.pop("title", None)
@@ -133,7 +123,7 @@ class ConfigBinding:
 
     def has_changed(self, text: str | None) -> bool:
         """Say whether a posted text differs from what was sent in more than the layout of the JSON."""
-        return self.is_new or not is_same(_parse_or_none(text), self._form)
+        return self.is_new or not controls.is_same(_parse_or_none(text), self._form)
 
     def read(self, text: str | None) -> Submission:
         """Return what was sent. Nothing at all, or no JSON, is a problem: never an empty configuration."""
@@ -143,11 +133,11 @@ class ConfigBinding:
             form = parse_json(self._open_text(text))
         except ValueError as error:
             return _refuse(_("This is not valid JSON: %(reason)s.") % {"reason": error})
-        if not self.is_new and is_same(form, self._form):
+        if not self.is_new and controls.is_same(form, self._form):
             return Submission(None, changed=False, form=form)
         if not isinstance(form, dict):
             return _refuse(_("A configuration is a JSON object, in braces."), form)
-        reading = Reading(self.plain, typed=self._typed)
+        reading = controls.Reading(self.plain, typed=self._typed)
         plain = self.control.read(form, reading) if self.generated else _read_text(self.control, form, reading)
         misplaced: list[FieldProblem] = []
         config = self._placeholders.reveal(plain, misplaced)
@@ -157,7 +147,7 @@ class ConfigBinding:
 
     def _iter_changed_titles(self, plain: Mapping[str, Any]) -> Iterator[str]:
         for key in {**self.plain, **plain}:
-            if not is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
+            if not controls.is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
                 yield self.get_title((key,))
 
     def check_read_only(self, config: Mapping[str, Any], row: Any) -> None:
@@ -188,15 +178,17 @@ class ConfigBinding:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
         form = _parse_or_none(self._open_text(text or ""))
         known = {part for _path, part in walk_json(self.plain) if type(part) in (str, int, float)}
-        reading = Reading(known=known, typed=self._typed)
+        reading = controls.Reading(known=known, typed=self._typed)
         if not text or (self.generated and not isinstance(form, dict)):
             return self.get_text()
         if self.generated:  # what was left out stays, so it must not come back empty
-            return show_json(self.control.redisplay({**self._form, **form}, reading))
+            return controls.show_json(self.control.redisplay({**self._form, **form}, reading))
         if not self.control.label.holds_secret:
-            return text if form is None else show_json(form)
+            return text if form is None else controls.show_json(form)
         return (
-            show_json(_redisplay_text(self.control, form, reading)) if isinstance(form, dict) else self._seal_text(text)
+            controls.show_json(_redisplay_text(self.control, form, reading))
+            if isinstance(form, dict)
+            else self._seal_text(text)
         )
 
     def _seal_text(self, text: str) -> str:
@@ -205,9 +197,11 @@ class ConfigBinding:
             return self.get_text()
         typed, known = self._typed, {"true", "false", "null"}
         for path, part in (*walk_json(self._form), *walk_json(_outline(self.control))):
-            known |= {show_json(word) for word in (*path, part) if type(word) in (str, int, float)}
+            known |= {controls.show_json(word) for word in (*path, part) if type(word) in (str, int, float)}
         opened = self._open_text(text)
-        return _WORD.sub(lambda word: word[0] if word[0] in known else show_json(typed.seal(word[0], ())), opened)
+        return _WORD.sub(
+            lambda word: word[0] if word[0] in known else controls.show_json(typed.seal(word[0], ())), opened
+        )
 
     def _open_text(self, text: str) -> str:
         """Return a text with what ``_seal_text`` encrypted."""
@@ -227,12 +221,12 @@ def _refuse(problem: str, form: Any = None) -> Submission:
     return Submission(None, (FieldProblem((), problem),), form=form)
 
 
-def _build(schema: type[BaseModel]) -> tuple[Control, dict[str, GroupControl]]:
+def _build(schema: type[BaseModel]) -> tuple[controls.Control, dict[str, GroupControl]]:
     builder = Builder()
     try:
         return builder.build(get_tree(schema)), builder.models
     except Exception:  # noqa: BLE001 - the types, defaults and hooks of a foreign model; JSON text serves for any
-        return JsonTextControl(Label(holds_secret=True)), {}
+        return JsonTextControl(controls.Label(holds_secret=True)), {}
 
 
 def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
@@ -241,7 +235,7 @@ def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str
     return dropped
 
 
-def blot(stored: Mapping[str, Any], schema: type[BaseModel]) -> tuple[Control, dict[str, Any]]:
+def blot(stored: Mapping[str, Any], schema: type[BaseModel]) -> tuple[controls.Control, dict[str, Any]]:
     """Return a stored configuration with dots in the place of its secrets, and the control that would show it."""
     control, _models = _build(schema)
     return control.resolve(stored) or control, _hide(control, stored, schema, BLOT)
@@ -249,16 +243,18 @@ def blot(stored: Mapping[str, Any], schema: type[BaseModel]) -> tuple[Control, d
 
 def redact(stored: Mapping[str, Any]) -> str:
     """Return as JSON a stored configuration whose schema is not known: neither secrets nor placeholders."""
-    return TOO_DEEP if is_deep(dict(stored)) else show_json(Placeholders(instead=BLOT).hide(None, dict(stored)))
+    return (
+        TOO_DEEP if is_deep(dict(stored)) else controls.show_json(Placeholders(instead=BLOT).hide(None, dict(stored)))
+    )
 
 
-def _hide(control: Control, stored: Mapping[str, Any], schema: type[BaseModel], instead: Any) -> Any:
+def _hide(control: controls.Control, stored: Mapping[str, Any], schema: type[BaseModel], instead: Any) -> Any:
     return Placeholders(declared=_find_declared(schema, stored), instead=instead).hide(control, dict(stored))
 
 
 def _find_declared(schema: type[BaseModel], stored: Mapping[str, Any]) -> set[Path]:
     """Return where the types declare secrets in ``stored``, which may not be encrypted."""
-    return {path for path, _value in find_secrets(get_tree(schema), stored, is_reference)}
+    return {path for path, _value in find_secrets(get_tree(schema), stored, controls.is_reference)}
 
 
 def _parse_or_none(text: str | None) -> Any:
@@ -271,7 +267,7 @@ def _parse_or_none(text: str | None) -> Any:
 # Paths
 
 
-def _locate(control: Control, path: Path, form: Any) -> Path:
+def _locate(control: controls.Control, path: Path, form: Any) -> Path:
     """Return the form path of the value that is stored at ``path``; as far as it leads."""
     found: Path = ()
     for key in path:
@@ -283,7 +279,7 @@ def _locate(control: Control, path: Path, form: Any) -> Path:
     return found
 
 
-def _find_controls(control: Control, path: Path) -> list[tuple[str, Control]] | None:
+def _find_controls(control: controls.Control, path: Path) -> list[tuple[str, controls.Control]] | None:
     """Return each control on a form path, with the key that leads to it; None if the path leads nowhere.
 
     The rest of a path that leads nowhere has no controls.
@@ -308,7 +304,7 @@ def _matches(key: str, part: str) -> bool:
 # The whole configuration as one JSON text, for projects without django-jsonform and schemas that no form can show
 
 
-def _outline(control: Control) -> Any:
+def _outline(control: controls.Control) -> Any:
     """Return what the text of a new configuration starts with: every field with its default, or empty."""
     if control.label.default is not MISSING and not control.label.holds_secret:
         return control.label.default
@@ -319,14 +315,14 @@ def _outline(control: Control) -> Any:
     return None if control.nullable else _EMPTY.get(control.kind)
 
 
-def _read_text(control: Control | None, plain: Any, reading: Reading) -> Any:
+def _read_text(control: controls.Control | None, plain: Any, reading: controls.Reading) -> Any:
     """Return typed JSON without empty fields that must be filled; refuse masks in the place of secrets.
 
     What was empty before may be so again.
     """
     if control is None or may_be_secret(control):
         plain = reading.open(plain)
-        is_mask = control and holds_mask(plain) and not is_same(plain, reading.old)
+        is_mask = control and holds_mask(plain) and not controls.is_same(plain, reading.old)
         return reading.refuse(MASK_PROBLEM) if is_mask else plain
     before = dict(iter_json(reading.old))
 
@@ -339,15 +335,15 @@ def _read_text(control: Control | None, plain: Any, reading: Reading) -> Any:
     return map_present(plain, read_part)
 
 
-def _must_be_filled(control: Control | None) -> bool:
+def _must_be_filled(control: controls.Control | None) -> bool:
     return control is not None and (control.is_secret or (isinstance(control, TextControl) and control.label.required))
 
 
-def _redisplay_text(control: Control | None, plain: Any, reading: Reading) -> Any:
+def _redisplay_text(control: controls.Control | None, plain: Any, reading: controls.Reading) -> Any:
     """Return typed JSON as it may be shown again: nothing that was typed where a secret or nothing belongs."""
     if control is None or may_be_secret(control):
         return reading.hide(reading.open(plain))
-    if is_reference(plain) or isinstance(control, JsonTextControl):
+    if controls.is_reference(plain) or isinstance(control, JsonTextControl):
         return plain
     return map_json(plain, lambda key, part: _redisplay_text(control.find(key, part), part, reading.enter(key)))
 
@@ -373,11 +369,11 @@ def find_changed(model: BaseModel, given: Mapping[str, Any], before: Mapping[str
     known: dict[_Place, set[Any]] = {}
     for path, place, part, found in _iter_read_only(model, [given], (), ()):
         if place not in known:
-            known[place] = {freeze(_conceal(value)) for value in _look_up(before, place)}
+            known[place] = {controls.freeze(_conceal(value)) for value in _look_up(before, place)}
         was_there = list(_look_up(before, path))
         is_new = not was_there or None in place
-        allowed = {*known[place], *([freeze(get_default(part))] if is_new else [])}
-        if (not found and not is_new) or any(freeze(_conceal(value)) not in allowed for value in found):
+        allowed = {*known[place], *([controls.freeze(get_default(part))] if is_new else [])}
+        if (not found and not is_new) or any(controls.freeze(_conceal(value)) not in allowed for value in found):
             problems.append(FieldProblem(path, _("This field is read-only: leave it as it is.")))
     return problems
 
@@ -402,7 +398,7 @@ def _iter_read_only(
 
 def _get_given(given: Any, key: str, part: Part | None) -> Iterable[Any]:
     """Return what is given for a part, by whichever keys; a reference gives all that is inside of it."""
-    if is_reference(given):
+    if controls.is_reference(given):
         return [given]
     ways = [(key,), *part.alias_paths] if part else [(key,)]
     return [value for way in ways for value in _look_up(given, tuple(map(str, way)))]
@@ -410,7 +406,7 @@ def _get_given(given: Any, key: str, part: Part | None) -> Iterable[Any]:
 
 def _look_up(tree: Any, place: _Place) -> Iterator[Any]:
     """Yield each value of a JSON ``tree`` at ``place``; a reference that stands on the way."""
-    if not place or is_reference(tree):
+    if not place or controls.is_reference(tree):
         yield tree
         return
     for key, part in iter_json(tree):

@@ -15,31 +15,8 @@ from django.utils.translation import gettext_lazy
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from django_plugin_system.forms.containers import (
-    EXTRAS,
-    NOTHING,
-    VARIANT,
-    GroupControl,
-    ListControl,
-    PairsControl,
-    TupleControl,
-    VariantsControl,
-)
+from django_plugin_system.forms import containers, scalars
 from django_plugin_system.forms.controls import Control, Label, Text
-from django_plugin_system.forms.scalars import (
-    ChoiceControl,
-    JsonTextControl,
-    MultipleControl,
-    NumberTextControl,
-    SecretControl,
-    TextControl,
-    build_choice,
-    build_value,
-    get_json_schema,
-    humanize,
-    join_texts,
-    make_json_text,
-)
 from django_plugin_system.schema.tree import BoundTo, Kind, Node, Part, Step, iter_nodes
 from django_plugin_system.schema.values import MISSING
 
@@ -56,7 +33,7 @@ _TITLES = {
 class Builder:
     """Builds the controls of one form."""
 
-    models: dict[str, GroupControl] = field(default_factory=dict)
+    models: dict[str, containers.GroupControl] = field(default_factory=dict)
     """The control of every model that stands inside itself, by its name in the form's definitions."""
 
     _open: dict[int, dict[str, Control]] = field(default_factory=dict)
@@ -74,20 +51,20 @@ class Builder:
         """Do so; ``around`` is the metadata of the union that ``node`` is a member of."""
         metadata = (*node.metadata, *around)
         if node.is_json_string:
-            return TextControl(label, nullable)
+            return scalars.TextControl(label, nullable)
         if node.kind is Kind.SECRET:
-            structured = get_json_schema(node.annotation).get("type") != "string"
-            return SecretControl(_add_bound_hint(label, metadata), nullable, structured=structured)
+            structured = scalars.get_json_schema(node.annotation).get("type") != "string"
+            return scalars.SecretControl(_add_bound_hint(label, metadata), nullable, structured=structured)
         if node.kind is Kind.CHOICE:
-            return build_choice(node.choices, label, nullable=nullable)
+            return scalars.build_choice(node.choices, label, nullable=nullable)
         if node.kind is Kind.VALUE:
-            return build_value(node.annotation, label, metadata, nullable=nullable, in_union=in_union)
+            return scalars.build_value(node.annotation, label, metadata, nullable=nullable, in_union=in_union)
         if node.kind is Kind.UNION:
             found = self._build_union(node, label, metadata, nullable=nullable)
         else:
             found = self._build_container(node, label, metadata, in_union=in_union)
             found = _make_optional(found) if found is not None and nullable else found
-        return found or make_json_text(label, nullable=nullable)
+        return found or scalars.make_json_text(label, nullable=nullable)
 
     def _build_container(
         self, node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool
@@ -107,31 +84,33 @@ class Builder:
         elif node.kind is Kind.DICT:
             found = self._build_pairs(node, label)
         elif node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
-            found = TupleControl(label, children=dict(map(self._build_position, node.parts)))
+            found = containers.TupleControl(label, children=dict(map(self._build_position, node.parts)))
         del self._open[identity]
         return found if is_model or identity not in self._recursive else None
 
     def _build_list(self, node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool) -> Control:
         item = next(self.build(part.node) for part in node.parts)
         is_set = node.cls in (set, frozenset) and not in_union
-        if is_set and isinstance(item, ChoiceControl) and not item.nullable:
-            return MultipleControl(label, choices=item.choices)
-        return ListControl(label, item=item, most=_get_limit(metadata))
+        if is_set and isinstance(item, scalars.ChoiceControl) and not item.nullable:
+            return scalars.MultipleControl(label, choices=item.choices)
+        return containers.ListControl(label, item=item, most=_get_limit(metadata))
 
     def _build_pairs(self, node: Node, label: Label) -> Control | None:
         value = node.get_inner(Step.VALUE)
-        control = self.build(value) if value else JsonTextControl()
-        return None if type(control) is JsonTextControl else PairsControl(label, item=control)
+        control = self.build(value) if value else scalars.JsonTextControl()
+        return None if type(control) is scalars.JsonTextControl else containers.PairsControl(label, item=control)
 
     def _build_position(self, part: Part) -> tuple[str, Control]:
         control = self.build(part.node)
         title = control.label.title or _("Item %(number)d") % {"number": int(part.name) + 1}
         return f"item_{part.name}", replace(control, label=replace(control.label, title=title))
 
-    def _make_group(self, node: Node, label: Label, definition: str = "") -> GroupControl:
+    def _make_group(self, node: Node, label: Label, definition: str = "") -> containers.GroupControl:
         own_title = get_model_title(node.annotation)
         label = replace(label, title=label.title or own_title)
-        return GroupControl(label, children=self._open[id(node.parts)], own_title=own_title, definition=definition)
+        return containers.GroupControl(
+            label, children=self._open[id(node.parts)], own_title=own_title, definition=definition
+        )
 
     def _build_model(self, node: Node, label: Label) -> Control:
         group, model = self._make_group(node, label), node.annotation
@@ -141,8 +120,8 @@ class Builder:
         for name, part in node.fields.items():
             children[name] = self.build(part.node, replace(labels[name], neighbours=titles))
         if model.model_config.get("extra") == "allow":
-            value = self.build(node.extra) if node.extra else JsonTextControl()
-            children[EXTRAS] = PairsControl(Label(gettext_lazy("Further values")), item=value)
+            value = self.build(node.extra) if node.extra else scalars.JsonTextControl()
+            children[containers.EXTRAS] = containers.PairsControl(Label(gettext_lazy("Further values")), item=value)
         if id(node.parts) in self._recursive:
             own = Label(group.own_title, holds_secret=label.holds_secret)
             self.models[_get_name(model)] = replace(group, label=own)
@@ -150,22 +129,22 @@ class Builder:
 
     def _build_union(self, node: Node, label: Label, metadata: tuple[Any, ...], *, nullable: bool) -> Control | None:
         if {member.annotation for member in node.members} == {int, float}:
-            return NumberTextControl(label, nullable, whole=False)
+            return scalars.NumberTextControl(label, nullable, whole=False)
         options = []
         for index, member in enumerate(node.members):
             inner = _complete(Label(help_text=label.help_text), member)
             control = self._build(member, inner, nullable=False, around=metadata, in_union=True)
             option = replace(control, label=replace(control.label, title=_get_option_title(control)))
-            if isinstance(option, GroupControl) and not option.definition:
-                mark = ChoiceControl(choices=(("", str(index)),))
-                option = replace(option, children={VARIANT: mark, **option.children})
+            if isinstance(option, containers.GroupControl) and not option.definition:
+                mark = scalars.ChoiceControl(choices=(("", str(index)),))
+                option = replace(option, children={containers.VARIANT: mark, **option.children})
             options.append(option)
         options.sort(
             key=lambda option: getattr(option, "definition", "")
         )  # a new form starts with the first: it must end
         if not _is_unambiguous(options):
             return None
-        return VariantsControl(label, nullable, _add_nothing(options) if nullable else tuple(options))
+        return containers.VariantsControl(label, nullable, _add_nothing(options) if nullable else tuple(options))
 
 
 # Choices between types
@@ -175,17 +154,17 @@ def _make_optional(control: Control) -> Control:
     """Put "not set" before a control that has no empty value of its own."""
     label = replace(control.label, title=_get_option_title(control), default=MISSING)
     inner = replace(control, label=label)
-    return VariantsControl(control.label, nullable=True, options=(NOTHING, inner))
+    return containers.VariantsControl(control.label, nullable=True, options=(containers.NOTHING, inner))
 
 
 def _get_option_title(control: Control) -> Text:
-    own_title = control.own_title if isinstance(control, GroupControl) else ""
+    own_title = control.own_title if isinstance(control, containers.GroupControl) else ""
     return own_title or _TITLES.get(control.kind, gettext_lazy("Values"))
 
 
 def _is_unambiguous(options: list[Control]) -> bool:
     """Say whether the browser can tell the options apart by the shape of their values."""
-    kinds = [option.kind for option in options if not isinstance(option, GroupControl)]
+    kinds = [option.kind for option in options if not isinstance(option, containers.GroupControl)]
     return len(kinds) == len(set(kinds)) and "variants" not in kinds
 
 
@@ -193,7 +172,7 @@ def _add_nothing(options: list[Control]) -> tuple[Control, ...]:
     """Make one option stand for None: the text, or else a new first one."""
     if any(option.kind == "string" for option in options):
         return tuple(replace(option, nullable=True) if option.kind == "string" else option for option in options)
-    return (NOTHING, *options)
+    return (containers.NOTHING, *options)
 
 
 def _get_name(model: type[BaseModel]) -> str:
@@ -214,7 +193,7 @@ def get_model_title(model: type[BaseModel]) -> str:
     if title:
         return title
     words = _WORD_START.sub(" ", model.__name__).split(" ")
-    return humanize(" ".join(word if word.isupper() else word.lower() for word in words))
+    return scalars.humanize(" ".join(word if word.isupper() else word.lower() for word in words))
 
 
 def make_label(part: Part) -> Label:
@@ -229,7 +208,7 @@ def make_label(part: Part) -> Label:
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     example, group = (info.examples or [""])[0], extra.get("group")
     return Label(
-        title=info.title or (generate(part.name, info) if generate else humanize(part.name)),
+        title=info.title or (generate(part.name, info) if generate else scalars.humanize(part.name)),
         help_text=info.description or "",
         placeholder=str(example) if isinstance(example, (str, int, float)) else "",
         required=part.required,
@@ -257,11 +236,11 @@ def _complete(label: Label, node: Node) -> Label:
 def _add_bound_hint(label: Label, metadata: Iterable[Any]) -> Label:
     """Return ``label`` with a word on what the secret belongs to, if it is bound to anything."""
     bound = [name for item in metadata if isinstance(item, BoundTo) for name in item.names]
-    names = [str(label.neighbours.get(name, humanize(name))) for name in bound]
+    names = [str(label.neighbours.get(name, scalars.humanize(name))) for name in bound]
     if not names:
         return label
     hint = _("Belongs to %(fields)s: when that changes, type it again.") % {"fields": ", ".join(names)}
-    return replace(label, help_text=join_texts(label.help_text, hint))
+    return replace(label, help_text=scalars.join_texts(label.help_text, hint))
 
 
 def get_default(part: Part) -> Any:

@@ -11,17 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_plugin_system.config.json_tree import iter_json
-from django_plugin_system.forms.controls import (
-    Control,
-    Label,
-    Reading,
-    Schema,
-    Seen,
-    UnfitError,
-    collect,
-    freeze,
-    is_reference,
-)
+from django_plugin_system.forms import controls
 from django_plugin_system.forms.scalars import ChoiceControl, TextControl, adapt_or_fall_back, is_constant
 from django_plugin_system.schema.values import MISSING
 
@@ -43,12 +33,12 @@ class Slot(NamedTuple):
 
     key: str
     at: Path
-    control: Control
+    control: controls.Control
     form: Any
 
 
 @dataclass(frozen=True)
-class Container(Control, ABC):
+class Container(controls.Control, ABC):
     """What holds others. Subclasses say how a form value is taken apart and put together."""
 
     @abstractmethod
@@ -66,17 +56,17 @@ class Container(Control, ABC):
         """Nothing inside, or the default of each field."""
         return self.join(())
 
-    def redisplay(self, form: Any, reading: Reading) -> Any:
+    def redisplay(self, form: Any, reading: controls.Reading) -> Any:
         """Show each part again."""
         shown = ((slot.key, slot.control.redisplay(slot.form, reading.enter(*slot.at))) for slot in self.split(form))
         return self.join(shown)
 
-    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+    def locate(self, key: str, form: Any) -> tuple[Path, controls.Control, Any] | None:
         """Find the part with this key."""
         return next((slot[1:] for slot in self.split(form) if slot.key == key), None)
 
 
-def _collect_items(seen: Seen) -> list[Any] | None:
+def _collect_items(seen: controls.Seen) -> list[Any] | None:
     return None if seen is None else [item for form in seen if isinstance(form, list) for item in form]
 
 
@@ -87,16 +77,16 @@ class ListControl(Container):
     kind: ClassVar[str] = "array"
     stored: ClassVar[type[Any]] = list
 
-    item: Control = field(default_factory=TextControl)
+    item: controls.Control = field(default_factory=TextControl)
     most: int | None = None
     """The most items there may be; None for no limit."""
 
-    def describe(self, seen: Seen) -> Schema:
+    def describe(self, seen: controls.Seen) -> controls.Schema:
         """Draw one control for all items."""
         most = NO_LIMIT if self.most is None else self.most
         return {**super().describe(seen), "maxItems": most, "items": self.describe_item(_collect_items(seen))}
 
-    def describe_item(self, seen: Seen) -> Schema:
+    def describe_item(self, seen: controls.Seen) -> controls.Schema:
         """Return the schema of one item."""
         return self.item.describe(seen)
 
@@ -111,33 +101,33 @@ class ListControl(Container):
     def show(self, plain: Any) -> Any:
         """Show each item, in the stored order."""
         if not isinstance(plain, self.stored) or (isinstance(plain, dict) and "" in plain):
-            raise UnfitError
+            raise controls.UnfitError
         return self.join((key, self.item.encode(part)) for key, part in iter_json(plain))
 
-    def read(self, form: Any, reading: Reading) -> Any:
+    def read(self, form: Any, reading: controls.Reading) -> Any:
         """Read each item; one that only moved stays exactly as it was."""
         if form not in ("", None) and not isinstance(form, (list, self.stored)):
             return reading.refuse(_("The form did not send a list."))
         parts = self._iter_read(form, reading)
         return dict(parts) if self.has_free_keys else [plain for _key, plain in parts]
 
-    def _iter_read(self, form: Any, reading: Reading) -> Iterator[tuple[str, Any]]:
+    def _iter_read(self, form: Any, reading: controls.Reading) -> Iterator[tuple[str, Any]]:
         stored = dict(iter_json(reading.old))
-        sent = {key: freeze(self.item.try_encode(part)) for key, part in stored.items()}
+        sent = {key: controls.freeze(self.item.try_encode(part)) for key, part in stored.items()}
         moved = {sent[key]: stored[key] for key in reversed(stored)}
         for slot in self.split(form):
             old = stored.get(slot.key, MISSING)
-            frozen = freeze(slot.form)
+            frozen = controls.freeze(slot.form)
             if sent.get(slot.key) != frozen:
                 old = moved.get(frozen, old)
             plain = self.item.decode(slot.form, reading.enter(*slot.at, old=old))
             yield slot.key, None if plain is MISSING else plain
 
-    def get_child(self, _key: str) -> Control:
+    def get_child(self, _key: str) -> controls.Control:
         """Return the items' control."""
         return self.item
 
-    def iter_children(self) -> Iterable[tuple[Path, Control]]:
+    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
         """Yield the items' control."""
         return [(("*",), self.item)]
 
@@ -149,10 +139,10 @@ class PairsControl(ListControl):
     stored: ClassVar[type[Any]] = dict
     has_free_keys: ClassVar[bool] = True
 
-    def describe_item(self, seen: Seen) -> Schema:
+    def describe_item(self, seen: controls.Seen) -> controls.Schema:
         """Draw a group of key and value."""
         key = {"type": "string", "title": _("Key"), "dpsPlain": True}  # never a reference
-        value = {"title": _("Value"), **self.item.describe(collect(seen, "value"))}
+        value = {"title": _("Value"), **self.item.describe(controls.collect(seen, "value"))}
         return {"type": "object", "properties": {"key": key, "value": value}, "required": ["key"]}
 
     def split(self, form: Any) -> Iterable[Slot]:
@@ -170,7 +160,7 @@ class PairsControl(ListControl):
         """List the entries."""
         return [{"key": key, "value": form} for key, form in parts]
 
-    def _iter_read(self, form: Any, reading: Reading) -> Iterator[tuple[str, Any]]:
+    def _iter_read(self, form: Any, reading: controls.Reading) -> Iterator[tuple[str, Any]]:
         known: set[str] = set()
         for slot in self.split(form):
             if not slot.key or slot.key in known:
@@ -179,7 +169,7 @@ class PairsControl(ListControl):
             known.add(slot.key)
         return super()._iter_read(form, reading)
 
-    def iter_children(self) -> Iterable[tuple[Path, Control]]:
+    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
         """Yield the controls of an entry under their places in the form."""
         return [(("*", "key"), TextControl()), (("*", "value"), self.item)]
 
@@ -192,23 +182,23 @@ class GroupControl(Container):
     prefix: ClassVar[str] = ""
     """What stands before the stored key in a form key."""
 
-    children: Mapping[str, Control] = field(default_factory=dict, repr=False)
+    children: Mapping[str, controls.Control] = field(default_factory=dict, repr=False)
     """By form key."""
     own_title: str = ""
     """The model's title, for where it is one of several possibilities."""
     definition: str = ""
     """Of a model inside itself: its name in the form's definitions, so that the form does not grow without end."""
 
-    def _get_drawn(self) -> dict[str, Control]:
+    def _get_drawn(self) -> dict[str, controls.Control]:
         """Return the fields as they stand on the page: those under a heading last, together with their like."""
         groups = [*dict.fromkeys(["", *(str(control.label.group) for control in self.children.values())])]
         return dict(sorted(self.children.items(), key=lambda named: groups.index(str(named[1].label.group))))
 
-    def describe(self, seen: Seen) -> Schema:
+    def describe(self, seen: controls.Seen) -> controls.Schema:
         """Draw the fields in the order of the model, and of their headings."""
         if self.definition:
             return {"$ref": f"#/$defs/{self.definition}", "title": str(self.label.title or self.own_title)}
-        drawn = {name: control.describe(collect(seen, name)) for name, control in self._get_drawn().items()}
+        drawn = {name: control.describe(controls.collect(seen, name)) for name, control in self._get_drawn().items()}
         required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
         return {**self.describe_label(), "type": "object", "properties": drawn, "required": required}
 
@@ -217,8 +207,8 @@ class GroupControl(Container):
 
         :raises UnfitError: if ``plain`` is not made of fields.
         """
-        if not isinstance(plain, dict) or is_reference(plain):
-            raise UnfitError
+        if not isinstance(plain, dict) or controls.is_reference(plain):
+            raise controls.UnfitError
         fields = {key: value for key, value in plain.items() if key in self.children}
         extras = {key: value for key, value in plain.items() if key not in self.children}
         return {**fields, EXTRAS: extras} if EXTRAS in self.children else fields
@@ -247,7 +237,7 @@ class GroupControl(Container):
         size = len(self.prefix)
         return self.join((name[size:], self.children[name].encode(value)) for name, value in fields.items())
 
-    def adapt(self, plain: Any) -> Control:
+    def adapt(self, plain: Any) -> controls.Control:
         """Replace each field's control that cannot show its value by JSON text, for that field alone."""
         if self.definition:
             return super().adapt(plain)
@@ -258,14 +248,14 @@ class GroupControl(Container):
                 children[name] = adapt_or_fall_back(control, value)
         return replace(self, children=children)
 
-    def read(self, form: Any, reading: Reading) -> Any:
+    def read(self, form: Any, reading: controls.Reading) -> Any:
         """Read each field. Of the whole configuration, some fields may be left out: they stay as they are."""
         sent = self.get_sent(form)
         if sent is None:
             return reading.refuse(_("The form did not send these fields."))
         try:
             stored = self.fold(reading.old)
-        except UnfitError:
+        except controls.UnfitError:
             stored = {}
         fields = {}
         for name, control in self.children.items():
@@ -279,18 +269,18 @@ class GroupControl(Container):
         self._refuse_unknown(sent, fields.get(EXTRAS, {}), reading)
         return self.unfold(fields)
 
-    def _refuse_unknown(self, sent: Mapping[str, Any], extras: Mapping[str, Any], reading: Reading) -> None:
+    def _refuse_unknown(self, sent: Mapping[str, Any], extras: Mapping[str, Any], reading: controls.Reading) -> None:
         for name in sorted(sent.keys() - {*self.children, VARIANT, EXTRAS}):
             reading.enter(name).refuse(_("There is no such field."))
         for key in sorted(extras.keys() & self.children.keys()):
             reading.enter(EXTRAS).refuse(_("“%(key)s” has a field of its own above.") % {"key": key})
 
-    def get_child(self, key: str) -> Control | None:
+    def get_child(self, key: str) -> controls.Control | None:
         """Return the field's control."""
         extras = self.children.get(EXTRAS)
         return self.children.get(f"{self.prefix}{key}") or (extras and extras.get_child(key))
 
-    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+    def locate(self, key: str, form: Any) -> tuple[Path, controls.Control, Any] | None:
         """Follow the field's name, or find the key among the extra values."""
         found = super().locate(key, form) or super().locate(EXTRAS, form)
         if found is None or found[0] != (EXTRAS,):
@@ -298,17 +288,17 @@ class GroupControl(Container):
         path, control, value = found[1].locate(key, found[2]) or ((), *found[1:])
         return (EXTRAS, *path), control, value
 
-    def iter_children(self) -> Iterable[tuple[Path, Control]]:
+    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
         """Yield each field."""
         return [((name,), control) for name, control in self.children.items()]
 
 
-def _show_default(control: Control) -> Any:
+def _show_default(control: controls.Control) -> Any:
     default = control.label.default
     return control.blank if default is MISSING else control.encode(default)
 
 
-def _is_fillable(control: Control) -> bool:
+def _is_fillable(control: controls.Control) -> bool:
     """Say whether it can be seen that ``control`` was left empty: a check box without a tick is an answer."""
     return control.kind in {"string", "number"} and not is_constant(control)
 
@@ -323,7 +313,7 @@ class TupleControl(GroupControl):
         """Name the positions."""
         names = [name for name in self.children if name != VARIANT]
         if not isinstance(plain, list) or len(plain) != len(names):
-            raise UnfitError
+            raise controls.UnfitError
         return dict(zip(names, plain, strict=True))
 
     def unfold(self, fields: dict[str, Any]) -> Any:
@@ -339,19 +329,19 @@ class TupleControl(GroupControl):
 
 # A choice between types: unions, optional models and lists
 
-NOTHING = ChoiceControl(Label(gettext_lazy("Not set")), nullable=True)
+NOTHING = ChoiceControl(controls.Label(gettext_lazy("Not set")), nullable=True)
 """None, as one of several possibilities: nothing to fill in."""
 
 
 @dataclass(frozen=True)
-class VariantsControl(Control):
+class VariantsControl(controls.Control):
     """A choice between controls. At most one of them has each JSON type, but any number may be models."""
 
     kind: ClassVar[str] = "variants"
 
-    options: tuple[Control, ...] = ()
+    options: tuple[controls.Control, ...] = ()
 
-    def describe(self, seen: Seen) -> Schema:
+    def describe(self, seen: controls.Seen) -> controls.Schema:
         """Let the browser choose; it finds the option in use by the shape of the value."""
         drawn = [
             option.describe(None if seen is None else [form for form in seen if self.pick_form(form) is option])
@@ -364,7 +354,7 @@ class VariantsControl(Control):
         """That of the first option."""
         return self.options[0].blank
 
-    def pick_form(self, form: Any) -> Control | None:
+    def pick_form(self, form: Any) -> controls.Control | None:
         """Return the option that the form value ``form`` belongs to, or None."""
         if isinstance(form, dict):
             groups = [option for option in self._list_likely(form) or self.options if isinstance(option, GroupControl)]
@@ -372,14 +362,14 @@ class VariantsControl(Control):
         found = next((option for option in self.options if option.kind == _get_kind(form)), None)
         return self._choose(None)[0] if found is None and form is None else found
 
-    def _list_likely(self, given: dict[str, Any]) -> list[Control]:
+    def _list_likely(self, given: dict[str, Any]) -> list[controls.Control]:
         """Return the options for ``given``, a plain or form value; not those of which it contradicts a constant.
 
         First comes the one with the most constants in it, such as a discriminator; then the one whose fields say most
         of its keys.
         """
 
-        def rank(option: Control) -> tuple[int, int]:
+        def rank(option: controls.Control) -> tuple[int, int]:
             fields = _get_fields(option)
             constants = [name for name in given if is_constant(fields.get(name))]
             known = sum(name in fields for name in given)
@@ -388,9 +378,9 @@ class VariantsControl(Control):
         possible = [option for option in self.options if not _contradicts(option, given)]
         return sorted(possible, key=rank, reverse=True)
 
-    def _choose(self, plain: Any) -> tuple[Control | None, Any]:
+    def _choose(self, plain: Any) -> tuple[controls.Control | None, Any]:
         """Return the likeliest option that can show ``plain``, and the form value that does."""
-        options: Iterable[Control] = self._list_likely(plain) if isinstance(plain, dict) else self.options
+        options: Iterable[controls.Control] = self._list_likely(plain) if isinstance(plain, dict) else self.options
         shown = ((one, one.try_encode(plain)) for one in options if plain is not None or one.nullable)
         return next(((option, form) for option, form in shown if form is not MISSING), (None, MISSING))
 
@@ -398,22 +388,22 @@ class VariantsControl(Control):
         """Show the value in the option it belongs to."""
         option, form = self._choose(plain)
         if option is None:
-            raise UnfitError
+            raise controls.UnfitError
         return form
 
-    def adapt(self, plain: Any) -> Control:
+    def adapt(self, plain: Any) -> controls.Control:
         """Adapt the option that the value belongs to; a model with an odd value is told by its keys."""
         chosen, _form = self._choose(plain)
         if chosen is None and isinstance(plain, dict):
             chosen = next((option for option in self._list_likely(plain) if isinstance(option, GroupControl)), None)
         if chosen is None:
-            raise UnfitError
+            raise controls.UnfitError
         adapted = chosen.adapt(plain)
         result = replace(self, options=tuple(adapted if option is chosen else option for option in self.options))
         result.encode(plain)
         return result
 
-    def read(self, form: Any, reading: Reading) -> Any:
+    def read(self, form: Any, reading: controls.Reading) -> Any:
         """Read the option that was chosen."""
         option = self.pick_form(form)
         if option is None:
@@ -421,21 +411,21 @@ class VariantsControl(Control):
         value = option.read(form, reading)
         return None if value is MISSING and self.nullable else value
 
-    def redisplay(self, form: Any, reading: Reading) -> Any:
+    def redisplay(self, form: Any, reading: controls.Reading) -> Any:
         """Show the chosen option again."""
         return (self.pick_form(form) or self.options[0]).redisplay(form, reading)
 
-    def resolve(self, plain: Any) -> Control | None:
+    def resolve(self, plain: Any) -> controls.Control | None:
         """Return the option in use."""
         option, _form = self._choose(plain)
         return option and option.resolve(plain)
 
-    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
+    def locate(self, key: str, form: Any) -> tuple[Path, controls.Control, Any] | None:
         """Follow the key in the chosen option."""
         option = self.pick_form(form)
         return option.locate(key, form) if option else None
 
-    def iter_children(self) -> Iterable[tuple[Path, Control]]:
+    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
         """Yield each option, without a key: an option has no place of its own in the form."""
         return [((), option) for option in self.options]
 
@@ -446,11 +436,11 @@ def _get_kind(form: Any) -> str:
     return kinds.get(type(form), "")
 
 
-def _get_fields(option: Control) -> Mapping[str, Control]:
+def _get_fields(option: controls.Control) -> Mapping[str, controls.Control]:
     return option.children if isinstance(option, GroupControl) else {}
 
 
-def _contradicts(option: Control, given: dict[str, Any]) -> bool:
+def _contradicts(option: controls.Control, given: dict[str, Any]) -> bool:
     """Say whether a field of ``option`` that can only have one value has another one."""
     fields = [(control, given[name]) for name, control in _get_fields(option).items() if name in given]
     return any(isinstance(one, ChoiceControl) and one.is_constant and one.find_text(key) is None for one, key in fields)

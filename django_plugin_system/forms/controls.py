@@ -215,11 +215,11 @@ class Control:
 
     # What is inside
 
-    def resolve(self, plain: Any) -> Control | None:  # noqa: ARG002 - what a choice decides by
+    def resolve(self, plain: Any) -> Control | None:
         """Return the control that shows the stored or plain value: of a choice, the option in use."""
         return self
 
-    def get_child(self, key: str) -> Control | None:  # noqa: ARG002 - a single value has no parts
+    def get_child(self, key: str) -> Control | None:
         """Return the control of what is stored under ``key`` in this one's value, if it has one."""
         return None
 
@@ -228,7 +228,7 @@ class Control:
         child = self.get_child(key)
         return child and child.resolve(part)
 
-    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:  # noqa: ARG002 - as above
+    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
         """Return where in ``form`` the value stands that is stored under ``key``: its path, control and form value."""
         return None
 

@@ -115,7 +115,6 @@ class ConfigFormField(forms.Field):
 
     def bound_data(self, data: Any, initial: Any) -> str:
         """Return what is shown again of ``data``."""
-        del initial
         return self.binding.redisplay(data)
 
     def prepare_value(self, value: Any) -> str:
@@ -124,7 +123,6 @@ class ConfigFormField(forms.Field):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Say whether anything but the layout of the JSON differs."""
-        del initial
         return self.binding.has_changed(data)
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel
 
+from django_plugin_system import exceptions
 from django_plugin_system.config.codec import Codec, Kept, Parsed
 from django_plugin_system.config.encoding import UNBOUND, find_belongings
 from django_plugin_system.config.json_tree import look_up, walk_json
@@ -21,21 +22,13 @@ from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opened import Opened, Secrets, identify, iter_markers, open_config
 from django_plugin_system.config.references import Resolver, parse_given, read_reference
 from django_plugin_system.config.tokens import Place, is_marker
-from django_plugin_system.exceptions import (
-    ConfigError,
-    ConfigShapeError,
-    FieldProblem,
-    InvalidConfig,
-    NewerConfigVersion,
-    Path,
-    PluginNotRegistered,
-)
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 from django_plugin_system.schema.secrets import find_secrets, iter_texts
 from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import get_part, is_same, iter_secrets
 
 if TYPE_CHECKING:
+    from django_plugin_system.exceptions import Path
     from django_plugin_system.models import PluginInstance
     from django_plugin_system.plugin import ItemConfig
     from django_plugin_system.rows.rows import ConfiguredModel
@@ -77,7 +70,7 @@ def require_declared(row: ConfiguredModel) -> ItemConfig:
     """
     declared: ItemConfig | None = row.item.declared
     if declared is None:
-        raise PluginNotRegistered(str(row))
+        raise exceptions.PluginNotRegistered(str(row))
     return declared
 
 
@@ -90,7 +83,7 @@ def _require_codec(row: ConfiguredModel, stored: int = 1) -> tuple[Codec | None,
     plugin_class, schema, version = require_declared(row)
     newest = max(row.config_version, stored)
     if newest > version:
-        raise NewerConfigVersion(str(row), newest, version)
+        raise exceptions.NewerConfigVersion(str(row), newest, version)
     place = _get_place(row, version)
     return (None if schema is None else Codec(schema, place, get_keyring(), str(row), plugin_class)), place
 
@@ -205,7 +198,7 @@ def is_outdated(row: ConfiguredModel) -> bool:
     tree = get_tree(declared.schema)
     if not tree.is_bound and not tree.tags and not may_hold_plain_secret(declared.schema, row.config):
         return False
-    with suppress(ConfigError):
+    with suppress(exceptions.ConfigError):
         parsed: Any
         parsed, opened = _restore(row)
         belongings = find_belongings(parsed.model, tree)
@@ -230,7 +223,7 @@ def open_current(row: ConfiguredModel) -> Opened:
     """Return what ``row`` stores, brought to the version of its class if possible; nothing if it is no object."""
     if not isinstance(row.config, dict):  # raw SQL left something else there
         return Opened({}, _get_place(row, row.config_version), {})
-    with suppress(ConfigError):
+    with suppress(exceptions.ConfigError):
         if is_older(row):
             return make_current(row)[1]
     return open_row(row)
@@ -256,7 +249,7 @@ def make_stored(
     if codec is None:
         if data:
             problem = f"{row.item.plugin_class.__qualname__} takes no configuration"
-            raise InvalidConfig(str(row), [FieldProblem((), problem)])
+            raise exceptions.InvalidConfig(str(row), [exceptions.FieldProblem((), problem)])
         return before or nothing, nothing
     parsed = codec.parse(data, before)
     if isinstance(data, BaseModel) and before and before.references:
@@ -268,7 +261,7 @@ def _keep_references(codec: Codec, parsed: Parsed, before: Opened) -> Parsed:
     """Return ``parsed``, which came as a model, with the references of ``before`` whose values it still has."""
     try:
         former = codec.restore(before)
-    except ConfigError:
+    except exceptions.ConfigError:
         return parsed
     kept = {
         path: reference
@@ -345,7 +338,7 @@ def _get_now() -> str:
 def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:
     """Return when each secret of ``row`` was stored, by path; those of which it is not known are left out."""
     found = {}
-    with suppress(ConfigShapeError):
+    with suppress(exceptions.ConfigShapeError):
         for path, _marker in iter_markers(row.config):
             with suppress(ValueError):
                 found[path] = dt.datetime.fromisoformat(_get_date(row.secret_dates, path))

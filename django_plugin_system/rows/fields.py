@@ -79,7 +79,7 @@ class _SerializerCheck:
 
         :raises ValidationError: if not.
         """
-        serializer = getattr(field, "parent", None)
+        serializer: Any = getattr(field, "parent", None)
         given = None if serializer is None else _find_given(serializer, field.field_name, value)
         if given is None:
             return

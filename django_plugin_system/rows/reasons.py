@@ -9,15 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 from typing_extensions import Self
 
+from django_plugin_system import exceptions
 from django_plugin_system.config.references import Resolver
-from django_plugin_system.exceptions import (
-    ConfigError,
-    NewerConfigVersion,
-    PluginNotRegistered,
-    SecretError,
-    StoredConfigInvalid,
-    UnresolvedReference,
-)
 from django_plugin_system.rows.fields import PluginStatus
 
 if TYPE_CHECKING:
@@ -84,7 +77,7 @@ def find_row_reason(
         return Reason(gettext_noop("cooling down until %(until)s"), until=until)
     try:
         read(row)
-    except ConfigError as error:
+    except exceptions.ConfigError as error:
         return describe_row_error(row, error)
     return None
 
@@ -94,23 +87,23 @@ def is_cooling_down(row: PluginInstance) -> bool:
     return row.unavailable_until is not None and row.unavailable_until > timezone.now()
 
 
-def describe_row_error(row: PluginInstance, error: ConfigError) -> Reason:
+def describe_row_error(row: PluginInstance, error: exceptions.ConfigError) -> Reason:
     """Return the reason for the config of ``row``; where nobody typed one yet, that is what is to be done."""
     reason = describe_config_error(error)
-    if row.is_untouched and isinstance(error, StoredConfigInvalid):
+    if row.is_untouched and isinstance(error, exceptions.StoredConfigInvalid):
         return Reason(gettext_noop("needs configuration (%(reason)s)"), reason=reason)
     return reason
 
 
-def describe_config_error(error: ConfigError) -> Reason:
+def describe_config_error(error: exceptions.ConfigError) -> Reason:
     """Return the reason for a config that cannot be read, with its kind first."""
-    if isinstance(error, PluginNotRegistered):
+    if isinstance(error, exceptions.PluginNotRegistered):
         return Reason(_GONE)
-    if isinstance(error, SecretError):
+    if isinstance(error, exceptions.SecretError):
         return Reason(gettext_noop("secret unreadable: %(error)s"), error=str(error))
-    if isinstance(error, UnresolvedReference):
+    if isinstance(error, exceptions.UnresolvedReference):
         return Reason(gettext_noop("reference unresolved: %(errors)s"), errors="; ".join(map(str, error.errors)))
-    if isinstance(error, NewerConfigVersion):
+    if isinstance(error, exceptions.NewerConfigVersion):
         text = gettext_noop("stored by a newer version (%(stored)s, this code knows %(known)s)")
         return Reason(text, stored=error.stored, known=error.known)
     errors = getattr(error, "errors", None)

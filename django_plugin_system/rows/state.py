@@ -30,7 +30,7 @@ from django.db.models import BooleanField, Case, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.changes import get_place
+from django_plugin_system.changes import adopt_schema, get_place, get_schema, is_in_transaction, outside_transaction
 from django_plugin_system.config.codec import Codec, Parsed
 from django_plugin_system.config.json_tree import INSIDE, replace_json
 from django_plugin_system.config.keyring import get_keyring
@@ -43,7 +43,6 @@ from django_plugin_system.exceptions import (
     StoredConfigInvalid,
 )
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
-from django_plugin_system.rows.transactions import adopt_schema, get_schema, is_in_transaction, outside_transaction
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper

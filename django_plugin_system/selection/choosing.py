@@ -12,14 +12,8 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
+from django_plugin_system import exceptions
 from django_plugin_system.config.backends import find_outages
-from django_plugin_system.exceptions import (
-    InvalidPluginChoice,
-    NoPluginAvailable,
-    PluginBlocked,
-    PluginBuildError,
-    PluginInstanceNotFound,
-)
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.rows.reasons import find_reason, find_status_reason
 from django_plugin_system.selection import cache
@@ -108,11 +102,11 @@ def _build_each(candidates: Iterable[Ready]) -> Iterator[Any]:
     for ready in candidates:
         try:
             yield ready.build()
-        except PluginBuildError as error:  # noqa: PERF203 - each candidate may fail on its own
+        except exceptions.PluginBuildError as error:  # noqa: PERF203 - each candidate may fail on its own
             logger.warning("Plugin instance %s (%s) is skipped: %s", ready.instance, ready.instance.pk, error)
 
 
-def make_refusal(request: Request) -> NoPluginAvailable:
+def make_refusal(request: Request) -> exceptions.NoPluginAvailable:
     """Return the error that says for each candidate why it is not used; of very many, it names some."""
     some = list(request.find_rows().order_by().values_list("pk", flat=True)[: MOST_LISTED + 1])
     own = request.spec.get_plugin is not None
@@ -121,7 +115,7 @@ def make_refusal(request: Request) -> NoPluginAvailable:
         Candidate(candidate.instance, candidate.reason or otherwise)
         for candidate in explain(request, request.get_rows(some[:MOST_LISTED])).candidates
     ]
-    return NoPluginAvailable(str(request), candidates, more=len(some) > MOST_LISTED)
+    return exceptions.NoPluginAvailable(str(request), candidates, more=len(some) > MOST_LISTED)
 
 
 # A type's own choice
@@ -140,7 +134,7 @@ def _find_own_choice(request: Request) -> Iterable[PluginInstance]:
     picked = choose(row, **told)
     item = picked.item if isinstance(picked, PluginInstance) else picked
     if item is not None and (not isinstance(item, PluginItem) or item.plugin_type_id != row.pk):
-        raise InvalidPluginChoice(str(request.spec), picked)
+        raise exceptions.InvalidPluginChoice(str(request.spec), picked)
     if isinstance(picked, PluginInstance):
         is_meant = "name" in told or request.name in (None, picked.name)
         return request.get_rows([picked.pk] if is_meant else []).filter(scope__in=request.scopes)
@@ -212,7 +206,7 @@ def get_by_id(request: Request, instance_id: UUID | str, *, disabled: bool = Fal
     try:
         pk: UUID = PluginInstance._meta.pk.to_python(instance_id)
     except ValidationError:  # what is no UUID is the id of no row
-        raise PluginInstanceNotFound(str(request), instance_id) from None
+        raise exceptions.PluginInstanceNotFound(str(request), instance_id) from None
     key = (*request.key, pk, disabled)
     ready: Ready = cache.remember(request.using, key, lambda: _find_by_id(request, pk, disabled=disabled))
     return ready.build()
@@ -221,9 +215,9 @@ def get_by_id(request: Request, instance_id: UUID | str, *, disabled: bool = Fal
 def _find_by_id(request: Request, instance_id: UUID, *, disabled: bool) -> cache.Made:
     row = request.get_rows([instance_id]).for_type(*request.spec.key).first()
     if row is None or (request.scope is not None and row.scope not in request.scopes):
-        raise PluginInstanceNotFound(str(request), instance_id)
+        raise exceptions.PluginInstanceNotFound(str(request), instance_id)
     if (reason := find_status_reason(row)) and not disabled:
-        raise NoPluginAvailable(str(request), [Candidate(row, reason)])
+        raise exceptions.NoPluginAvailable(str(request), [Candidate(row, reason)])
     return cache.Made(prepare(row))
 
 
@@ -259,8 +253,8 @@ def _find_build_failure(ready: Ready) -> str | None:
     """Return why no plugin can be built of a row whose configuration can be read, or None."""
     try:
         ready.build()
-    except PluginBuildError as error:
+    except exceptions.PluginBuildError as error:
         return str(error)
-    except PluginBlocked:  # an explanation builds nothing in earnest
+    except exceptions.PluginBlocked:  # an explanation builds nothing in earnest
         return None
     return None

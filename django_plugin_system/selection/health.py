@@ -20,12 +20,12 @@ from django.db.models import Case, DateTimeField, F, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from django_plugin_system.changes import is_in_transaction
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.leaks import describe
 from django_plugin_system.exceptions import PluginCredentialsRefused, PluginUnavailable
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
-from django_plugin_system.rows.transactions import is_in_transaction
 from django_plugin_system.selection.notes import Note, forget_waiting, is_known, logger, make_note, write, write_or_wait
 from django_plugin_system.selection.verdicts import iter_verdicts
 from django_plugin_system.signals import plugin_failed, plugin_recovered

@@ -19,10 +19,9 @@ from uuid import UUID
 
 from django.db import Error, connections, router, transaction
 
-from django_plugin_system.changes import get_place, note_change
+from django_plugin_system.changes import get_place, is_in_transaction, note_change, outside_transaction
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance
-from django_plugin_system.rows.transactions import is_in_transaction, outside_transaction
 from django_plugin_system.selection.cache import forget_selections
 
 if TYPE_CHECKING:

@@ -194,7 +194,8 @@ def test_what_json_cannot_say_is_refused_or_taken(provider: PluginItem) -> None:
     """A key that is no text, or what contains itself, is no error of Python's; a key that is typed so, is taken."""
     circle: dict[str, Any] = {**VALID}
     circle["more"] = circle
-    for config in ({**VALID, (1, 2): 3}, circle):
+    odd: dict[Any, Any] = {**VALID, (1, 2): 3}
+    for config in (odd, circle):
         with pytest.raises(InvalidConfig):
             add_instance("odd", provider, config=config)
     declare_item(DatedSms, name="dated")

@@ -180,7 +180,6 @@ class PluginStorage(Storage):
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Leave it to the instance that stores the file to find a free name."""
-        del max_length
         return name
 
     def get_accessed_time(self, name: str) -> dt.datetime:

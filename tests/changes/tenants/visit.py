@@ -27,8 +27,8 @@ def visit() -> dict[str, Any]:
     """Return the accounts that are chosen as the tenants take turns, before and after one of them is changed."""
     from django_tenants.utils import schema_context  # noqa: PLC0415 - Django must be set up first
 
+    from django_plugin_system.changes import outside_transaction  # noqa: PLC0415 - as above
     from django_plugin_system.models import PluginInstance, PluginItem  # noqa: PLC0415 - as above
-    from django_plugin_system.rows.transactions import outside_transaction  # noqa: PLC0415 - as above
     from tests.changes.tenants.models import Tenant  # noqa: PLC0415 - as above
     from tests.support import errands  # noqa: PLC0415 - as above
 
