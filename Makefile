@@ -9,10 +9,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEMO := $(VENV)/.installed-for-demo
+# Of the thousands of files, Python compiles those that it imports.
+QUIETLY := --quiet --disable-pip-version-check --no-compile
 SESSIONS := tests-3.12 tests-3.10 tests-3.11 tests-3.13 wheel # the longest first
 # Each with a database of its own; what one writes is shown when it ends.
 TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 WORKERS ?= 2
+IN_BROWSER := tests/browser tests/demo/test_pictures.py tests/docs/test_quickstart_in_admin.py tests/support
 OTHER_LINES := tests/changes tests/selection tests/state tests/support tests/sync \
   tests/admin/test_change.py tests/contrib/transfer/test_concurrency.py tests/leaks/test_frames.py tests/rows/test_column.py
 MEASURED := $(PY) -m coverage run -m pytest -q
@@ -32,14 +35,14 @@ $(PY):
 	$(PYTHON) -m venv --clear $(VENV)
 
 $(STAMP): pyproject.toml | $(PY)
-	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(PY) -m pip install $(QUIETLY) --upgrade "pip>=25.1"
+	$(PY) -m pip install $(QUIETLY) --editable . --group dev
 	@touch $@
 
 venv: $(STAMP) ## Create the virtual environment and install everything into it
 
 $(DEMO): pyproject.toml | $(PY)
-	@[ -e $(STAMP) ] || $(PY) -m pip install --quiet --disable-pip-version-check --editable . aiosmtpd
+	@[ -e $(STAMP) ] || $(PY) -m pip install $(QUIETLY) --editable . aiosmtpd
 	@touch $@
 
 demo: $(DEMO) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
@@ -56,14 +59,14 @@ test: $(STAMP) ## Run the whole suite and check its coverage
 test-sqlite: $(STAMP) ## Run all but the browser tests on SQLite, in two processes (WORKERS=2)
 	TEST_DATABASE=sqlite $(MEASURED) -n $(WORKERS) --dist worksteal -m "not browser"
 
-test-postgres: $(STAMP) ## Run what uses a database on PostgreSQL; measured where it runs other lines than SQLite
+test-postgres: $(STAMP) ## Run on PostgreSQL what databases do differently; measured where that is other lines
 	@failed=0; set -x; \
 	TEST_DATABASE=postgres $(MEASURED) -m "not browser" $(OTHER_LINES) || failed=1; \
 	TEST_DATABASE=postgres $(PY) -m pytest -q -m "not browser" $(OTHER_LINES:%=--ignore=%) || failed=1; \
 	exit $$failed
 
 test-browser: $(STAMP) chromium ## Run the browser tests
-	TEST_DATABASE=sqlite $(PY) -m coverage run --concurrency=greenlet,thread -m pytest -q -m browser
+	TEST_DATABASE=sqlite $(PY) -m coverage run --concurrency=greenlet,thread -m pytest -q -m browser $(IN_BROWSER)
 
 test-others:
 	@failed=0; for part in test-postgres test-browser; do $(MAKE) --no-print-directory $$part || failed=1; done; exit $$failed

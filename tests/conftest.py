@@ -29,6 +29,24 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parent / "screen
 """Where ``screenshot`` puts its pictures; ``make screenshots`` names the folder of the documentation."""
 
 
+SAME_ON_EVERY_DATABASE = (
+    *("admin/test_add", "admin/test_bound_secrets", "admin/test_choose", "admin/test_connection_bound"),
+    *("admin/test_connection_page", "admin/test_connection_runner", "admin/test_copy", "admin/test_dict_keys"),
+    *("admin/test_german", "admin/test_managed", "admin/test_openings", "admin/test_read_only"),
+    *("admin/test_references", "admin/test_rights", "admin/test_row_rights", "admin/test_stored_dates"),
+    *("admin/test_typed_secrets", "admin/test_webhook", "clients", "compat", "contrib/email"),
+    "contrib/storage/test_command",
+    *("contrib/storage/test_s3", "contrib/storage/test_storage", "contrib/transfer/test_export"),
+    *("contrib/transfer/test_files", "contrib/transfer/test_formats", "contrib/transfer/test_frames"),
+    *("contrib/transfer/test_older_documents", "contrib/transfer/test_refusals", "docs", "leaks/test_admin_pages"),
+    *("leaks/test_difficult_texts", "management/test_plugins", "rotation/test_key_checks", "rotation/test_unreadable"),
+    *("rows/test_config_refusals", "rows/test_newer_rows", "rows/test_place", "rows/test_references"),
+    *("rows/test_rest_framework", "rows/test_secret_dates", "rows/test_version_steps", "selection/test_failover_words"),
+    *("selection/test_overrides", "test_views", "testing"),
+)
+"""Pages, texts, refusals, files, clients: these need rows, but any database keeps them. They run with SQLite only."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start a PostgreSQL; the processes of ``pytest -n``, and those that tests start, find it by the environment."""
     if settings.DATABASE == "postgres" and postgres.is_available() and not hasattr(config, "workerinput"):
@@ -41,10 +59,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests for the other database; put browser tests last, as Playwright leaves an event loop behind.
 
-    What uses no database runs with SQLite only: PostgreSQL would say the same.
+    What uses no database, or nothing in which they differ, runs with SQLite only: PostgreSQL would say the same.
     """
     if settings.DATABASE == "postgres":
-        kept = [item for item in items if _uses_database(item) and not item.get_closest_marker("sqlite")]
+        kept = [item for item in items if _is_for_postgres(item)]
     else:
         kept = [item for item in items if not item.get_closest_marker("postgres")]
     config.hook.pytest_deselected(items=list(set(items) - set(kept)))
@@ -57,11 +75,16 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def _uses_database(item: pytest.Item) -> bool:
-    """Return whether a test asks for the database, by a fixture or a mark."""
+def _is_for_postgres(item: pytest.Item) -> bool:
+    """Return whether PostgreSQL could say something new: a test asks for it, or uses what databases do differently."""
+    if item.get_closest_marker("postgres"):
+        return True
+    place = item.path.relative_to(Path(__file__).parent)
+    names = {place.with_suffix("").as_posix(), *(folder.as_posix() for folder in place.parents)}
+    if item.get_closest_marker("sqlite") or not names.isdisjoint(SAME_ON_EVERY_DATABASE):
+        return False
     fixtures = {"db", "django_db_setup", "live_server", "transactional_db"}
-    marked = any(item.get_closest_marker(name) for name in ("django_db", "postgres"))
-    return marked or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
+    return bool(item.get_closest_marker("django_db")) or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

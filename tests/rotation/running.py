@@ -6,6 +6,7 @@ import io
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,6 @@ from django.core.management import CommandError, call_command
 
 from django_plugin_system.config.keyring import get_key_id, make_key, parse_key
 from django_plugin_system.models import PluginInstance
-from tests.support import warm
 from tests.support.plugins import SECRET
 from tests.support.rows import read_raw
 
@@ -53,7 +53,7 @@ def start_pluginrotate(*options: str, keys: tuple[str, ...] = (NEW, OLD), **proc
         "DJANGO_SETTINGS_MODULE": "tests.rotation.child_settings",
         "TEST_ENCRYPTION_KEYS": " ".join(keys),
     }
-    command = [warm.python(), "-m", "django", "pluginrotate", *options]
+    command = [sys.executable, "-m", "django", "pluginrotate", *options]
     return subprocess.Popen(command, env=environment, text=True, **({"stdout": subprocess.PIPE} | process))
 
 
