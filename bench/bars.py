@@ -73,7 +73,7 @@ def make_claims(sizes: Sizes) -> list[Claim]:
                 "strict",
                 "first call",
                 "first call, no name",
-                "each in turn",
+                "some in turn",
                 "explanation",
                 "failover",
                 "list",
