@@ -21,7 +21,6 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -255,8 +254,9 @@ class StateStore:
         for kept in list(_kept.values()):
             if kept.connection is connection and kept.is_awaited():
                 return kept.hold.share()  # the lock is ours until then
-        name = str(connection.settings_dict["NAME"])
-        path = f"{name}-plugin-state" if Path(name).exists() else ":memory:"  # another process sees no such database
+        with connection.cursor() as cursor:  # the name in the settings may be a URI
+            file = cursor.execute("PRAGMA database_list").fetchone()[2]
+        path = f"{file}-plugin-state" if file else ":memory:"  # another process sees no such database
         lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         with suppress(sqlite3.OperationalError):
             lock.execute("BEGIN EXCLUSIVE")
