@@ -16,7 +16,7 @@ from django_plugin_system.clients import Origin
 from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # RemovedInPluginSystem30Warning
 from django_plugin_system.config.references import Resolver
 from django_plugin_system.config.validation import make_copier
-from django_plugin_system.exceptions import PluginItemNotFound, make_printable
+from django_plugin_system.exceptions import make_printable
 from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, make_builder
 from django_plugin_system.querysets import (
     DEFAULT_NAME,
@@ -25,7 +25,7 @@ from django_plugin_system.querysets import (
     PluginInstanceManager,
     protect_configured,
 )
-from django_plugin_system.registry import Identity, TypeKey, registry
+from django_plugin_system.registry import Identity, ItemSpec, TypeKey, registry
 from django_plugin_system.rows import config as configuration
 from django_plugin_system.rows.fields import ConfigField, DatabaseTimeField, PluginStatus, StoredConfig, to_text
 from django_plugin_system.rows.reasons import Reason, find_reason
@@ -144,20 +144,18 @@ class PluginItem(
     natural_key.dependencies = ("django_plugin_system.plugintype",)  # type: ignore[attr-defined]
 
     @property
+    def _spec(self) -> ItemSpec | None:
+        return registry.items.get((self.name, self.module, self.plugin_type.key))
+
+    @property
     def plugin_class(self) -> type | None:
         """The class that code registered for this item, or None if its code is gone."""
-        try:
-            return registry.get_item(self.name, self.module, self.plugin_type.key).plugin_class
-        except PluginItemNotFound:
-            return None
+        return None if self._spec is None else self._spec.plugin_class
 
     @property
     def identity(self) -> Identity:
         """How people know the provider, as far as its code says so."""
-        try:
-            return registry.get_item(self.name, self.module, self.plugin_type.key).identity
-        except PluginItemNotFound:
-            return Identity()
+        return Identity() if self._spec is None else self._spec.identity
 
     @property
     def label(self) -> str:

@@ -121,7 +121,11 @@ class ConfigurablePlugin(Generic[ConfigT]):
         return None if row is None or self.state_schema is None else row.open_state(self.state_schema)
 
     @classmethod
-    def migrate_config(cls, config: dict[str, Any], from_version: int) -> dict[str, Any]:  # noqa: ARG003 - a step has it
+    def migrate_config(
+        cls,
+        config: dict[str, Any],
+        from_version: int,  # noqa: ARG003 - what a step goes by
+    ) -> dict[str, Any]:
         """Return ``config``, stored with ``from_version``, in the form of the version after it (one step).
 
         Secrets arrive inside pydantic's secret types (text as ``SecretStr``, bytes as ``SecretBytes``, anything else

@@ -26,7 +26,7 @@ from django_plugin_system.rows.traceback_safety import Concealed
 
 if TYPE_CHECKING:
     from django_plugin_system.contrib.transfer.document import Entry
-    from django_plugin_system.contrib.transfer.planning import Change, Plan
+    from django_plugin_system.contrib.transfer.planning import Plan
 
 Cell: TypeAlias = "str | tuple[str, Callable[[str], str]]"
 """What stands in a table: a text, perhaps with its colour."""
@@ -205,22 +205,22 @@ APPLIED = (
     *(("Gone, but left", "left"), ("Unchanged", "unchanged")),
 )
 
+Counted: TypeAlias = "Iterable[tuple[str, str]]"
+
 NEAR = 300
 """How many lines around the name of an instance its secrets are looked for in."""
 _WORD = re.compile(r"[-0-9A-Za-z_]+")
 
 
-def show_changes(command: PluginCommand, changes: Iterable[Change]) -> None:
-    """Write what changes, each with what was and will be."""
-    for change in changes:
+def show_plan(command: PluginCommand, plan: Plan, counted: Counted, what: str = "", *, verbose: bool) -> None:
+    """Write what changes, with what was and will be, if ``verbose``; how many there are; ``what`` would do that."""
+    for change in plan.changes if verbose else ():
         if change.action != "unchanged":
             command.tell(f"{_SIGNS[change.action]} {change.entry}: {change.action}")
             for difference in change.differences:
                 command.tell(f"    {difference}")
-
-
-def show_counts(command: PluginCommand, plan: Plan, counted: Iterable[tuple[str, str]]) -> None:
-    """Write how many instances there are of each kind."""
+    if what:
+        command.tell(f"Nothing was written; {what} would do this:")
     counts = plan.count()
     command.tell(" ".join(f"{word}: {counts[action]:,}." for word, action in counted))
 

@@ -291,15 +291,19 @@ def _iter_pages(rows: QuerySet[PluginInstance, Any]) -> Iterator[PluginInstance]
         start, size = start + size, size * _PAGE_GROWTH
 
 
+def _find_first_cooling(request: Request, scope: str) -> Subquery:
+    cooling = _find_cooling_of_item(scope).filter(Q(claimed_until=None) | Q(claimed_until__lte=Now()))
+    named = cooling if request.name is None else cooling.filter(instance__name=request.name)
+    enabled = named.exclude(instance__status=PluginStatus.DISABLED)
+    return Subquery(enabled.order_by("unavailable_until").values("pk")[:1])
+
+
 def iter_cooling(request: Request) -> Iterator[PluginInstance]:
     """Yield what is cooling down and nobody has claimed: who is back first, by index, then the others in that order."""
     rows, waiting, found = request.find_rows().enabled(), get_waiting(request.using), list[Any]()
     for scope in request.scopes:
-        cooling = _find_cooling_of_item(scope).filter(Q(claimed_until=None) | Q(claimed_until__lte=Now()))
-        named = cooling if request.name is None else cooling.filter(instance__name=request.name)
-        first = named.exclude(instance__status=PluginStatus.DISABLED).order_by("unavailable_until").values("pk")[:1]
-        found += _find_items(request).values_list(Subquery(first), flat=True)
-    read = request.get_rows(pk for pk in found if pk is not None).filter(scope__in=request.scopes).enabled()
+        found += _find_items(request).values_list(_find_first_cooling(request, scope), flat=True)
+    read = request.get_rows(filter(None, found)).filter(scope__in=request.scopes).enabled()
     firsts: Any = read.filter(health__refused_revision=None)
     ends = {row: (row.left or dt.timedelta()) / dt.timedelta(seconds=1) for row in firsts}  # none: it served meanwhile
     known_here = rows.filter(pk__in=[pk for pk, note in waiting.items() if note.may_be_early]) if waiting else ()

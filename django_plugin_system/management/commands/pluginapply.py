@@ -65,11 +65,8 @@ class Command(output.PluginCommand):
             self.warn(f"No file declares {change.entry} any more: it is deleted.", self.style.WARNING)
 
     def _tell(self, plan: Plan, texts: dict[str, Concealed], options: dict[str, Any]) -> None:
-        if options["verbosity"]:
-            output.show_changes(self, plan.changes)
-        if options["check"]:
-            self.tell("Nothing was written; pluginapply would do this:")
-        output.show_counts(self, plan, output.APPLIED)
+        what = "pluginapply" if options["check"] else ""
+        output.show_plan(self, plan, output.APPLIED, what, verbose=options["verbosity"] > 0)
         output.warn_of_plain_secrets(self, plan, texts)
         left = len(plan.pick("left"))
         if left and not options["check"]:

@@ -58,11 +58,8 @@ class Command(output.PluginCommand):
         self._tell(plan, options)
 
     def _tell(self, plan: Plan, options: dict[str, Any]) -> None:
-        if options["verbosity"]:
-            output.show_changes(self, plan.changes)
-        if options["dry_run"]:
-            self.tell("Nothing was written; an import would do this:")
-        output.show_counts(self, plan, output.IMPORTED)
+        what = "an import" if options["dry_run"] else ""
+        output.show_plan(self, plan, output.IMPORTED, what, verbose=options["verbosity"] > 0)
         if plan.plain_secrets and not plan.problems:
             self.warn(
                 f"Secrets in plain text in the document: {len(plan.plain_secrets):,}. They are stored encrypted; "
