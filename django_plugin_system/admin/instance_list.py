@@ -19,10 +19,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.admin.adding import duplicate_with_secrets
-from django_plugin_system.admin.columns import describe_state, show_place, show_rank
+from django_plugin_system.admin.chains import describe_loss
+from django_plugin_system.admin.columns import describe_state, show_place
 from django_plugin_system.admin.connection_test import test_selected
 from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, CodeFilter, PluginAdmin, VisibleRows, list_items
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus
+from django_plugin_system.querysets import MOST_NAMED
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -217,6 +219,13 @@ class InstanceList(PluginAdmin):
         """Return the class of the list."""
         return InstanceChangeList
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say before a deletion who serves the names then."""
+        rows = list(objs)[:MOST_NAMED]  # what is to be deleted is read anyway
+        for text in [] if request.POST.get("post") else describe_loss(rows):
+            messages.warning(request, text)
+        return super().get_deleted_objects(objs, request)
+
     def lookup_allowed(self, lookup: str, value: str, *request: Any) -> bool:
         """Refuse to filter by what is stored in a configuration: it may be a secret that is not encrypted yet."""
         return lookup.partition("__")[0] != "config" and super().lookup_allowed(lookup, value, *request)
@@ -235,5 +244,6 @@ class InstanceList(PluginAdmin):
 
     @admin.display(description=_("order"))
     def position(self, row: Any) -> SafeString:
-        """Return the row's place in the chain of its name, with what puts it there."""
-        return format_html('{} <span class="dps-quiet">{}</span>', show_place(*row.place), show_rank(row))
+        """Return the row's place in the chain of its name, with the status of the item if that is what counts."""
+        tier = "" if row.effective_tier == row.status else PluginStatus(row.effective_tier).label
+        return format_html('{} <span class="dps-quiet">{}</span>', show_place(*row.place), tier)

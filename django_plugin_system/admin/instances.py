@@ -39,7 +39,6 @@ from django_plugin_system.forms.field import ConfigFormField, hide_config, is_js
 from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.models import PluginInstance, PluginStatus
-from django_plugin_system.querysets import MOST_NAMED
 from django_plugin_system.rows.config import get_dates, note_typed, open_current
 from django_plugin_system.selection.trial import has_check
 
@@ -363,13 +362,6 @@ class PluginInstanceAdmin(InstanceList):
                 context["copy_url"] = f"{address}?item={item.pk}&copy={row.pk}"
             context["secret_notes"] = page.list_secret_notes()
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Say before a deletion who serves the names then."""
-        rows = list(objs)[:MOST_NAMED]  # what is to be deleted is read anyway
-        for text in [] if request.POST.get("post") else chains.describe_loss(rows):
-            messages.warning(request, text)
-        return super().get_deleted_objects(objs, request)
 
     # The two steps of adding
 

@@ -21,13 +21,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from django_plugin_system.admin.chains import describe_loss, warn_unserved
 from django_plugin_system.admin.columns import show_path
 from django_plugin_system.changes import changing
-from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
+from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginState, PluginStatus, PluginType
 from django_plugin_system.querysets import MOST_NAMED
 
 if TYPE_CHECKING:
@@ -212,6 +213,12 @@ class VisibleRows(ChangeList):
             self.result_list = self.get_queryset(request).filter(pk__in=visible)
 
 
+def _drop(texts: list[Any], beginning: str) -> list[Any]:
+    """Return nested lists of texts without those that begin so, and without lists that are empty then."""
+    found = [_drop(text, beginning) if isinstance(text, list) else text for text in texts]
+    return [text for text in found if text and not str(text).startswith(beginning)]
+
+
 class AskingForm(ActionForm):
     """Says that the action was chosen on a page, which asks before it does harm; a script posts what it means."""
 
@@ -257,6 +264,14 @@ class PluginAdmin(ModelAdmin):
         page = paginator.get_page(request.GET.get(PAGE_VAR, 1))
         newest = {"action_list": page, "page_range": paginator.get_elided_page_range(page.number)}
         return super().history_view(request, object_id, {**newest, **(extra_context or {})})
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Leave out what operators do not know of: how instances fare, and what providers handed out to them."""
+        deleted, counts, *others = super().get_deleted_objects(objs, request)
+        for model in (PluginHealth, PluginState):
+            counts.pop(model._meta.verbose_name_plural, None)
+            deleted = _drop(deleted, f"{capfirst(model._meta.verbose_name)}: ")
+        return (deleted, counts, *others)
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any

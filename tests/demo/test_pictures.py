@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import SCREENSHOTS
+from tests.support.chromium import take_picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -35,12 +36,11 @@ def used(demo: Demo) -> Demo:
 
 def test_the_page_fits_its_window_and_loads_nothing_from_elsewhere(browser: Browser, used: Demo) -> None:
     """Light, dark and narrow: no sideways scrolling, no foreign request."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for name, look in LOOKS.items():
         context = browser.new_context(base_url=used.url, **look)
         page = context.new_page()
         page.goto("/")
-        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        take_picture(page, SCREENSHOTS / f"{name}.png", full_page=True)
         asked = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
         width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         context.close()
