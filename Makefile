@@ -84,6 +84,8 @@ chromium: $(STAMP)
 
 screenshots: $(STAMP) chromium ## Take the documentation's pictures anew
 	SCREENSHOTS=docs/images $(PY) -m pytest -m browser
+	@for picture in docs/images/*.png; do \
+	  grep -rqs "images/$$(basename $$picture)" docs/*.md docs/recipes README.md demo/README.md || rm $$picture; done
 
 format: $(STAMP) ## Format the code
 	$(PY) -m ruff format

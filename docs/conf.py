@@ -60,7 +60,14 @@ def make_contents(section: str) -> str:
     return "\n".join(["\n```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```\n"])
 
 
+def copy_pictures(app: Sphinx, exception: Exception | None) -> None:
+    """Copy the pictures that a page shows by HTML of its own, which Sphinx does not look into."""
+    if exception is None:
+        shutil.copytree(app.srcdir / "images", app.outdir / "images", dirs_exist_ok=True)
+
+
 def setup(app: Sphinx) -> None:
     """Connect what this file adds to Sphinx."""
+    app.connect("build-finished", copy_pictures)
     app.connect("builder-inited", copy_project_pages)
     app.connect("source-read", adapt_page)
