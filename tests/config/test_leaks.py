@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import json
 import uuid
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -18,11 +19,13 @@ from pydantic import (
     SecretBytes,
     SecretStr,
     ValidationInfo,
+    field_serializer,
     field_validator,
 )
 
 from django_plugin_system.config.codec import Parsed
 from django_plugin_system.config.leaks import WITHHELD, describe, scrub
+from django_plugin_system.config.references import Resolver, resolve
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, MalformedToken
 from django_plugin_system.schema.secrets import iter_texts
 from tests.config.careless import (
@@ -325,3 +328,43 @@ def test_a_described_error_is_one_line_that_terminals_take() -> None:
 def test_paths_and_reasons_are_one_line_too() -> None:
     """A key of a dict or a validator cannot forge a line of a log."""
     assert str(FieldProblem(("a\x1b[2K\n", "b"), "no\nway")) == r"a\x1b[2K\n.b: no\nway"
+
+
+def test_a_secret_is_found_behind_others_that_cannot_be() -> None:
+    """An empty one, or one that is too short for pydantic's own words, keeps no other from being looked for."""
+    assert scrub("hunter2-planted is bad", ["", "hunter2-planted"]) == WITHHELD
+    assert scrub("hunter2-planted is bad", ["a", "hunter2-planted"], authored=False) == WITHHELD
+
+
+def test_what_a_configuration_passes_through_shows_no_secret() -> None:
+    """Nothing on its way shows one by its repr, as reporters print each local variable."""
+    codec: Any = make_codec(Account)
+    stored = codec.store(codec.parse({"token": SECRET}))
+    parsed = codec.parse(stored)
+    resolved = resolve({"token": SECRET}, Resolver())
+    assert not [one for one in (parsed, resolved, codec.restore(stored)) if SECRET in repr(one)]
+
+
+class Spelled(BaseModel):
+    """A configuration that a serializer writes as text, with its secret, and a validator reads again."""
+
+    login: Account
+
+    @field_serializer("login")
+    def spell(self, value: Account) -> str:
+        """Return all of it."""
+        return f"{value.user} {value.token.get_secret_value()}"
+
+    @field_validator("login", mode="before")
+    @classmethod
+    def read(cls, value: Any) -> Any:
+        """Return what was written."""
+        return dict(zip(("user", "token"), value.split(), strict=True)) if isinstance(value, str) else value
+
+
+def test_a_serializer_that_spells_a_secret_stores_none() -> None:
+    """What holds a secret is written by its fields, whatever text a serializer makes of it."""
+    codec: Any = make_codec(Spelled)
+    stored = codec.store(codec.parse({"login": {"user": "me", "token": SECRET}}))
+    assert SECRET not in json.dumps(stored)
+    assert codec.restore(stored).model.login.token.get_secret_value() == SECRET
