@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,10 +16,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_plugin_system.changes import TABLE, announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
+from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.querysets import DEFAULT_NAME, add_health
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
 from django_plugin_system.rows.fields import StoredConfig
+from django_plugin_system.schema.values import is_same
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -183,6 +185,14 @@ def _needs_no_config(schema: type[BaseModel] | None) -> bool:
     return True
 
 
+def _makes_up_values(schema: type[BaseModel] | None) -> bool:
+    """Say whether a default factory gives another value each time: what it made is stored, once and for all."""
+    if schema is None:
+        return False
+    one, other = schema.model_validate_json("{}"), schema.model_validate_json("{}")
+    return not is_same(one, other)
+
+
 def _plan_pruning(plan: _Plan, types: Iterable[PluginType], items: Iterable[PluginItem], alias: str) -> None:
     installed = {config.name for config in apps.get_app_configs()} | set(settings.INSTALLED_APPS)
     lost = [row for row in items if row.module not in installed and not row.is_registered]
@@ -231,6 +241,9 @@ def _apply(plan: _Plan, alias: str) -> None:
         moved = plain.in_bulk([row.pk for row in plan.instances_created])  # to another item, and so these ids are taken
         for row in plan.instances_created:
             row.pk = uuid.uuid4() if row.pk in moved else row.pk
+            if _makes_up_values(row.item.config_schema):
+                with suppress(ConfigError):  # then each reading says so
+                    row.set_config({})
         plain.bulk_create(plan.instances_created, ignore_conflicts=True)
         announce_instances(PluginInstance, alias, [row.pk for row in plan.instances_created])
     add_health(PluginInstance, alias)

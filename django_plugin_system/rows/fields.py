@@ -57,8 +57,8 @@ def to_text(config: Any) -> str:
     """Return a config as text that can be compared later, whatever happens to the object meanwhile."""
     try:
         return json.dumps(config, default=str)
-    except (TypeError, ValueError):  # a key, or a circle, that is no JSON: the codec will say so
-        return repr(config)
+    except (TypeError, ValueError, RecursionError):  # a key that is no text, a circle, great depth: ask the codec
+        return object.__repr__(config)
 
 
 def _is_stored(value: Any) -> bool:

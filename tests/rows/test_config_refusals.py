@@ -195,7 +195,10 @@ def test_what_json_cannot_say_is_refused_or_taken(provider: PluginItem) -> None:
     circle: dict[str, Any] = {**VALID}
     circle["more"] = circle
     odd: dict[Any, Any] = {**VALID, (1, 2): 3}
-    for config in (odd, circle):
+    deep: Any = []
+    for _level in range(20_000):
+        deep = [deep]
+    for config in (odd, circle, {**VALID, "spare": deep}):
         with pytest.raises(InvalidConfig):
             add_instance("odd", provider, config=config)
     declare_item(DatedSms, name="dated")

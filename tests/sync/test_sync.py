@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.plugin import ConfigurablePlugin
@@ -112,6 +113,38 @@ def test_an_item_with_an_instance_gets_no_default(all_kinds: dict[str, PluginIte
     sync_registered_plugins_to_db()
     assert [row.name for row in all_kinds["console"].instances.all()] == ["mine"]
     assert [row.name for row in all_kinds["lenient"].instances.all()] == ["default"]
+
+
+class Made(BaseModel):
+    """A configuration that nobody has to type, another one each time."""
+
+    id: uuid.UUID = Field(default_factory=uuid.uuid4)
+    key: SecretStr = Field(default_factory=lambda: SecretStr(uuid.uuid4().hex))
+
+
+class Unstorable(BaseModel):
+    """The same, of a text that no database holds."""
+
+    text: str = Field(default_factory=lambda: f"\0{uuid.uuid4()}")
+
+
+def test_what_a_factory_makes_for_a_default_instance_is_stored(db: None) -> None:
+    """The same at each reading; what cannot be stored is left to the reading."""
+    del db
+    declare_type()
+
+    for schema in (Made, Unstorable):
+
+        class MadeSms(ConfigurablePlugin[schema], ConsoleSms):  # type: ignore[valid-type]
+            pass
+
+        declare_item(MadeSms, schema.__name__)
+    sync_registered_plugins_to_db()
+    made, odd = PluginInstance.objects.order_by("item__name")
+    assert made.load_config() == made.load_config() == reload(made).load_config()
+    assert set(made.config) == {"id", "key"}
+    assert set(made.config["key"]) == {"$secret"}
+    assert odd.config == {}
 
 
 def test_a_default_instance_counts_as_current(db: None) -> None:
