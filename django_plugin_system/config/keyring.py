@@ -138,7 +138,9 @@ def get_key_material() -> set[bytes]:
     """
     keys = [parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)]
     keys += get_derived_keys()
-    texts = {text for key in keys for text in (show_key(key), base64.b64encode(key).decode(), key.hex())}
+    texts = {
+        text for key in keys for text in (show_key(key), base64.b64encode(key).decode(), key.hex(), key.hex().upper())
+    }
     secrets: list[str | bytes] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     secrets += [text.rstrip("=") for text in texts]
     return {text if isinstance(text, bytes) else text.encode() for text in secrets} - {b""} | {*keys}

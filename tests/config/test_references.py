@@ -604,7 +604,9 @@ def test_parts_of_values_are_found_by_their_stored_path() -> None:
     assert get_part(model, ("value", "2")) is get_part(model, ("other", "x")) is MISSING
 
 
-@pytest.mark.parametrize("kind", ["key", "other alphabet", "in JSON", "secret key", "fallback", "raw"])
+@pytest.mark.parametrize(
+    "kind", ["key", "other alphabet", "in JSON", "digits", "capitals", "secret key", "fallback", "raw"]
+)
 def test_key_material_is_never_given(kind: str, vault: Path, settings: Settings) -> None:
     """A file that holds an encryption key or a SECRET_KEY is refused, and a system check names it."""
     raw = bytes(range(224, 256))
@@ -616,6 +618,8 @@ def test_key_material_is_never_given(kind: str, vault: Path, settings: Settings)
         "key": f" {keys['ENCRYPTION_KEYS'][0]}\n".encode(),
         "other alphabet": other.encode(),
         "in JSON": json.dumps({"keys": [other.rstrip("=")]}).encode(),
+        "digits": raw.hex().encode(),
+        "capitals": f"KEY={raw.hex().upper()}".encode(),
         "secret key": f"SECRET_KEY={settings.SECRET_KEY}".encode(),
         "fallback": b"an-older-secret-key",
         "raw": raw,
