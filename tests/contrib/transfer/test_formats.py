@@ -31,7 +31,7 @@ values = st.recursive(
 )
 ANCHORS = "anchors (&) and aliases (*) are not allowed; quote a text that starts so"
 TAGS = "tags (!) are not allowed; quote a text that starts so"
-quick = settings(deadline=None, max_examples=250, derandomize=True, database=None)
+quick = settings(deadline=None, max_examples=100, derandomize=True, database=None)
 
 
 @quick

@@ -106,7 +106,7 @@ def hide_plain(text: str) -> str:
 
 @settings(
     deadline=None,
-    max_examples=150,
+    max_examples=80,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

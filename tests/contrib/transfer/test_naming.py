@@ -78,7 +78,7 @@ places = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=200, derandomize=True, database=None)
+@settings(deadline=None, max_examples=100, derandomize=True, database=None)
 @given(st.lists(places, max_size=12, unique_by=lambda place: (str(place[0]), place[1])))
 def test_any_names_are_valid_and_unique(chosen: list[tuple[Entry, Path]]) -> None:
     """Whatever the names and paths are, each secret has a valid variable of its own."""
