@@ -91,7 +91,8 @@ def _test(
         model_admin.log_change(request, stored, _describe_for_history(outcome, saved=saved))
     result = _describe_result(outcome)
     unsaved = _("What is in the form was tested and is not saved yet.")
-    return outcome, result if saved else f"{result} {unsaved}"
+    end = "" if result.endswith(".") else "."  # a provider's error may end without
+    return outcome, result if saved else f"{result}{end} {unsaved}"
 
 
 def _describe_result(outcome: CheckResult) -> str:
