@@ -269,7 +269,7 @@ class PluginAdmin(ModelAdmin):
         """Leave out what operators do not know of: how instances fare, and what providers handed out to them."""
         deleted, counts, *others = super().get_deleted_objects(objs, request)
         for model in (PluginHealth, PluginState):
-            counts.pop(model._meta.verbose_name_plural, None)
+            counts.pop(str(model._meta.verbose_name_plural), None)
             deleted = _drop(deleted, f"{capfirst(model._meta.verbose_name)}: ")
         return (deleted, counts, *others)
 

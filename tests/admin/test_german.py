@@ -91,3 +91,9 @@ def test_history(admin_client: Client, items: Items) -> None:
     assert get_row(row).priority == 0
     assert [entry.change_message for entry in LogEntry.objects.all()] == ['[{"changed": {"fields": ["Priority"]}}]']
     assert "Priorität geändert." in admin_client.get(url("history", row.pk)).content.decode()
+
+
+def test_the_overview_comes_first(admin_client: Client) -> None:
+    """The index sorts by titles: the page to begin with has one that comes first in German, too."""
+    page = admin_client.get("/admin/").content.decode()
+    assert page.index("Auf einen Blick") < page.index("Plugin-Elemente") < page.index("Plugin-Instanzen")
