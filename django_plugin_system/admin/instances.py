@@ -30,7 +30,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django_plugin_system.admin import chains, columns, connection_test
 from django_plugin_system.admin.adding import COPIED, find_item, find_row, show_choice
 from django_plugin_system.admin.instance_list import InstanceList
-from django_plugin_system.admin.shared import Links
+from django_plugin_system.admin.shared import Links, ModelForm
 from django_plugin_system.changes import changing
 from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
@@ -49,10 +49,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from django_plugin_system.selection.choosing import Selection
-
-    ModelForm = forms.ModelForm[PluginInstance]
-else:
-    ModelForm = forms.ModelForm  # not subscriptable at run time
 
 AS_TEXT = "json"
 """In the address of a page: edit the configuration as JSON text, where a form could be drawn, too."""

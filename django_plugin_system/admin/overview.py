@@ -27,7 +27,7 @@ from django_plugin_system.admin.adding import find_row
 from django_plugin_system.admin.columns import State, describe_state, show_path, show_rank
 from django_plugin_system.admin.connection_test import test_stored
 from django_plugin_system.admin.instance_list import narrow_by_use, search_instances
-from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, lock_rows, write_column
+from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, ModelAdmin, lock_rows, write_column
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginOverview, PluginStatus, PluginType
 from django_plugin_system.selection.health import end_cooldown
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
     from django_plugin_system.selection.candidates import Candidate
-
-    ModelAdmin = admin.ModelAdmin[PluginOverview]
-else:
-    ModelAdmin = admin.ModelAdmin  # not subscriptable at run time
 
 NAMES_PER_PAGE = 30
 
