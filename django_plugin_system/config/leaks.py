@@ -45,7 +45,8 @@ def describe(error: BaseException, secrets: Iterable[str]) -> str:
         text = f"{name}: {error}".removesuffix(": ")
     except BaseException:  # noqa: BLE001 - foreign code: a __str__ may do anything
         text = name
-    if quotes(text, known):
+    whole = f"{text} {error.object!s}" if isinstance(error, (UnicodeEncodeError, UnicodeDecodeError)) else text
+    if quotes(whole, known):  # such an error says one character of it, and where that stands
         withheld = "the message quotes a secret, so it is withheld"
         text = withheld if quotes(name, known) else f"{name}: {withheld}"
     shown = make_printable(text[: MAX_LENGTH + 1])

@@ -318,6 +318,15 @@ def test_a_text_that_is_encoded_without_end_is_withheld() -> None:
     assert scrub("%252541 and \\ud800\\n", ["secret"]) != WITHHELD
 
 
+def test_an_error_of_an_encoding_tells_no_character_of_a_secret() -> None:
+    """It says which one could not be written, and where it stands."""
+    for fail in (lambda: "user hünter2".encode("ascii"), lambda: "hünter2".encode("latin-1").decode()):
+        with pytest.raises(UnicodeError) as caught:
+            fail()
+        for secrets, is_shown in ((["hünter2"], False), (["other"], True)):
+            assert ("position" in describe(caught.value, secrets)) == is_shown
+
+
 def test_a_described_error_is_one_line_that_terminals_take() -> None:
     """Control characters, line breaks, bidirectional marks and half surrogates are shown as Python's repr does."""
     shown = describe(OSError("503\x1b]0;x\x07\r\n2026 CRITICAL \u202eabc\ud800 ü😀"), ["secret"])
