@@ -119,9 +119,11 @@ def find_scopes(scope: Any, *, shared: bool) -> tuple[str, ...]:
 
     :raises TypeError: for anything but text and None: an id that is a number, perhaps, that has to be made text.
     """
-    if scope is not None and not isinstance(scope, str):
+    if scope is None:  # most calls
+        return ("",)
+    if not isinstance(scope, str):
         raise TypeError(f"scope must be text or None, not of the type {type(scope).__name__}.")
-    own = str.__str__(scope or "")
+    own = str.__str__(scope)
     return (*([own] if is_storable(own) else []), *([""] if shared and own else []))
 
 
