@@ -193,6 +193,10 @@ class ConfigField(JSONField):
             raise ConfigWriteRefused("This query", [self.name])
         return super().get_db_prep_save(value, connection) if _is_bulk_update(value) else json.dumps(value)
 
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        """Check what every field checks; what is no JSON, ``clean_fields()`` finds, and names the place."""
+        super(models.JSONField, self).validate(value, model_instance)
+
     def value_to_string(self, obj: models.Model) -> Any:
         """Return the stored config for serializers, as the plain dict that each of them knows.
 

@@ -201,6 +201,9 @@ def test_what_json_cannot_say_is_refused_or_taken(provider: PluginItem) -> None:
     for config in (odd, circle, {**VALID, "spare": deep}):
         with pytest.raises(InvalidConfig):
             add_instance("odd", provider, config=config)
+        with pytest.raises(ValidationError) as caught:
+            PluginInstance(item=provider, name="odd", config=config).full_clean()
+        assert list(caught.value.message_dict) == ["config"]
     declare_item(DatedSms, name="dated")
     item = provider.plugin_type.pluginitem_set.create(name="dated", module="apps.items")
     row = add_instance("dated", item, config={"by_day": {dt.date(2024, 2, 29): 1}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -263,7 +264,8 @@ def _redact(stored: Any, plain: Container[Path]) -> tuple[Any, set[Path], set[Pa
     taken: set[Path] = set()
 
     def replace_secret(path: Path, value: Any) -> Any:
-        if not is_marker(value) and path not in plain and not claims_kept(value):
+        is_written = not isinstance(value, float) or math.isfinite(value)  # raw SQL left what no document can say
+        if is_written and not is_marker(value) and path not in plain and not claims_kept(value):
             return INSIDE
         (taken if claims_kept(value) else hidden).add(path)
         return keep(path)

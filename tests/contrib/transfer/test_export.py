@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 from pydantic import BaseModel, SecretStr
 
 from tests.contrib.transfer.helpers import KEPT, declare, export, make_entry, run
@@ -291,3 +292,18 @@ def test_an_untouched_default_stays_empty(all_kinds: dict[str, PluginItem]) -> N
     """The instance that the sync made is exported as it is, without the defaults of its class."""
     del all_kinds
     assert [entry["config"] for entry in export("--item", "lenient")] == [{}]
+
+
+def test_a_number_that_no_document_can_say_breaks_no_export(provider: PluginItem) -> None:
+    """Raw SQL left an infinite one; that place is left out, and every other row is written."""
+    for name in ("main", "other"):
+        add_instance(name, provider)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE django_plugin_system_plugininstance SET config = REPLACE(config, %s, %s) WHERE name = 'main'",
+            ['"retries": 3', '"retries": 1e400'],
+        )
+    ran = run("pluginexport")
+    entries = {entry["name"]: entry["config"] for entry in json.loads(ran.out)["instances"]}
+    assert entries["main"]["retries"] == KEPT
+    assert entries["other"]["retries"] == 3
