@@ -39,6 +39,7 @@ def clean_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     venv.create(folder)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    install: list[str | Path]
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", wheel]
     subprocess.run(install, check=True, capture_output=True)
     return python
