@@ -13,7 +13,7 @@ DEMO := $(VENV)/.installed-for-demo
 QUIETLY := --quiet --disable-pip-version-check --no-compile
 SESSIONS := tests-3.12 tests-3.10 tests-3.11 tests-3.13 wheel # the longest first
 # Each with a database of its own; what one writes is shown when it ends.
-TWO_AT_A_TIME := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+SIDE_BY_SIDE := --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 WORKERS ?= 2
 IN_BROWSER := tests/browser tests/demo/test_pictures.py tests/docs/test_quickstart_in_admin.py tests/support
 OTHER_LINES := tests/changes tests/selection tests/state tests/support tests/sync \
@@ -21,7 +21,7 @@ OTHER_LINES := tests/changes tests/selection tests/state tests/support tests/syn
 MEASURED := $(PY) -m coverage run -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-sqlite test-postgres test-browser test-others forget coverage chromium screenshots \
+.PHONY: help venv demo test test-sqlite test-postgres test-browser forget coverage chromium screenshots \
   format lint types messages docs build matrix clean
 
 help: ## Show this list
@@ -50,8 +50,8 @@ demo: $(DEMO) ## Seed and serve the demo on 127.0.0.1 (PORT=8000)
 
 test: $(STAMP) ## Run the whole suite and check its coverage
 	@$(MAKE) --no-print-directory forget
-	@echo "The suite runs on SQLite and PostgreSQL side by side; each shows what it said when it ends (some minutes)."
-	@failed=0; for part in "$(TWO_AT_A_TIME) test-sqlite test-others" coverage; do \
+	@echo "The suite runs on SQLite, on PostgreSQL and in a browser, side by side; each shows what it said when it ends (some minutes)."
+	@failed=0; for part in "--jobs=3 $(SIDE_BY_SIDE) test-sqlite test-postgres test-browser" coverage; do \
 	  $(MAKE) --no-print-directory $$part || failed=1; \
 	done; exit $$failed
 
@@ -67,9 +67,6 @@ test-postgres: $(STAMP) ## Run on PostgreSQL what databases do differently; meas
 
 test-browser: $(STAMP) chromium ## Run the browser tests
 	TEST_DATABASE=sqlite $(PY) -m coverage run --concurrency=greenlet,thread -m pytest -q -m browser $(IN_BROWSER)
-
-test-others:
-	@failed=0; for part in test-postgres test-browser; do $(MAKE) --no-print-directory $$part || failed=1; done; exit $$failed
 
 forget: $(STAMP)
 	@$(PY) -m coverage erase
@@ -114,7 +111,7 @@ bench: $(STAMP) ## Measure the speed against 1.1.0 and 2.0.9, on SQLite and Post
 	$(PY) -m bench compare
 
 matrix: $(STAMP) ## Run the suite on every supported Python and Django found here
-	@$(MAKE) --no-print-directory $(TWO_AT_A_TIME) $(SESSIONS:%=matrix-%)
+	@$(MAKE) --no-print-directory --jobs=2 $(SIDE_BY_SIDE) $(SESSIONS:%=matrix-%)
 
 matrix-%: $(STAMP)
 	$(PY) -m nox --session $*

@@ -16,6 +16,7 @@ from django_plugin_system.changes import announce_instances, changing, get_place
 from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.overrides import overrides
 from django_plugin_system.querysets import add_health, move_health
 from django_plugin_system.selection import choosing
 from django_plugin_system.selection.attempts import (
@@ -25,8 +26,8 @@ from django_plugin_system.selection.attempts import (
     report_failure,
     report_success,
 )
-from django_plugin_system.selection.cache import recall
-from django_plugin_system.selection.candidates import Wanted, Where, get_alias, make_request
+from django_plugin_system.selection.cache import is_known, recall, remember
+from django_plugin_system.selection.candidates import Request, Wanted, Where, get_alias, make_request
 from django_plugin_system.selection.choosing import Selection
 
 __all__ = [
@@ -76,13 +77,17 @@ def get_plugin(
     :raises TypeError: if the scope is no text.
     """
     alias = using or get_alias()
-    ready = recall((get_place(alias), ref, manager, name, scope, shared))
-    try:
-        if ready is not None:
-            return ready.build()
-    except PluginBuildError:
-        pass  # there may be another one
-    return choosing.get_best(make_request(ref, manager, name, alias, scope=scope, shared=shared))
+    key = (get_place(alias), ref, manager, name, scope, shared)
+
+    def request() -> Request:
+        return make_request(ref, manager, name, alias, scope=scope, shared=shared)
+
+    if is_known(key) and not overrides:  # what was asked before need not be understood again
+        with suppress(PluginBuildError):  # there may be another one
+            ready = remember(alias, key, lambda: choosing.look_for_first(request()))
+            if ready is not None:
+                return ready.build()
+    return choosing.get_best(request())
 
 
 @overload

@@ -77,6 +77,12 @@ def recall(key: Hashable) -> Any:
     return entry.value
 
 
+def is_known(key: Hashable) -> bool:
+    """Say whether there is a value for ``key``, new or old, of the types and items that are registered now."""
+    entry = _entries.get(key)
+    return entry is not None and entry.generation == registry.generation
+
+
 def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     """Return the value for ``key`` as of now; ``make`` runs only if it may have changed.
 

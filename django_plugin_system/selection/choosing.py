@@ -75,7 +75,7 @@ def _iter_fixed(request: Request) -> Iterator[Ready] | None:
 
 def _iter_usable(request: Request, tried: set[Any]) -> Iterator[Ready]:
     """Yield what is usable, best first, each at the moment when it is asked for; what was ``tried`` not again."""
-    ready: Ready | None = cache.remember(request.using, request.key, lambda: _look_for_first(request))
+    ready: Ready | None = cache.remember(request.using, request.key, lambda: look_for_first(request))
     while ready is not None:
         if ready.instance.pk not in tried:
             tried.add(ready.instance.pk)
@@ -83,7 +83,8 @@ def _iter_usable(request: Request, tried: set[Any]) -> Iterator[Ready]:
         ready = run_surely(request.using, lambda: next(iter_ready(Search(request, tried)), None))
 
 
-def _look_for_first(request: Request) -> cache.Made:
+def look_for_first(request: Request) -> cache.Made:
+    """Return the best usable instance, ready to be built, or None, with how long the answer holds."""
     search = Search(request)
     found = next(iter_ready(search), None)
     if found is None:  # so that none whose cooldown ended during the search is missed until another one ends

@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from django_plugin_system import BoundTo
 from django_plugin_system.config.codec import Codec, Kept
@@ -409,3 +409,27 @@ def test_a_type_that_holds_itself_is_walked_once() -> None:
     assert codec.restore(again).model.anything == deep
     with pytest.raises(InvalidConfig, match="no such field"):
         codec.parse({"anything": deep, "more": 1})
+
+
+Hidden: Any = TypeAliasType("Hidden", "dict[str, Hidden] | list[Hidden] | SecretStr")
+
+
+class Safe(BaseModel):
+    """Secrets in a type that holds itself."""
+
+    inside: Hidden = {}
+
+
+def test_secrets_in_a_type_that_holds_itself() -> None:
+    """However deep they are, each is found once, encrypted and opened again."""
+    codec: Any = make_codec(Safe)
+    deep: Any = SECRET
+    for _level in range(25):
+        deep = {"a": [deep]}
+    stored = codec.store(codec.parse({"inside": deep}))
+    assert SECRET not in json.dumps(stored)
+    assert json.dumps(stored).count("$secret") == 1
+    found: Any = codec.restore(stored).model.inside
+    for _level in range(25):
+        found = found["a"][0]
+    assert found.get_secret_value() == SECRET

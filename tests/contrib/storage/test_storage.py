@@ -119,6 +119,7 @@ def test_a_field_of_a_model(add: AddFolder, declared_storage: Path) -> None:
     paper.scan.save("scan.txt", content())
     disable(row)
     found = Paper.objects.get()
+    assert str(found) == f"{make_prefix(row.pk)}received/invoice.txt"
     with found.file as file:
         assert file.read() == b"text"
     assert found.file.url == "/eu/received/invoice.txt"

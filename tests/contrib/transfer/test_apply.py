@@ -80,13 +80,19 @@ class TestHistory:
         assert {one.user for one in LogEntry.objects.all()} == {user}
 
     def test_an_import_is_noted(self, file: Path, django_user_model: Any) -> None:
-        """``pluginimport`` takes a user, too; what is only tried is not noted."""
+        """``pluginimport`` takes a user, too; what is only tried, or stays as it is, is not noted."""
         django_user_model.objects.create_user("olga")
         PluginInstance.objects.all().delete()
         run("pluginimport", str(file), "--user", "olga", "--dry-run")
         assert not LogEntry.objects.exists()
         run("pluginimport", str(file), "--user", "olga")
-        assert LogEntry.objects.get().change_message == "Created by pluginimport."
+        declare_in(file, make_entry(config=VALID, priority=3), make_entry("other", config=VALID))
+        run("pluginimport", str(file), "--user", "olga")
+        assert {one.object_repr: one.change_message for one in LogEntry.objects.all()} == {
+            "main (provider)": "Created by pluginimport.",
+            "other (provider)": "Created by pluginimport.",
+        }
+        assert LogEntry.objects.count() == 2
 
     def test_nobody_to_name(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A user that there is not, or a project without a history, is refused; nothing is written."""
