@@ -82,11 +82,14 @@ def get_plugin(
     def request() -> Request:
         return make_request(ref, manager, name, alias, scope=scope, shared=shared)
 
-    if is_known(key) and not overrides:  # what was asked before need not be understood again
-        with suppress(PluginBuildError):  # there may be another one
-            ready = remember(alias, key, lambda: choosing.look_for_first(request()))
-            if ready is not None:
-                return ready.build()
+    ready = recall(key)
+    if ready is None and is_known(key) and not overrides:  # what was asked before need not be understood again
+        ready = remember(alias, key, lambda: choosing.look_for_first(request()))
+    try:
+        if ready is not None:
+            return ready.build()
+    except PluginBuildError:
+        pass  # there may be another one
     return choosing.get_best(request())
 
 
