@@ -137,6 +137,20 @@ def test_what_the_plugin_says_counts_at_once(a: PluginInstance, run: Any) -> Non
     assert 0 < left(a) <= 60 < left(other) <= 500  # type: ignore[operator]
 
 
+def test_who_is_claimed_between_two_looks_is_passed_over(a: PluginInstance) -> None:
+    """Another caller may be faster; the next one in order is tried then."""
+    run({"a": PluginUnavailable(), "b": PluginUnavailable()})
+
+    def claim_first(execute: Any, sql: str, *args: Any) -> Any:
+        found = execute(sql, *args)
+        if '"claimed_until" IS NULL' in sql:
+            PluginHealth.objects.filter(instance=a).update(claimed_until=timezone.now() + HOUR)
+        return found
+
+    with connection.execute_wrapper(claim_first):
+        assert run({}) == ["b"]
+
+
 @both_ways
 @pytest.mark.parametrize("error", [PluginRejected(), PluginOutcomeUnknown(), KeyboardInterrupt()])
 def test_a_last_word_leaves_open_who_is_to_blame(a: PluginInstance, run: Any, error: BaseException) -> None:

@@ -107,6 +107,23 @@ def test_a_state_is_kept_for_every_process_and_renewed_when_it_is_stale(server: 
     assert (server.refreshes, server.refused) == (3, 0)
 
 
+@pytest.mark.usefixtures("row")
+def test_who_comes_late_takes_what_was_renewed_meanwhile(server: TokenServer) -> None:
+    """Another one may renew a state after it was found stale: no refresh token is used twice."""
+    assert get().send("x") == "x access-1"
+    late, other, seen = get(), get(), list[str | None]()
+
+    def is_stale(tokens: Tokens) -> bool:
+        seen.append(show(tokens))
+        if len(seen) == 2:
+            other.renew_state(other.refresh)
+        return show(tokens) == "access-1"
+
+    assert show(late.renew_state(late.refresh, stale=is_stale)) == "access-2"
+    assert seen == ["access-1", "access-1", "access-2"]
+    assert (server.refreshes, server.refused) == (2, 0)
+
+
 def test_what_is_stored_tells_nothing(row: PluginInstance) -> None:
     """The whole state is one token; a dump of the database has nothing else, and an export has not even that."""
     assert get().send("x")
