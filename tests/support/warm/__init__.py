@@ -9,10 +9,11 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 HERE = Path(__file__).parent
 
@@ -20,8 +21,7 @@ HERE = Path(__file__).parent
 @functools.lru_cache(maxsize=1)
 def python() -> str:
     """Return the path of the interpreter; it answers until this process ends."""
-    folder = TemporaryDirectory(prefix="warm-")
-    place = Path(folder.name)
+    place = Path(mkdtemp(prefix="warm-"))
     # what a program's own environment says
     told = ("COVERAGE_", "DJANGO_", "PYTHONUNBUFFERED")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(told)}
@@ -42,7 +42,8 @@ def python() -> str:
 
     def stop() -> None:
         server.communicate()
-        folder.cleanup()
+        shutil.rmtree(place)
 
     atexit.register(stop)
+    os.register_at_fork(after_in_child=lambda: atexit.unregister(stop))  # what a test forks ends before
     return str(client)
