@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,13 +45,14 @@ class Vault(ReferenceBackend):
 
 
 @pytest.fixture(autouse=True)
-def vault(settings: Settings) -> Iterator[type[Vault]]:
-    """Set up an empty store that answers at once, and holds what it gave for a second or two."""
-    Vault.secrets, Vault.asked, Vault.error = {}, [], None
-    Vault.gate.set()
+def vault(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Vault]]:
+    """Set up an empty store that answers at once; threads of an earlier test, on their way still, ask another one."""
+    fresh: type[Vault] = type("Vault", (Vault,), {"secrets": {}, "asked": [], "error": None, "gate": threading.Event()})
+    monkeypatch.setattr(sys.modules[__name__], "Vault", fresh)
+    fresh.gate.set()
     use(settings)
-    yield Vault
-    Vault.gate.set()
+    yield fresh
+    fresh.gate.set()
     backends.forget_stores()
 
 
