@@ -21,7 +21,7 @@ OTHER_LINES := tests/changes tests/selection tests/state tests/support tests/syn
 MEASURED := $(PY) -m coverage run -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-sqlite test-postgres test-browser forget coverage chromium screenshots \
+.PHONY: help venv with-pip demo test test-sqlite test-postgres test-browser forget coverage chromium screenshots \
   format lint types messages docs build matrix clean
 
 help: ## Show this list
@@ -35,9 +35,15 @@ $(PY):
 	$(PYTHON) -m venv --clear $(VENV)
 
 $(STAMP): pyproject.toml | $(PY)
+	-$(PY) -m pip install $(QUIETLY) uv
+	$(PY) -m uv pip install --quiet --editable . --group dev || $(MAKE) --no-print-directory with-pip
+	@touch $@
+
+# Where uv is not to be had, or not told of the index that pip is configured for; nox does without it then, too.
+with-pip:
+	$(PY) -m pip uninstall --quiet --yes uv
 	$(PY) -m pip install $(QUIETLY) --upgrade "pip>=25.1"
 	$(PY) -m pip install $(QUIETLY) --editable . --group dev
-	@touch $@
 
 venv: $(STAMP) ## Create the virtual environment and install everything into it
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv|venv"  # uv is there unless make could not use it
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # one that is not here is reported in a line and left out
 nox.options.reuse_existing_virtualenvs = True
@@ -30,6 +30,8 @@ ALL_NEWEST = (("Django~=5.2.0",), ("Django~=6.1.0",))
 """The newest Django of Python 3.10 and 3.11, and that of later ones, with the newest of everything else."""
 ON_BOTH_DATABASES = ("3.10", "3.11", NEWEST)
 """With Django's oldest and newest drivers of a database, and one between."""
+PIP = "pip"
+"""Tests install published releases with it; uv gives an environment none."""
 TEST_GROUP = nox.project.dependency_groups(nox.project.load_toml(HERE / "pyproject.toml"), "test")
 
 
@@ -67,7 +69,7 @@ def tests(session: nox.Session) -> None:
     python = str(session.python)
     if os.environ.get("CI") and is_what_make_test_runs(python):
         session.skip("make test ran it")
-    session.install("--no-compile", "--editable", ".", *TEST_GROUP, *VERSIONS[python])
+    session.install("--editable", ".", *TEST_GROUP, *VERSIONS[python], PIP)
     settings = {"DJANGO_SETTINGS_MODULE": "tests.settings"}
     session.run(
         "python", "-m", "django", "makemigrations", "--check", "--dry-run", "django_plugin_system", env=settings
@@ -87,7 +89,7 @@ def wheel(session: nox.Session) -> None:
     """Run the suite against the built wheel, from a folder in which the checkout's package cannot be found."""
     folder = Path(session.create_tmp()).resolve() / "suite"
     shutil.rmtree(folder, ignore_errors=True)
-    session.install("--no-compile", *TEST_GROUP)
+    session.install(*TEST_GROUP, PIP)
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder / "dist"), silent=True)
     session.install(*map(str, (folder / "dist").glob("*.whl")))
     left_out = shutil.ignore_patterns("_build", "*.sqlite3", "screenshots")
