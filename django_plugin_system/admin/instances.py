@@ -254,7 +254,7 @@ class PluginInstanceForm(ModelForm):
             note_typed(self.instance, config)
         except InvalidConfig as invalid:
             problems = field.binding.to_form_paths(invalid.errors, submission.form)
-            self.add_error("config", field.note_problems(problems))
+            self.add_error("config", field.note_problems(problems, submission.form))
         except ConfigError as refused:
             self.add_error("config", field.note_problems([FieldProblem((), str(refused))]))
 

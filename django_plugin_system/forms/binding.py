@@ -14,8 +14,8 @@ from django_plugin_system.config.json_tree import is_deep, iter_json, map_json, 
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
 from django_plugin_system.forms import controls
-from django_plugin_system.forms.builder import Builder, get_default, is_read_only
-from django_plugin_system.forms.containers import GroupControl
+from django_plugin_system.forms.builder import build, get_default, is_read_only
+from django_plugin_system.forms.containers import EXTRAS, GroupControl
 from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_placeholder, map_present
 from django_plugin_system.forms.scalars import JsonTextControl, TextControl, holds_mask, may_be_secret
 from django_plugin_system.schema.secrets import find_secrets
@@ -32,9 +32,6 @@ BLOT = "••••••••"
 
 TOO_DEEP = "{...}"
 """What they see in the place of a configuration that is nested too deeply."""
-
-UNKNOWN = controls.Control()
-"""What stands at a path that leads nowhere."""
 
 _WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[^\s{}\[\],:"]+')
 """A text in quotes, perhaps without its end, or any other word."""
@@ -88,7 +85,7 @@ class ConfigBinding:
         self._typed = typed
         self._schema = schema
         known = {} if is_deep(stored) else dict(stored or start or {})  # nothing of what nobody can show
-        control, self._models = _build(schema)
+        control = _build(schema)
         self._placeholders = Placeholders(row, opened or {}, _find_declared(schema, known))
         self.plain: dict[str, Any] = self._placeholders.hide(control, known)
         self.generated = generated and isinstance(control, GroupControl)
@@ -111,8 +108,7 @@ class ConfigBinding:
         """Return the schema django-jsonform draws the form with value ``text`` from."""
         schema = self.control.describe([_parse_or_none(text)])
         schema.pop("title", None)
-        definitions = {name: model.describe(None) for name, model in self._models.items()}
-        return {**schema, "$defs": definitions} if definitions else schema
+        return schema
 
     def get_stored_secrets(self) -> dict[Path, tuple[str, str]]:
         """Return the title and the placeholder of each stored secret, by the path it is stored at."""
@@ -148,7 +144,7 @@ class ConfigBinding:
     def _iter_changed_titles(self, plain: Mapping[str, Any]) -> Iterator[str]:
         for key in {**self.plain, **plain}:
             if not controls.is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
-                yield self.get_title((key,))
+                yield self.describe_place((key,))[0]
 
     def check_read_only(self, config: Mapping[str, Any], row: Any) -> None:
         """Check that ``config``, which was set in ``row``, changes nothing that the form only shows.
@@ -164,15 +160,27 @@ class ConfigBinding:
             return list(problems)
         return [FieldProblem(_locate(self.control, path, form), message) for path, message in problems]
 
-    def get_title(self, path: Path) -> str:
-        """Return how people know the value at a form path: ``Servers > 1 > Token``."""
-        found = _find_controls(self.control, path) or [(key, UNKNOWN) for key in path]
-        return " > ".join(key if key.isdigit() else str(control.label.title) or key for key, control in found)
+    def describe_place(self, path: Path, form: Any = None) -> tuple[str, str]:
+        """Return how people know the value at a path in a posted form, ``Servers > 1 > Token``; and an example of it.
 
-    def get_example(self, path: Path) -> str:
-        """Return an example of the value at a form path, if its author gave one."""
-        found = _find_controls(self.control, path)
-        return found[-1][1].label.placeholder if found else ""
+        Without a form, the path is one in the form that was sent.
+        """
+        found = self._follow(self.control, path, self._form if form is None else form)
+        return " > ".join(title for title, _label in found), found[-1][1].placeholder if found else ""
+
+    def _follow(self, control: controls.Control, path: Path, form: Any) -> list[tuple[str, controls.Label]]:
+        """Return the title and the label of each part on a path; what is not there has its key, and no label."""
+        if not path:
+            return []
+        slots = {slot.at[0] if self.generated else slot.key: slot for slot in control.split(form)}
+        slot = slots.get(path[0])
+        if slot is None:
+            return [(str(int(key) + 1) if key.isdecimal() else key, controls.Label()) for key in path]
+        rest = self._follow(slot.control, path[len(slot.at) if self.generated else 1 :], slot.form)
+        if isinstance(form, list):
+            return [(str(int(path[0]) + 1), slot.control.label), *rest]
+        has_free_key = len(slot.at) > 1
+        return [(path[0] if has_free_key else str(slot.control.label.title) or path[0], slot.control.label), *rest]
 
     def redisplay(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
@@ -221,23 +229,22 @@ def _refuse(problem: str, form: Any = None) -> Submission:
     return Submission(None, (FieldProblem((), problem),), form=form)
 
 
-def _build(schema: type[BaseModel]) -> tuple[controls.Control, dict[str, GroupControl]]:
-    builder = Builder()
+def _build(schema: type[BaseModel]) -> controls.Control:
     try:
-        return builder.build(get_tree(schema)), builder.models
+        return build(get_tree(schema))
     except Exception:  # noqa: BLE001 - the types, defaults and hooks of a foreign model; JSON text serves for any
-        return JsonTextControl(controls.Label(holds_secret=True)), {}
+        return JsonTextControl(controls.Label(holds_secret=True))
 
 
 def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """Return a stored configuration without its secrets: what a copy of the row may start with."""
-    dropped: dict[str, Any] = _hide(_build(schema)[0], stored, schema, MISSING)
+    dropped: dict[str, Any] = _hide(_build(schema), stored, schema, MISSING)
     return dropped
 
 
 def blot(stored: Mapping[str, Any], schema: type[BaseModel]) -> tuple[controls.Control, dict[str, Any]]:
     """Return a stored configuration with dots in the place of its secrets, and the control that would show it."""
-    control, _models = _build(schema)
+    control = _build(schema)
     return control.resolve(stored) or control, _hide(control, stored, schema, BLOT)
 
 
@@ -269,36 +276,12 @@ def _parse_or_none(text: str | None) -> Any:
 
 def _locate(control: controls.Control, path: Path, form: Any) -> Path:
     """Return the form path of the value that is stored at ``path``; as far as it leads."""
-    found: Path = ()
-    for key in path:
-        step = control.locate(key, form)
-        if step is None:
-            break
-        keys, control, form = step
-        found += keys
-    return found
-
-
-def _find_controls(control: controls.Control, path: Path) -> list[tuple[str, controls.Control]] | None:
-    """Return each control on a form path, with the key that leads to it; None if the path leads nowhere.
-
-    The rest of a path that leads nowhere has no controls.
-    """
-    if not path:
-        return []
-    for keys, child in control.iter_children():
-        given, rest = path[: len(keys)], path[len(keys) :]
-        if len(given) == len(keys) and all(map(_matches, keys, given)):
-            inner = _find_controls(child, rest)
-            if not keys and inner is None:
-                continue  # another option of a choice
-            own = [(str(int(given[0]) + 1) if keys[0] == "*" else given[0], child)] if keys else []
-            return [*own, *([(key, UNKNOWN) for key in rest] if inner is None else inner)]
-    return None
-
-
-def _matches(key: str, part: str) -> bool:
-    return part.isdigit() if key == "*" else part == key
+    slots = {slot.key: slot for slot in control.split(form)} if path else {}
+    if slot := slots.get(path[0] if path else ""):
+        return (*slot.at, *_locate(slot.control, path[1:], slot.form))
+    if extras := slots.get(EXTRAS):
+        return (*extras.at, *_locate(extras.control, path, extras.form))
+    return ()
 
 
 # The whole configuration as one JSON text, for projects without django-jsonform and schemas that no form can show

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-import typing_extensions
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,7 +16,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from django_plugin_system.forms import containers, scalars
 from django_plugin_system.forms.controls import Control, Label, Text
-from django_plugin_system.schema.tree import BoundTo, Kind, Node, Part, Step, iter_nodes
+from django_plugin_system.schema.tree import Kind, Node, Part, Step, iter_nodes
 from django_plugin_system.schema.values import MISSING
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -29,125 +28,82 @@ _TITLES = {
 }
 
 
-@dataclass
-class Builder:
-    """Builds the controls of one form."""
+_UNTOLD = Label()
 
-    models: dict[str, containers.GroupControl] = field(default_factory=dict)
-    """The control of every model that stands inside itself, by its name in the form's definitions."""
 
-    _open: dict[int, dict[str, Control]] = field(default_factory=dict)
-    """The children of what is being built, by the identity of its parts: nodes of the same type share them."""
-    _recursive: set[int] = field(default_factory=set)
-    """What stands inside itself."""
+def build(node: Node, label: Label = _UNTOLD, around: tuple[Any, ...] = (), *, in_union: bool = False) -> Control:
+    """Return the control of a node; JSON text where no other control is sure to be right.
 
-    def build(self, node: Node, label: Label | None = None) -> Control:
-        """Return the control of a node; JSON text where no other control is sure to be right."""
-        return self._build(node, _complete(label or Label(), node), nullable=node.nullable)
+    ``around`` is the metadata of the union that it is a member of, if it is ``in_union``.
+    """
+    label, metadata = _complete(label, node), (*node.metadata, *around)
+    nullable = node.nullable and not in_union
+    if node.is_json_string:
+        return scalars.TextControl(label, nullable)
+    if node.kind is Kind.SECRET:
+        structured = scalars.get_json_schema(node.annotation).get("type") != "string"
+        return scalars.SecretControl(label, nullable, structured=structured)
+    if node.kind is Kind.CHOICE:
+        return scalars.build_choice(node.choices, label, nullable=nullable)
+    if node.kind is Kind.VALUE:
+        return scalars.build_value(node.annotation, label, metadata, nullable=nullable, in_union=in_union)
+    if node.kind is Kind.UNION:
+        found = _build_union(node, label, metadata, nullable=nullable)
+    else:
+        found = None if _holds_itself(node) else _build_container(node, label, metadata, in_union=in_union)
+        found = _make_optional(found) if found is not None and nullable else found
+    return found or scalars.make_json_text(label, nullable=nullable)
 
-    def _build(
-        self, node: Node, label: Label, *, nullable: bool, around: tuple[Any, ...] = (), in_union: bool = False
-    ) -> Control:
-        """Do so; ``around`` is the metadata of the union that ``node`` is a member of."""
-        metadata = (*node.metadata, *around)
-        if node.is_json_string:
-            return scalars.TextControl(label, nullable)
-        if node.kind is Kind.SECRET:
-            structured = scalars.get_json_schema(node.annotation).get("type") != "string"
-            return scalars.SecretControl(_add_bound_hint(label, metadata), nullable, structured=structured)
-        if node.kind is Kind.CHOICE:
-            return scalars.build_choice(node.choices, label, nullable=nullable)
-        if node.kind is Kind.VALUE:
-            return scalars.build_value(node.annotation, label, metadata, nullable=nullable, in_union=in_union)
-        if node.kind is Kind.UNION:
-            found = self._build_union(node, label, metadata, nullable=nullable)
-        else:
-            found = self._build_container(node, label, metadata, in_union=in_union)
-            found = _make_optional(found) if found is not None and nullable else found
-        return found or scalars.make_json_text(label, nullable=nullable)
 
-    def _build_container(
-        self, node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool
-    ) -> Control | None:
-        """Return the control of a model, list, dict or tuple; None where only JSON text can show it."""
-        is_model = isinstance(node.annotation, type) and issubclass(node.annotation, BaseModel)
-        identity = id(node.parts)
-        if identity in self._open:
-            self._recursive.add(identity)
-            return self._make_group(node, label, definition=_get_name(node.annotation)) if is_model else None
-        self._open[identity] = {}
-        found: Control | None = None
-        if is_model:
-            found = self._build_model(node, label)
-        elif node.kind is Kind.LIST:
-            found = self._build_list(node, label, metadata, in_union=in_union)
-        elif node.kind is Kind.DICT:
-            found = self._build_pairs(node, label)
-        elif node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
-            found = containers.TupleControl(label, children=dict(map(self._build_position, node.parts)))
-        del self._open[identity]
-        return found if is_model or identity not in self._recursive else None
+def _holds_itself(node: Node) -> bool:
+    """Say whether a value may hold others of its own type, so that its form would not end."""
+    return any(inner.parts is node.parts for part in node.parts for inner in iter_nodes(part.node))
 
-    def _build_list(self, node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool) -> Control:
-        item = next(self.build(part.node) for part in node.parts)
+
+def _build_container(node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool) -> Control | None:
+    """Return the control of a model, list or dict; None where only JSON text can show it."""
+    if isinstance(node.annotation, type) and issubclass(node.annotation, BaseModel):
+        return _build_model(node, label)
+    if node.kind is Kind.LIST:
+        item = next(build(part.node) for part in node.parts)
         is_set = node.cls in (set, frozenset) and not in_union
         if is_set and isinstance(item, scalars.ChoiceControl) and not item.nullable:
             return scalars.MultipleControl(label, choices=item.choices)
         return containers.ListControl(label, item=item, most=_get_limit(metadata))
-
-    def _build_pairs(self, node: Node, label: Label) -> Control | None:
-        value = node.get_inner(Step.VALUE)
-        control = self.build(value) if value else scalars.JsonTextControl()
+    if value := node.get_inner(Step.VALUE):
+        control = build(value)
         return None if type(control) is scalars.JsonTextControl else containers.PairsControl(label, item=control)
+    return None
 
-    def _build_position(self, part: Part) -> tuple[str, Control]:
-        control = self.build(part.node)
-        title = control.label.title or _("Item %(number)d") % {"number": int(part.name) + 1}
-        return f"item_{part.name}", replace(control, label=replace(control.label, title=title))
 
-    def _make_group(self, node: Node, label: Label, definition: str = "") -> containers.GroupControl:
-        own_title = get_model_title(node.annotation)
-        label = replace(label, title=label.title or own_title)
-        return containers.GroupControl(
-            label, children=self._open[id(node.parts)], own_title=own_title, definition=definition
-        )
-
-    def _build_model(self, node: Node, label: Label) -> Control:
-        group, model = self._make_group(node, label), node.annotation
-        children = self._open[id(node.parts)]
-        labels = {name: make_label(part) for name, part in node.fields.items()}
-        titles = {name: label.title for name, label in labels.items()}
-        for name, part in node.fields.items():
-            children[name] = self.build(part.node, replace(labels[name], neighbours=titles))
-        if model.model_config.get("extra") == "allow":
-            value = self.build(node.extra) if node.extra else scalars.JsonTextControl()
-            children[containers.EXTRAS] = containers.PairsControl(Label(gettext_lazy("Further values")), item=value)
-        if id(node.parts) in self._recursive:
-            own = Label(group.own_title, holds_secret=label.holds_secret)
-            self.models[_get_name(model)] = replace(group, label=own)
-        return group
-
-    def _build_union(self, node: Node, label: Label, metadata: tuple[Any, ...], *, nullable: bool) -> Control | None:
-        if {member.annotation for member in node.members} == {int, float}:
-            return scalars.NumberTextControl(label, nullable, whole=False)
-        options = []
-        for index, member in enumerate(node.members):
-            inner = _complete(Label(help_text=label.help_text), member)
-            control = self._build(member, inner, nullable=False, around=metadata, in_union=True)
-            option = replace(control, label=replace(control.label, title=_get_option_title(control)))
-            if isinstance(option, containers.GroupControl) and not option.definition:
-                mark = scalars.ChoiceControl(choices=(("", str(index)),))
-                option = replace(option, children={containers.VARIANT: mark, **option.children})
-            options.append(option)
-        options.sort(
-            key=lambda option: getattr(option, "definition", "")
-        )  # a new form starts with the first: it must end
-        if not _is_unambiguous(options):
-            return None
-        return containers.VariantsControl(label, nullable, _add_nothing(options) if nullable else tuple(options))
+def _build_model(node: Node, label: Label) -> Control:
+    own_title, labels = get_model_title(node.annotation), {name: make_label(part) for name, part in node.fields.items()}
+    children = {
+        name: build(part.node, _add_bound_hint(labels[name], [labels[other] for other in part.bound_to]))
+        for name, part in node.fields.items()
+    }
+    if node.annotation.model_config.get("extra") == "allow":
+        value = build(node.extra) if node.extra else scalars.JsonTextControl()
+        children[containers.EXTRAS] = containers.PairsControl(Label(gettext_lazy("Further values")), item=value)
+    label = replace(label, title=label.title or own_title)
+    return containers.GroupControl(label, children=children, own_title=own_title)
 
 
 # Choices between types
+
+
+def _build_union(node: Node, label: Label, metadata: tuple[Any, ...], *, nullable: bool) -> Control | None:
+    options = []
+    for index, member in enumerate(node.members):
+        control = build(member, Label(help_text=label.help_text), metadata, in_union=True)
+        option = replace(control, label=replace(control.label, title=_get_option_title(control)))
+        if isinstance(option, containers.GroupControl):
+            mark = scalars.ChoiceControl(choices=(("", str(index)),))
+            option = replace(option, children={containers.VARIANT: mark, **option.children})
+        options.append(option)
+    if not _is_unambiguous(options):
+        return None
+    return containers.VariantsControl(label, nullable, _add_nothing(options) if nullable else tuple(options))
 
 
 def _make_optional(control: Control) -> Control:
@@ -173,10 +129,6 @@ def _add_nothing(options: list[Control]) -> tuple[Control, ...]:
     if any(option.kind == "string" for option in options):
         return tuple(replace(option, nullable=True) if option.kind == "string" else option for option in options)
     return (containers.NOTHING, *options)
-
-
-def _get_name(model: type[BaseModel]) -> str:
-    return re.sub(r"\W", "_", f"{model.__module__}_{model.__qualname__}")
 
 
 def _get_limit(metadata: tuple[Any, ...]) -> int | None:
@@ -233,13 +185,13 @@ def _complete(label: Label, node: Node) -> Label:
     return replace(label, holds_secret=any(part.is_secret or part.kind is Kind.UNKNOWN for part in iter_nodes(node)))
 
 
-def _add_bound_hint(label: Label, metadata: Iterable[Any]) -> Label:
-    """Return ``label`` with a word on what the secret belongs to, if it is bound to anything."""
-    bound = [name for item in metadata if isinstance(item, BoundTo) for name in item.names]
-    names = [str(label.neighbours.get(name, scalars.humanize(name))) for name in bound]
-    if not names:
+def _add_bound_hint(label: Label, bound: Sequence[Label]) -> Label:
+    """Return ``label`` with a word on the fields that the secrets in its field belong to, if there are any."""
+    if not bound:
         return label
-    hint = _("Belongs to %(fields)s: when that changes, type it again.") % {"fields": ", ".join(names)}
+    hint = _("Belongs to %(fields)s: when that changes, type it again.") % {
+        "fields": ", ".join(str(one.title) for one in bound)
+    }
     return replace(label, help_text=scalars.join_texts(label.help_text, hint))
 
 

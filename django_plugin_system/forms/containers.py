@@ -1,22 +1,20 @@
-"""Controls of what holds others: lists, dicts, models and tuples; and of a choice between types."""
+"""Controls of what holds others: lists, dicts and models; and of a choice between types."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_plugin_system.config.json_tree import iter_json
 from django_plugin_system.forms import controls
+from django_plugin_system.forms.controls import Slot
 from django_plugin_system.forms.scalars import ChoiceControl, TextControl, adapt_or_fall_back, is_constant
 from django_plugin_system.schema.values import MISSING
-
-if TYPE_CHECKING:
-    from django_plugin_system.exceptions import Path
 
 NO_LIMIT = 10_000
 """django-jsonform stops at 100 items unless it is told a number."""
@@ -28,23 +26,9 @@ VARIANT = "_variant"
 """The form key that says which member of a union a model is."""
 
 
-class Slot(NamedTuple):
-    """A part of a form value: the key it is stored under, its path in the form value, its control, its own value."""
-
-    key: str
-    at: Path
-    control: controls.Control
-    form: Any
-
-
 @dataclass(frozen=True)
 class Container(controls.Control, ABC):
-    """What holds others. Subclasses say how a form value is taken apart and put together."""
-
-    @abstractmethod
-    def split(self, form: Any) -> Iterable[Slot]:
-        """Return the parts of a posted value, of any shape."""
-        ...
+    """What holds others. Subclasses say how a form value is taken apart (``split``) and put together."""
 
     @abstractmethod
     def join(self, parts: Iterable[tuple[str, Any]]) -> Any:
@@ -60,10 +44,6 @@ class Container(controls.Control, ABC):
         """Show each part again."""
         shown = ((slot.key, slot.control.redisplay(slot.form, reading.enter(*slot.at))) for slot in self.split(form))
         return self.join(shown)
-
-    def locate(self, key: str, form: Any) -> tuple[Path, controls.Control, Any] | None:
-        """Find the part with this key."""
-        return next((slot[1:] for slot in self.split(form) if slot.key == key), None)
 
 
 def _collect_items(seen: controls.Seen) -> list[Any] | None:
@@ -127,10 +107,6 @@ class ListControl(Container):
         """Return the items' control."""
         return self.item
 
-    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
-        """Yield the items' control."""
-        return [(("*",), self.item)]
-
 
 @dataclass(frozen=True)
 class PairsControl(ListControl):
@@ -169,25 +145,17 @@ class PairsControl(ListControl):
             known.add(slot.key)
         return super()._iter_read(form, reading)
 
-    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
-        """Yield the controls of an entry under their places in the form."""
-        return [(("*", "key"), TextControl()), (("*", "value"), self.item)]
-
 
 @dataclass(frozen=True)
 class GroupControl(Container):
-    """A model: one control for each field. A model that holds itself shares its children with those inside."""
+    """A model: one control for each field."""
 
     kind: ClassVar[str] = "object"
-    prefix: ClassVar[str] = ""
-    """What stands before the stored key in a form key."""
 
-    children: Mapping[str, controls.Control] = field(default_factory=dict, repr=False)
+    children: Mapping[str, controls.Control] = field(default_factory=dict)
     """By form key."""
     own_title: str = ""
     """The model's title, for where it is one of several possibilities."""
-    definition: str = ""
-    """Of a model inside itself: its name in the form's definitions, so that the form does not grow without end."""
 
     def _get_drawn(self) -> dict[str, controls.Control]:
         """Return the fields as they stand on the page: those under a heading last, together with their like."""
@@ -196,8 +164,6 @@ class GroupControl(Container):
 
     def describe(self, seen: controls.Seen) -> controls.Schema:
         """Draw the fields in the order of the model, and of their headings."""
-        if self.definition:
-            return {"$ref": f"#/$defs/{self.definition}", "title": str(self.label.title or self.own_title)}
         drawn = {name: control.describe(controls.collect(seen, name)) for name, control in self._get_drawn().items()}
         required = [name for name, control in self.children.items() if control.label.required and _is_fillable(control)]
         return {**self.describe_label(), "type": "object", "properties": drawn, "required": required}
@@ -219,28 +185,20 @@ class GroupControl(Container):
 
     def split(self, form: Any) -> Iterable[Slot]:
         """Go by field; one that was not sent is None."""
-        given, size = self.get_sent(form) or {}, len(self.prefix)
-        return [Slot(name[size:], (name,), control, given.get(name)) for name, control in self.children.items()]
-
-    def get_sent(self, form: Any) -> dict[str, Any] | None:
-        """Return the posted fields by form key; None if ``form`` has another shape."""
-        return form if isinstance(form, dict) else None
+        given = form if isinstance(form, dict) else {}
+        return [Slot(name, (name,), control, given.get(name)) for name, control in self.children.items()]
 
     def join(self, parts: Iterable[tuple[str, Any]]) -> Any:
         """Name the fields."""
-        given = {f"{self.prefix}{key}": form for key, form in parts}
+        given = dict(parts)
         return {name: given[name] if name in given else _show_default(one) for name, one in self.children.items()}
 
     def show(self, plain: Any) -> Any:
         """Show each field, with its default where nothing is stored."""
-        fields = self.fold(plain)
-        size = len(self.prefix)
-        return self.join((name[size:], self.children[name].encode(value)) for name, value in fields.items())
+        return self.join((name, self.children[name].encode(value)) for name, value in self.fold(plain).items())
 
     def adapt(self, plain: Any) -> controls.Control:
         """Replace each field's control that cannot show its value by JSON text, for that field alone."""
-        if self.definition:
-            return super().adapt(plain)
         children, fields = dict(self.children), self.fold(plain)
         for name, control in self.children.items():
             value = fields.get(name, control.label.default)
@@ -250,8 +208,7 @@ class GroupControl(Container):
 
     def read(self, form: Any, reading: controls.Reading) -> Any:
         """Read each field. Of the whole configuration, some fields may be left out: they stay as they are."""
-        sent = self.get_sent(form)
-        if sent is None:
+        if not isinstance(form, dict):
             return reading.refuse(_("The form did not send these fields."))
         try:
             stored = self.fold(reading.old)
@@ -260,13 +217,13 @@ class GroupControl(Container):
         fields = {}
         for name, control in self.children.items():
             place = reading.enter(name, old=stored.get(name, MISSING))
-            if name not in sent and name not in {EXTRAS, VARIANT} and (reading.at or not sent):
+            if name not in form and name not in {EXTRAS, VARIANT} and (reading.at or not form):
                 place.refuse(_("The form did not send this field."))
                 continue
-            value = control.decode(sent[name], place) if name in sent else place.old
+            value = control.decode(form[name], place) if name in form else place.old
             if value is not MISSING:
                 fields[name] = value
-        self._refuse_unknown(sent, fields.get(EXTRAS, {}), reading)
+        self._refuse_unknown(form, fields.get(EXTRAS, {}), reading)
         return self.unfold(fields)
 
     def _refuse_unknown(self, sent: Mapping[str, Any], extras: Mapping[str, Any], reading: controls.Reading) -> None:
@@ -278,19 +235,7 @@ class GroupControl(Container):
     def get_child(self, key: str) -> controls.Control | None:
         """Return the field's control."""
         extras = self.children.get(EXTRAS)
-        return self.children.get(f"{self.prefix}{key}") or (extras and extras.get_child(key))
-
-    def locate(self, key: str, form: Any) -> tuple[Path, controls.Control, Any] | None:
-        """Follow the field's name, or find the key among the extra values."""
-        found = super().locate(key, form) or super().locate(EXTRAS, form)
-        if found is None or found[0] != (EXTRAS,):
-            return found
-        path, control, value = found[1].locate(key, found[2]) or ((), *found[1:])
-        return (EXTRAS, *path), control, value
-
-    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
-        """Yield each field."""
-        return [((name,), control) for name, control in self.children.items()]
+        return self.children.get(key) or (extras and extras.get_child(key))
 
 
 def _show_default(control: controls.Control) -> Any:
@@ -301,30 +246,6 @@ def _show_default(control: controls.Control) -> Any:
 def _is_fillable(control: controls.Control) -> bool:
     """Say whether it can be seen that ``control`` was left empty: a check box without a tick is an answer."""
     return control.kind in {"string", "number"} and not is_constant(control)
-
-
-@dataclass(frozen=True)
-class TupleControl(GroupControl):
-    """A tuple of fixed length: a group with a field for each position, ``item_0``, ``item_1``, ..."""
-
-    prefix: ClassVar[str] = "item_"
-
-    def fold(self, plain: Any) -> dict[str, Any]:
-        """Name the positions."""
-        names = [name for name in self.children if name != VARIANT]
-        if not isinstance(plain, list) or len(plain) != len(names):
-            raise controls.UnfitError
-        return dict(zip(names, plain, strict=True))
-
-    def unfold(self, fields: dict[str, Any]) -> Any:
-        """List the positions; one that was left empty is None."""
-        return [fields.get(name) for name in self.children if name != VARIANT]
-
-    def get_sent(self, form: Any) -> dict[str, Any] | None:
-        """Name the positions; a person without JavaScript may have typed a plain list."""
-        if isinstance(form, list):
-            return {f"item_{index}": item for index, item in enumerate(form)}
-        return super().get_sent(form)
 
 
 # A choice between types: unions, optional models and lists
@@ -420,14 +341,10 @@ class VariantsControl(controls.Control):
         option, _form = self._choose(plain)
         return option and option.resolve(plain)
 
-    def locate(self, key: str, form: Any) -> tuple[Path, controls.Control, Any] | None:
-        """Follow the key in the chosen option."""
+    def split(self, form: Any) -> Iterable[Slot]:
+        """Return the parts of the chosen option."""
         option = self.pick_form(form)
-        return option.locate(key, form) if option else None
-
-    def iter_children(self) -> Iterable[tuple[Path, controls.Control]]:
-        """Yield each option, without a key: an option has no place of its own in the form."""
-        return [((), option) for option in self.options]
+        return option.split(form) if option else ()
 
 
 def _get_kind(form: Any) -> str:

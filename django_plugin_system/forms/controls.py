@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.utils.functional import Promise
 
@@ -228,13 +228,18 @@ class Control:
         child = self.get_child(key)
         return child and child.resolve(part)
 
-    def locate(self, key: str, form: Any) -> tuple[Path, Control, Any] | None:
-        """Return where in ``form`` the value stands that is stored under ``key``: its path, control and form value."""
-        return None
-
-    def iter_children(self) -> Iterable[tuple[Path, Control]]:
-        """Yield the controls inside this one with their form paths; ``*`` stands for every item of a list."""
+    def split(self, form: Any) -> Iterable[Slot]:
+        """Return the parts of a posted value, of any shape."""
         return ()
+
+
+class Slot(NamedTuple):
+    """A part of a form value: the key it is stored under, its path in the form value, its control, its own value."""
+
+    key: str
+    at: Path
+    control: Control
+    form: Any
 
 
 def collect(seen: Seen, key: str) -> list[Any] | None:

@@ -100,15 +100,15 @@ class ConfigFormField(forms.Field):
         """
         submission = self.binding.read(value)
         if submission.problems:
-            raise self.note_problems(submission.problems)
+            raise self.note_problems(submission.problems, submission.form)
         return submission
 
-    def note_problems(self, problems: Iterable[FieldProblem]) -> ValidationError:
-        """Show ``problems`` (with form paths) at their places, and return the error that says them all."""
+    def note_problems(self, problems: Iterable[FieldProblem], form: Any = None) -> ValidationError:
+        """Show ``problems`` (with paths in a posted ``form``) at their places; return the error that says them all."""
         found = []
         for path, message in islice(problems, MOST_PROBLEMS):
-            text = escape_surrogates(localize(message, self.binding.get_example(path)))
-            title = escape_surrogates(self.binding.get_title(path))
+            title, example = self.binding.describe_place(path, form)
+            title, text = escape_surrogates(title), escape_surrogates(localize(message, example))
             self.widget.error_map.setdefault(JOIN.join(path), []).append(text)
             found.append(f"{title}: {text}" if title else text)
         return ValidationError(found)

@@ -76,13 +76,11 @@ class TextControl(Control):
 
 @dataclass(frozen=True)
 class NumberTextControl(TextControl):
-    """A number in a text input, for numbers that a browser's number input would round or retype."""
-
-    whole: bool = True
+    """A whole number in a text input, for those that a browser's number input would round."""
 
     def show(self, plain: Any) -> str:
         """Show the digits as they are stored."""
-        if isinstance(plain, bool) or not isinstance(plain, int if self.whole else (int, float)):
+        if isinstance(plain, bool) or not isinstance(plain, int):
             raise UnfitError
         return json.dumps(plain)
 
@@ -95,14 +93,7 @@ class NumberTextControl(TextControl):
             return self.empty
         if _INTEGER.match(text):
             return int(text)
-        return read_typed(text) or (text if self.whole else _read_float(text))
-
-
-def _read_float(text: str) -> Any:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+        return read_typed(text) or text
 
 
 @dataclass(frozen=True)

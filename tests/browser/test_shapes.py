@@ -203,14 +203,6 @@ def test_dict_gets_an_entry(page: Page) -> None:
     assert get_saved(page) == {"a § b": "1", "7": "seven"}
 
 
-def test_tree_grows(page: Page) -> None:
-    """A model inside itself can be nested by hand, and does not hang the tab."""
-    open_shape(page, "tree", {"name": "a", "left": None, "others": []})
-    choose(page, "Tree")
-    field(page, "value§left§name").fill("b")
-    assert get_saved(page)["left"] == {"name": "b", "left": None, "others": []}
-
-
 def test_many_inputs(page: Page) -> None:
     """A form with more inputs than Django accepts fields is posted as one field."""
     open_shape(page, "texts", ["x"] * 1100)

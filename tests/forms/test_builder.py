@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, Json, RootModel, SecretStr, W
 from pydantic_core import core_schema
 
 from django_plugin_system.forms.binding import ConfigBinding
-from django_plugin_system.forms.builder import Builder, get_model_title
-from django_plugin_system.forms.controls import Control, Reading
+from django_plugin_system.forms.builder import build, get_model_title
+from django_plugin_system.forms.controls import Control
 from django_plugin_system.forms.scalars import JsonTextControl
 from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.schema.tree import get_tree
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
-from tests.shapes.form_models import Color, Smtp
+from tests.shapes.form_models import Color, Smtp, Tree
 from tests.shapes.table import MARKER
 
 T = TypeVar("T")
@@ -236,10 +236,14 @@ class Plain:
         Any | None,
         dict[str, date | str],
         date | str | None,
+        tuple[str, int],
+        tuple[int, int] | tuple[str, bool],
+        int | float,
+        Tree | None,
     ],
 )
 def test_json_text_fallbacks(annotation: Any) -> None:
-    """Types that no control is sure to fit are JSON text: bare containers, own hooks, unions of one JSON type."""
+    """What no control is sure to fit is JSON text: bare containers, tuples, own hooks, unions of one JSON type."""
     assert describe(annotation)["widget"] == "textarea"
     assert describe(annotation)["help_text"] == "JSON."
 
@@ -252,42 +256,22 @@ def test_arbitrary_type() -> None:
 
 def test_name_that_is_not_resolved() -> None:
     """What stands behind a name that Python left as text may be a secret, so what is typed is not shown again."""
-    control = Builder().build(get_tree("Account"))
+    control = build(get_tree("Account"))
     assert isinstance(control, JsonTextControl)
     assert control.label.holds_secret
 
 
 def test_unions() -> None:
-    """Unions within unions are one choice; a model inside itself may be one of them."""
-
-    class Branch(BaseModel):
-        inner: Branch | int | None = None
-
-        required: Branch | int = 0
-
+    """Unions within unions are one choice; where the browser could not tell two apart, JSON text."""
     titles = [option["title"] for option in describe(int | Annotated[list[str] | bool | None, "note"])["oneOf"]]
     assert titles == ["Not set", "Number", "List", "Yes or no"]
-    value = {"inner": {"inner": {"inner": 5, "required": 1}, "required": {"inner": None, "required": 1}}, "required": 2}
-    binding = bind(make_schema(Branch), {"value": value})
-    assert not binding.read(binding.get_text()).changed
-    assert binding.control.read(get_form(binding), Reading({})) == {"value": value}
     odd = bind(make_schema(int | list[str]), {"value": "text"})
     assert get_form(odd)["value"] == '"text"'
     assert get_form(bind(make_schema(list[int | list[str]]), {"value": ["x"]}))["value"] == '[\n  "x"\n]'
 
 
-def test_union_of_tuples() -> None:
-    """Tuples in a union are told apart as models are, and no position is lost."""
-    binding = bind(make_schema(tuple[int, int] | tuple[str, bool]), {"value": ["a", True]})
-    assert get_form(binding)["value"] == {"_variant": "1", "item_0": "a", "item_1": True}
-    assert edit(binding, value={"_variant": "0", "item_0": "1", "item_1": "2"}).config == {"value": [1, 2]}
-    single = bind(make_schema(tuple[int, int]), {"value": [1, 2]})
-    assert edit(single, value=[3, 4]).config == {"value": [3, 4]}
-    assert [problem.path for problem in edit(single, value=[3, 4, 5]).problems] == [("value", "item_2")]
-
-
 def test_a_model_may_stand_inside_itself_many_times() -> None:
-    """Each level costs as much as the one above it: sixty of them are shown, kept and read."""
+    """It is JSON text, with placeholders in it; sixty levels are shown, kept and read."""
 
     class Chain(BaseModel):
         name: str
@@ -299,19 +283,9 @@ def test_a_model_may_stand_inside_itself_many_times() -> None:
         chain = {"name": str(number), "token": MARKER, "after": chain}
     binding = bind(make_schema(Chain), {"value": chain})
     assert not post(binding, get_form(binding)).changed
-    form = get_form(binding)
-    form["value"]["name"] = "changed"
-    assert post(binding, form).config == {"value": {**chain, "name": "changed"}}
+    form = {**json.loads(get_form(binding)["value"]), "name": "changed"}
+    assert edit(binding, value=json.dumps(form)).config == {"value": {**chain, "name": "changed"}}
     assert len(binding.get_stored_secrets()) == 60
-
-
-def test_model_that_must_hold_itself_or_a_number() -> None:
-    """A new form of a model that must hold something starts with what ends there."""
-
-    class Chain(BaseModel):
-        after: Chain | int
-
-    assert get_form(bind(make_schema(Chain)))["value"] == {"after": None}
 
 
 def test_json_string() -> None:
@@ -385,7 +359,7 @@ def test_text_mode_outline() -> None:
         "maybe": None,
         "token": "",
         "mapping": {},
-        "pair": ["", None],
+        "pair": "",
     }
     lists = edit(ConfigBinding(Whole, generated=False), tags=["a", {"x": 1}], name="")
     assert lists.config is not None

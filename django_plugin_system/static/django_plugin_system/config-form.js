@@ -12,20 +12,17 @@
   let lastId = 0;
 
   /* The schemas that may be that of an input, by the keys in its name: several where there is a choice of types. */
-  function findSchemas(root, schema, keys) {
-    if (schema && schema.$ref) {
-      schema = (root.$defs || {})[schema.$ref.split("/").pop()];
-    }
+  function findSchemas(schema, keys) {
     if (!schema) {
       return [];
     }
     if (schema.oneOf) {
-      return schema.oneOf.flatMap((option) => findSchemas(root, option, keys));
+      return schema.oneOf.flatMap((option) => findSchemas(option, keys));
     }
     if (!keys.length) {
       return [schema];
     }
-    return findSchemas(root, schema.items || (schema.properties || {})[keys[0]], keys.slice(1));
+    return findSchemas(schema.items || (schema.properties || {})[keys[0]], keys.slice(1));
   }
 
   function giveId(element) {
@@ -122,7 +119,7 @@
 
   function decorate(input, told) {
     const keys = (input.name || "").slice(INNER.length).split(JOIN);
-    const schemas = findSchemas(told.schema, told.schema, keys);
+    const schemas = findSchemas(told.schema, keys);
     const fits = (schema) => (input.tagName === "TEXTAREA" || !schema.dpsSecret) && schema.type !== "object" && schema.type !== "array";
     const schema = schemas.find((one) => fits(one) && (one.dpsSecret || one.dpsInput || one.dpsChoices)) || schemas.find(fits) || {};
     if (schema.dpsSecret) {
