@@ -1,4 +1,4 @@
-"""Describe a pydantic schema as a shape, from its Python types: the same with each pydantic and Python release."""
+"""Describe a pydantic schema from its Python types: the same with each pydantic and Python release."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import json
 import re
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import partial
 from itertools import chain
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typing_extensions
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, Tag
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from django_plugin_system.contrib.drift.snapshots import FieldShape, ItemShape, ModelShape, Shape
-from django_plugin_system.schema.tree import SECRET_TYPES, BoundTo, Kind, Node, Part, get_tree
+from django_plugin_system.contrib.drift.snapshots import ItemShape, Place, TypeShape, join
+from django_plugin_system.schema.tree import SECRET_TYPES, BoundTo, Kind, Node, Part, Step, get_tree
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from django_plugin_system.registry import ItemSpec
 
 _KINDS: dict[Any, str] = {
@@ -38,6 +36,16 @@ _KINDS: dict[Any, str] = {
     bool: "boolean",
     bytes: "bytes",
 }
+_STORED_AS = {
+    **dict.fromkeys(("string", "bytes"), "text"),
+    **dict.fromkeys(("integer", "number"), "number"),
+    **dict.fromkeys(("list", "set", "tuple"), "array"),
+    **dict.fromkeys(("dict", "model"), "object"),
+    **{kind: kind for kind in ("null", "boolean")},
+}
+_UNSURE = "other"
+"""The key of a type whose values may look like those of another type in JSON, as dates look like text."""
+_NAMES = {Step.ITEM: "[]", Step.KEY: "{key}", Step.VALUE: "{}", Step.EXTRA: "*"}
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _DEEPEST = 50
 _LIBRARIES = (*sys.stdlib_module_names, "pydantic", "pydantic_core", "typing_extensions")
@@ -45,7 +53,6 @@ _LIBRARIES = (*sys.stdlib_module_names, "pydantic", "pydantic_core", "typing_ext
 
 def describe_item(spec: ItemSpec, schema: type[BaseModel]) -> ItemShape:
     """Return the shape of an item's configuration."""
-    root, models = describe_schema(schema)
     type_name, manager = spec.type_key or ("", "")
     return ItemShape(
         name=spec.name,
@@ -53,130 +60,136 @@ def describe_item(spec: ItemSpec, schema: type[BaseModel]) -> ItemShape:
         type_name=type_name,
         manager=manager,
         config_version=spec.config.version,
-        root=root,
-        models=models,
+        root=describe_schema(schema),
     )
 
 
-def describe_schema(schema: type[BaseModel]) -> tuple[Shape, dict[str, ModelShape]]:
-    """Return the shape of ``schema``, and those of the classes with fields in it by name."""
-    describer = _Describer()
-    root = describer.describe(get_tree(schema))
-    return root, dict(describer.models)
+def describe_schema(schema: type[BaseModel]) -> Place:
+    """Return the shape of ``schema``, with all that stands in it."""
+    return Place(types=_Describer().describe(get_tree(schema), _Where("")))
 
 
-@dataclasses.dataclass
+class _Where(NamedTuple):
+    """Where a type stands."""
+
+    path: str
+    in_secret: bool = False
+    """Then its defaults are secret, too."""
+    in_doubt: bool = False
+    """Whether this is in a union whose types only pydantic's own choice tells apart."""
+
+
 class _Describer:
-    """Collects the classes with fields on the way."""
+    """Describes types where they stand. One that holds itself is described once, and referred to where it comes again.
 
-    models: dict[str, ModelShape] = dataclasses.field(default_factory=dict)
-    names: dict[tuple[Any, bool], str] = dataclasses.field(default_factory=dict)
-    """The names in ``models``, by class and whether it stands in a secret: there its defaults are secret, too."""
-    entered: list[Sequence[Part]] = dataclasses.field(default_factory=list)
-    """The parts of what is being described: a type may be a part of itself."""
+    Types are known by their parts, and by what else counts of where they stand.
+    """
 
-    def describe(self, node: Node, *, in_secret: bool = False) -> Shape:
-        """Return the shape of a type with what stands around it."""
-        if any(node.parts is parts for parts in self.entered):
-            return Shape(kind="recursive", model=get_name(node.through[-1]) if node.through else "")
-        if node.kind is Kind.MODEL:
-            shape = Shape(kind="model", model=self._describe_model(node, in_secret=in_secret))
+    def __init__(self) -> None:
+        self._described: dict[tuple[int, bool, bool], str] = {}
+        """The paths of the types that are being described, and of all that hold themselves."""
+        self._holding_themselves: set[tuple[int, bool, bool]] = set()
+
+    def describe(self, node: Node, where: _Where) -> dict[str, TypeShape]:
+        """Return the types of the values in a place, by what tells them apart, as ``Place.types`` has them."""
+        found: list[tuple[str, TypeShape]] = []
+        for pair in self._iter_types(node, where):
+            if pair not in found:
+                found.append(pair)
+        keys = {key for key, _shape in found}
+        in_order = any("union_mode" in shape.limits for _key, shape in found)
+        is_sure = len(found) == 1 or (len(keys) == len(found) and _UNSURE not in keys and not in_order)
+        if not is_sure and not where.in_doubt:
+            return self.describe(node, where._replace(in_doubt=True))
+        described = {key if is_sure else f"?{number}": shape for number, (key, shape) in enumerate(found)}
+        return {**described, "null": TypeShape(kind="null")} if _takes_none(node) else described
+
+    def _iter_types(self, node: Node, where: _Where) -> Iterator[tuple[str, TypeShape]]:
+        """Yield each type but ``None`` with its tag in a discriminated union, else with what JSON stores it as."""
+        if node.kind is Kind.UNION:
+            for part in node.parts:
+                tag = _get_tag(part.node, node.discriminator)
+                for key, shape in self._iter_types(part.node, where):
+                    yield tag or key, _add_metadata(shape, node)
+        elif node.is_secret:
+            content = node.get_inner(Step.CONTENT) or get_tree(Any)
+            own = () if node.cls.__module__.partition(".")[0] == "pydantic" else (_get_class_name(node.cls),)
+            inside = [*self._iter_types(content, where._replace(in_secret=True))]
+            inside += [("secret null", TypeShape(kind="null"))] * _takes_none(content)
+            for key, shape in inside:
+                update = {"secret": True, "functions": (*shape.functions, *own)}
+                yield key, _add_metadata(shape.model_copy(update=update), node)
         elif node.kind is Kind.CHOICE:
-            shape = _describe_values(node.choices)
-        elif node.kind is Kind.VALUE:
-            shape = Shape(kind=_describe_kind(node.annotation))
-        else:
-            shape = self._describe_parts(node, in_secret=in_secret or node.is_secret)
-        functions = chain.from_iterable(list_functions(cls) for cls in node.through if isinstance(cls, type))
-        around = add_metadata(shape, node)
-        return around.model_copy(
-            update={"nullable": around.nullable or node.nullable, "functions": (*around.functions, *functions)}
-        )
+            values = [value for value in _list_values(node) if value is not None]
+            key = "text" if all(isinstance(value, str) for value in values) else _UNSURE
+            yield key, _add_metadata(TypeShape(kind="enum", values=tuple(sorted(values, key=json.dumps))), node)
+        elif (kind := _get_kind(node)) != "null":
+            yield _STORED_AS.get(kind, _UNSURE), _add_metadata(self._describe_type(node, kind, where), node)
 
-    def _describe_parts(self, node: Node, *, in_secret: bool) -> Shape:
-        self.entered.append(node.parts)
-        parts = [self.describe(part.node, in_secret=in_secret) for part in node.parts]
-        self.entered.pop()
-        return _unite(parts) if node.kind is Kind.UNION else _describe_container(node, parts)
+    def _describe_type(self, node: Node, kind: str, where: _Where) -> TypeShape:
+        key = (id(node.parts), where.in_secret, where.in_doubt)
+        if node.parts and key in self._described:
+            self._holding_themselves.add(key)
+            return TypeShape(kind=f"as at {self._described[key] or 'the root'}")
+        self._described[key] = where.path
+        parts = {name: self._describe_part(node, part, name, where) for name, part in _list_parts(node)}
+        if key not in self._holding_themselves:
+            del self._described[key]
+        if node.kind is not Kind.MODEL:
+            return TypeShape(kind=kind, parts=parts)
+        name, limits, functions = node.cls.__name__.partition("[")[0], list_settings(node.cls), list_functions(node.cls)
+        return TypeShape(kind=kind, parts=parts, model=name, limits=limits, functions=functions)
 
-    def _describe_model(self, node: Node, *, in_secret: bool) -> str:
-        key = (node.annotation, in_secret)
-        if key not in self.names:
-            cls = typing_extensions.get_origin(node.annotation) or node.annotation
-            name = cls.__name__.partition("[")[0] + (" (in a secret)" if in_secret else "")
-            same = sum(re.sub(r" \d+$", "", other) == name for other in self.models)
-            self.names[key] = name = f"{name} {same + 1}" if same else name
-            self.models[name] = ModelShape()  # takes the place while the fields are described
-            extra = self.describe(node.extra, in_secret=in_secret) if node.extra is not None else None
-            settings = list_settings(cls)
-            if extra is not None:
-                settings["extra values"] = extra.model_dump(mode="json", exclude_defaults=True)
-            self.models[name] = ModelShape(
-                fields={name: self._describe_field(node.fields[name], in_secret) for name in sorted(node.fields)},
-                settings=settings,
-                functions=list_functions(cls),
-            )
-        return self.names[key]
-
-    def _describe_field(self, part: Part, in_secret: bool) -> FieldShape:  # noqa: FBT001 - ours alone
-        info: FieldInfo | None = part.field
-        return FieldShape(
-            type=self.describe(part.node, in_secret=in_secret),
-            **_describe_default(part, in_secret=in_secret),
-            title=str(getattr(info, "title", None) or ""),
-            description=str(getattr(info, "description", None) or ""),
+    def _describe_part(self, node: Node, part: Part, name: str, where: _Where) -> Place:
+        types = self.describe(part.node, where._replace(path=join(where.path, name)))
+        if node.kind is not Kind.MODEL or part.step is not Step.FIELD:
+            return Place(types=types)
+        return Place(
+            types=types,
+            **_describe_default(part, in_secret=where.in_secret),
+            title=str(getattr(part.field, "title", None) or ""),
+            description=str(getattr(part.field, "description", None) or ""),
             aliases=tuple(sorted(part.aliases)),
         )
 
 
-def _describe_container(node: Node, parts: Iterable[Shape]) -> Shape:
-    """Return the shape of a container, a secret, or a name that is not defined."""
-    cls = typing_extensions.get_origin(node.annotation) or node.annotation
-    kinds = {Kind.TUPLE: "tuple", Kind.DICT: "dict", Kind.SECRET: "secret", Kind.UNKNOWN: str(node.annotation)}
-    kind = kinds.get(node.kind) or ("set" if issubclass(cls, collections.abc.Set) else "list")
-    own = (_get_class_name(cls),) if node.is_secret and cls.__module__.partition(".")[0] != "pydantic" else ()
-    return Shape(kind=kind, of=tuple(parts), functions=own)
+def _list_parts(node: Node) -> list[tuple[str, Part]]:
+    """Return the parts of a type by name, in an order that does not depend on the code's."""
+    named = {
+        _NAMES.get(part.step, part.name if node.kind is Kind.MODEL else f"[{part.name}]"): part for part in node.parts
+    }
+    return sorted(named.items(), key=lambda pair: pair[0])
 
 
-def _describe_values(values: Iterable[Any]) -> Shape:
-    plain = [value.value if isinstance(value, Enum) else value for value in values]
-    shown = {json.dumps(value): value for value in map(to_json, plain)}
-    nullable = shown.pop("null", 0) is None
-    return Shape(kind="enum", values=tuple(shown[text] for text in sorted(shown)), nullable=nullable)
+def _list_values(node: Node) -> list[JsonValue]:
+    return [to_json(value.value if isinstance(value, Enum) else value) for value in node.choices]
 
 
-def _unite(shapes: Sequence[Shape]) -> Shape:
-    """Return the union of ``shapes``: flat, in a fixed order where the order is no matter."""
-    members: list[Shape] = []
-    for member in chain.from_iterable(map(_get_flat, shapes)):
-        if member not in members:
-            members.append(member)
-    nullable = any(shape.nullable for shape in shapes)
-    if len(members) == 1:
-        return members[0].model_copy(update={"nullable": nullable})
-    kinds = [member.stored_kind for member in members]
-    if None not in kinds and len(set(kinds)) == len(kinds):  # JSON alone tells which of them a value belongs to
-        members.sort(key=lambda member: member.model_dump_json())
-    return Shape(kind="union", of=tuple(members), nullable=nullable)
+def _takes_none(node: Node) -> bool:
+    inside = [part.node for part in node.parts if part.step is Step.MEMBER]
+    return node.nullable or None in _list_values(node) or any(map(_takes_none, inside))
 
 
-def _get_flat(shape: Shape) -> Sequence[Shape]:
-    is_inline = shape.kind == "union" and not shape.limits and not shape.functions
-    return shape.of if is_inline else [shape.model_copy(update={"nullable": False})]
+def _get_tag(member: Node, discriminator: Any) -> str:
+    """Return what tells values of ``member`` in a discriminated union; nothing for one of another kind."""
+    tags: list[JsonValue] = [item.tag for item in member.metadata if isinstance(item, Tag)]
+    if isinstance(discriminator, str) and discriminator in member.fields:
+        tags += _list_values(member.fields[discriminator].node)
+    return json.dumps(tags[0]) if tags else ""
 
 
 def _describe_default(part: Part, *, in_secret: bool) -> dict[str, Any]:
-    """Return ``required``, ``default``, ``default_factory`` or ``default_withheld`` of a field, whichever holds."""
+    """Return ``optional``, and ``default``, ``default_factory`` or ``default_withheld`` of a field, whichever holds."""
     if part.required:
-        return {"required": True}
+        return {}
     if part.default_factory is not None:
-        return {"default_factory": get_name(part.default_factory)}
+        return {"optional": True, "default_factory": get_name(part.default_factory)}
     if part.default is PydanticUndefined:
-        return {"default_factory": "absent"}
+        return {"optional": True, "default_factory": "absent"}
     is_nothing = part.default is None or (type(part.default) in _CONTAINERS and not part.default)
     if not is_nothing and (in_secret or part.node.holds_secret or may_hold_secret(part.default)):
-        return {"default_withheld": True}
-    return {"default": to_json(part.default)}
+        return {"optional": True, "default_withheld": True}
+    return {"optional": True, "default": to_json(part.default)}
 
 
 def may_hold_secret(value: Any, depth: int = 0) -> bool:
@@ -190,7 +203,14 @@ def may_hold_secret(value: Any, depth: int = 0) -> bool:
     return False
 
 
-def _describe_kind(annotation: Any) -> str:
+def _get_kind(node: Node) -> str:
+    """Return what a snapshot calls a type that is neither a secret nor a union."""
+    kinds = {Kind.MODEL: "model", Kind.TUPLE: "tuple", Kind.DICT: "dict"}
+    if node.kind is Kind.LIST:
+        return "set" if issubclass(node.cls, collections.abc.Set) else "list"
+    if node.kind in kinds:
+        return kinds[node.kind]
+    annotation = node.annotation
     if isinstance(annotation, collections.abc.Hashable) and annotation in _KINDS:
         return _KINDS[annotation]
     is_class = isinstance(annotation, type) and typing_extensions.get_origin(annotation) is None  # tuple[()], on 3.10
@@ -220,7 +240,7 @@ _SETTINGS_THAT_DO_NOT_COUNT = {
 """Settings that change neither what a stored configuration looks like nor whether it is taken."""
 
 
-def add_metadata(shape: Shape, node: Node) -> Shape:
+def _add_metadata(shape: TypeShape, node: Node) -> TypeShape:
     """Return ``shape`` with what stands around ``node``: limits, validators, serializers."""
     limits, functions = dict(shape.limits), list(shape.functions)
     for item in _iter_metadata(node):
@@ -229,6 +249,7 @@ def add_metadata(shape: Shape, node: Node) -> Shape:
         limits |= {name: to_json(value) for name, value in plain.items() if name not in limits}
         if named or clash or not plain:
             functions.append(" ".join([get_name(item if isinstance(item, type) else type(item)), *clash, *named]))
+    functions += chain.from_iterable(list_functions(cls) for cls in node.through if isinstance(cls, type))
     return shape.model_copy(update={"limits": limits, "functions": tuple(functions)})
 
 
@@ -297,7 +318,7 @@ def list_settings(cls: type) -> dict[str, JsonValue]:
     """Return what a class sets in its pydantic configuration, as far as it counts."""
     config: Mapping[str, Any] = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None) or {}
     return {
-        name: get_name(value) if callable(value) else to_json(value)
+        f"model_config {name}": get_name(value) if callable(value) else to_json(value)
         for name, value in config.items()
         if name not in _SETTINGS_THAT_DO_NOT_COUNT and (name, value) != ("extra", "ignore")
     }

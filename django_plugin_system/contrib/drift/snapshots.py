@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import quote
@@ -15,7 +14,6 @@ from django.apps import apps
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.config.json_tree import walk_json
 from django_plugin_system.exceptions import InvalidSnapshot, SnapshotNotWritten
 
 if TYPE_CHECKING:
@@ -25,51 +23,18 @@ FORMAT: Final = 1
 """Raised when older releases could not read the file."""
 
 
-_STORED_AS = {
-    **dict.fromkeys(("string", "bytes"), "text"),
-    **dict.fromkeys(("integer", "number"), "number"),
-    **dict.fromkeys(("list", "set", "tuple"), "array"),
-    **dict.fromkeys(("dict", "model"), "object"),
-    **{kind: kind for kind in ("null", "boolean")},
-}
-
-
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Shape(_Part):
-    """One type. What counts is what is stored, so ``list[int]`` and ``Sequence[int]`` have the same shape."""
+class Place(_Part):
+    """What may stand at one place of a configuration: in a field, a list, a dict ..."""
 
-    kind: str
-    """``string``, ``secret``, ``list``, ``model``, ``union`` ...; other types have the name of their class."""
-    nullable: bool = False
-    limits: dict[str, JsonValue] = {}
-    """Constraints, as pydantic calls them: ``ge``, ``max_length``, ``pattern`` ..."""
-    functions: tuple[str, ...] = ()
-    """Validators and serializers, by kind and name. Their code is not looked at."""
-    values: tuple[JsonValue, ...] = ()
-    """Of an ``enum``."""
-    of: tuple[Shape, ...] = ()
-    """What stands in the brackets of the type: items, key and value, members, or what is secret."""
-    model: str = ""
-    """Of a ``model``: its key in ``ItemShape.models``."""
-
-    @property
-    def stored_kind(self) -> str | None:
-        """What JSON stores a value as: ``text``, ``number``, ``object`` ...; None where that is not sure."""
-        if self.kind == "secret":
-            return self.of[0].stored_kind
-        if self.kind == "enum":
-            return "text" if all(isinstance(value, str) for value in self.values) else None
-        return _STORED_AS.get(self.kind)
-
-
-class FieldShape(_Part):
-    """One field. Without ``required``, ``default`` holds, unless a factory makes it or it is withheld."""
-
-    type: Shape
-    required: bool = False
+    types: dict[str, TypeShape]
+    """The types of its values, by what tells these apart: the tag in a discriminated union, else what JSON stores them
+    as (``text``, ``number``, ``object`` ...). Where only pydantic's own choice tells, a number behind a ``?``."""
+    optional: bool = False
+    """Whether a field may be left out. Then ``default`` holds, unless a factory makes it or it is withheld."""
     default: JsonValue = None
     default_factory: str = ""
     default_withheld: bool = False
@@ -79,13 +44,31 @@ class FieldShape(_Part):
     aliases: tuple[str, ...] = ()
 
 
-class ModelShape(_Part):
-    """A class with fields: a model, dataclass or typed dict."""
+class TypeShape(_Part):
+    """One type. What counts is what is stored, so ``list[int]`` and ``Sequence[int]`` have the same shape."""
 
-    fields: dict[str, FieldShape] = {}
-    settings: dict[str, JsonValue] = {}
-    """What the class sets in ``model_config``, as far as it decides what is taken or stored."""
+    kind: str
+    """``string``, ``list``, ``model``, ``enum`` ...; other types have the name of their class. A type that holds itself
+    has its place for a kind wherever it comes again."""
+    secret: bool = False
+    limits: dict[str, JsonValue] = {}
+    """Constraints, as pydantic calls them: ``ge``, ``max_length``, ``pattern`` ..., and settings of a model."""
     functions: tuple[str, ...] = ()
+    """Validators and serializers, by kind and name. Their code is not looked at."""
+    values: tuple[JsonValue, ...] = ()
+    """Of an ``enum``."""
+    parts: dict[str, Place] = {}
+    """What stands inside: fields by name, ``[]``, ``{key}`` and ``{}``, ``[0]``, or ``*`` for other keys of a model."""
+    model: str = ""
+    """The class of a ``model``: a pydantic model, a dataclass or a typed dict."""
+
+    def __str__(self) -> str:
+        return self.model or self.kind
+
+
+def join(path: str, name: str) -> str:
+    """Return where a part stands of what stands at ``path``, as people write it: ``login.password``, ``tags[]``."""
+    return f"{path}{name}" if not path or name.startswith(("[", "{")) else f"{path}.{name}"
 
 
 class ItemShape(_Part):
@@ -96,8 +79,7 @@ class ItemShape(_Part):
     type_name: str
     manager: str
     config_version: int
-    root: Shape
-    models: dict[str, ModelShape] = {}
+    root: Place
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -173,46 +155,26 @@ def read_snapshot(path: Path) -> tuple[ItemShape, ...]:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
     else:
-        reason = _find_fault(items)
-        if not reason:
+        twice = [name for name, count in Counter(map(str, items)).items() if count > 1]
+        if not twice:
             return items
+        reason = f"{twice[0]} stands there twice"
     raise InvalidSnapshot(str(path), reason)
-
-
-def _find_fault(items: Sequence[ItemShape]) -> str:
-    """Say what pydantic does not see: an item that stands there twice, a class that is named and missing."""
-    for name, count in Counter(map(str, items)).items():
-        if count > 1:
-            return f"{name} stands there twice"
-    for item in items:
-        found = (value for _path, value in walk_json(item.model_dump(mode="json")) if isinstance(value, dict))
-        named = {str(value.get("model")) for value in found if value.get("kind") == "model"}
-        if missing := sorted(named - {*item.models}):
-            return f"{item} names {missing[0]}, which is not described"
-    return ""
 
 
 def write_snapshots(contents: Mapping[Path, Iterable[ItemShape]]) -> list[Path]:
     """Write each file whose content differs, and remove one that nothing is left in; return those that changed.
 
-    All are prepared before the first is replaced.
-
     :raises SnapshotNotWritten: if one cannot be written.
     """
     changed = {path: text for path, items in contents.items() if (text := _make_text(items)) != _read_bytes(path)}
-    prepared = {path: path.with_name(f".{path.name}.new") for path in changed}
     try:
-        for path, new in prepared.items():
+        for path, text in changed.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_bytes(changed[path])
-        for path, new in prepared.items():
-            new.replace(path)
-            if not changed[path]:
+            path.write_bytes(text)
+            if not text:
                 path.unlink()
     except OSError as error:
-        for new in prepared.values():
-            with suppress(OSError):
-                new.unlink()
         raise SnapshotNotWritten(str(path), error.strerror or type(error).__name__) from error
     return list(changed)
 

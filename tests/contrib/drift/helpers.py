@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
 def snapshot(schema: type[BaseModel], version: int = 1) -> ItemShape:
     """Return the snapshot of a schema, as it comes back from its file."""
-    root, models = describe_schema(schema)
     shape = ItemShape(
         name="one",
         module="apps.one",
         type_name="sms",
         manager="apps.sms",
         config_version=version,
-        root=root,
-        models=models,
+        root=describe_schema(schema),
     )
     return ItemShape.model_validate_json(json.dumps(shape.model_dump(mode="json", exclude_defaults=True)))
 

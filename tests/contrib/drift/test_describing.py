@@ -32,10 +32,16 @@ def show(schema: type[BaseModel]) -> str:
     return json.dumps(snapshot(schema).model_dump(mode="json", exclude_defaults=True), indent=2, sort_keys=True)
 
 
+def field(text: str) -> dict[str, Any]:
+    """Return what a snapshot says of the one field of a schema."""
+    place: dict[str, Any] = json.loads(text)["root"]["types"]["object"]["parts"]["value"]
+    return place
+
+
 def describe(annotation: Any) -> dict[str, Any]:
-    """Return the shape of one type."""
-    shape: dict[str, Any] = json.loads(show(make_schema(annotation)))["models"]["Config"]["fields"]["value"]["type"]
-    return shape
+    """Return the shapes of one type, by key."""
+    shapes: dict[str, Any] = field(show(make_schema(annotation)))["types"]
+    return shapes
 
 
 def test_a_snapshot_is_the_same_everywhere() -> None:
@@ -99,21 +105,23 @@ def test_a_default_that_may_be_secret_is_withheld(annotation: Any, default: Any)
     text = show(make_schema(annotation, default))
     assert SECRET not in text
     assert "4711" not in text
-    assert json.loads(text)["models"]["Config"]["fields"]["value"]["default_withheld"] is True
+    assert field(text)["default_withheld"] is True
 
 
 def test_a_factory_is_not_called() -> None:
     """A default factory is named; what it makes may be a secret."""
     text = show(make_schema(list[str], Field(default_factory=lambda: [SECRET])))
-    assert json.loads(text)["models"]["Config"]["fields"]["value"]["default_factory"] == "<lambda>"
+    assert field(text)["default_factory"] == "<lambda>"
     assert SECRET not in text
 
 
 def test_defaults_inside_a_secret_are_withheld() -> None:
-    """The same class inside and outside of a secret is described twice: inside, its defaults are secrets."""
-    models = snapshot(WideConfig).models
-    assert models["Proxy (in a secret)"].fields["url"].default_withheld is True
-    assert models["Proxy"].fields["url"].default == "https://user:hush@proxy.example"
+    """A class is described wherever it stands: inside of a secret, its defaults are secrets."""
+    fields = snapshot(WideConfig).root.types["object"].parts
+    inside, outside = (fields[name].types["object"] for name in ("proxy", "plain_proxy"))
+    assert (inside.secret, outside.secret) == (True, False)
+    assert inside.parts["url"].default_withheld is True
+    assert outside.parts["url"].default == "https://user:hush@proxy.example"
 
 
 def test_a_value_without_end_counts_as_secret() -> None:
@@ -136,17 +144,21 @@ def test_a_secret_is_seen_at_any_depth_by_its_type() -> None:
     class Birthday(SecretDate):
         """A kind of that kind."""
 
-    assert describe(Secret[int]) == {"kind": "secret", "of": [{"kind": "integer"}]}
-    assert describe(list[Secret[str] | None])["of"] == [
-        {"kind": "secret", "nullable": True, "of": [{"kind": "string"}]}
-    ]
-    assert describe(SecretDate)["of"] == describe(Birthday)["of"] == [{"kind": "date"}]
-    assert describe(Hidden)["functions"] == ["tests.contrib.drift.test_describing.Hidden"]
+    assert describe(Secret[int]) == {"number": {"kind": "integer", "secret": True}}
+    assert describe(list[Secret[str] | None])["array"]["parts"] == {
+        "[]": {"types": {"text": {"kind": "string", "secret": True}, "null": {"kind": "null"}}}
+    }
+    assert describe(Secret[str | None])["secret null"] == {"kind": "null", "secret": True}
+    assert describe(Secret[FreeT])["other"] == {"kind": "any", "secret": True}
+    dates = [describe(kind)["other"] for kind in (SecretDate, Birthday)]
+    assert [(shape["kind"], shape["secret"]) for shape in dates] == [("date", True)] * 2
+    assert describe(Hidden)["text"]["functions"] == ["tests.contrib.drift.test_describing.Hidden"]
 
 
 def test_a_validator_may_be_given_as_a_class() -> None:
     """Pydantic takes ``Json`` as well as ``Json()``; both are named."""
-    assert describe(Annotated[list[int], Json])["functions"] == describe(Json[list[int]])["functions"] == ["Json"]
+    for annotation in (Annotated[list[int], Json], Json[list[int]]):
+        assert describe(annotation)["array"]["functions"] == ["Json"]
 
 
 def test_the_wide_schema_works() -> None:
@@ -178,29 +190,29 @@ class Celsius:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "kind"),
+    ("annotation", "kinds"),
     [
-        (Celsius, "tests.contrib.drift.test_describing.Celsius"),
-        (type[int], "type[int]"),
-        (None, "null"),
-        (RootModel[None], "null"),
-        (RootModel[None] | None, "union"),
-        (list[int] | Sequence[int], "list"),
-        (BoundT, "integer"),
-        (ChoiceT, "union"),
-        (list, "list"),
-        (tuple[int, ...], "list"),
-        (tuple[()], "tuple[()]"),
-        ("Missing", "Missing"),
+        (Celsius, ["tests.contrib.drift.test_describing.Celsius"]),
+        (type[int], ["type[int]"]),
+        (None, ["null"]),
+        (RootModel[None], ["null"]),
+        (RootModel[None] | None, ["null"]),
+        (list[int] | Sequence[int], ["list"]),
+        (BoundT, ["integer"]),
+        (ChoiceT, ["integer", "string"]),
+        (list, ["list"]),
+        (tuple[int, ...], ["list"]),
+        (tuple[()], ["tuple[()]"]),
+        ("Missing", ["Missing"]),
     ],
     ids=str,
 )
-def test_every_type_has_a_kind(annotation: Any, kind: str) -> None:
+def test_every_type_has_a_kind(annotation: Any, kinds: list[str]) -> None:
     """A type that JSON schema cannot say has the name of its class."""
-    model = create_model("Config", value=(annotation, ...))
-    root, models = describe_schema(model)
+    root = describe_schema(create_model("Config", value=(annotation, ...))).types["object"]
     assert root.model == "Config"
-    assert models["Config"].fields["value"].type.kind.removeprefix("ForwardRef('").removesuffix("')") == kind
+    found = [shape.kind.removeprefix("ForwardRef('").removesuffix("')") for shape in root.parts["value"].types.values()]
+    assert found == kinds
 
 
 @pytest.mark.parametrize(
@@ -209,7 +221,7 @@ def test_every_type_has_a_kind(annotation: Any, kind: str) -> None:
 def test_every_shape_can_be_described(name: str) -> None:
     """Recursive, generic and open classes have an end, and their secrets are seen."""
     text = show(make_schema(getattr(shapes, name)))
-    assert ('"kind": "secret"' in text) == (name not in ("Many", "OpenPair", "GenericPair"))
+    assert ('"secret": true' in text) == (name not in ("Many", "OpenPair", "GenericPair"))
 
 
 def test_enum_members_without_json_have_the_name_of_their_class() -> None:
@@ -220,4 +232,4 @@ def test_enum_members_without_json_have_the_name_of_their_class() -> None:
 
         value: Any = Field(default=object())
 
-    assert snapshot(Odd).models["Odd"].fields["value"].default == "<object>"
+    assert snapshot(Odd).root.types["object"].parts["value"].default == "<object>"
