@@ -12,28 +12,11 @@ from django.utils.translation import gettext as _
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.querysets import MOST_NAMED
 from django_plugin_system.rows.reasons import find_reason
-from django_plugin_system.selection.candidates import LEFT, Candidate, make_request
+from django_plugin_system.selection.candidates import Candidate, complete, make_request
 from django_plugin_system.selection.choosing import Selection, explain
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest
-
-
-def get_chain(rows: QuerySet[PluginInstance]) -> QuerySet[PluginInstance]:
-    """Return ``rows`` in the order of selection, with all that an explanation reads."""
-    ordered: Any = rows
-    found: QuerySet[PluginInstance] = (
-        ordered.select_related("item__plugin_type", "health").annotate(left=LEFT).in_order()
-    )
-    return found
-
-
-def find_chain(row: PluginInstance, *, shared: bool) -> QuerySet[PluginInstance]:
-    """Return the instances with the type, the name and the scope of ``row``; and what is ``shared`` by all scopes."""
-    items = PluginItem.objects.filter(plugin_type=row.item.plugin_type_id)
-    scopes = {row.scope, ""} if shared else {row.scope}
-    return PluginInstance.objects.filter(item__in=items.values("pk"), name=row.name, scope__in=scopes)
 
 
 Key = tuple[Any, str, str]
@@ -47,7 +30,7 @@ def find_chains(keys: Iterable[Key]) -> dict[Key, list[PluginInstance]]:
     items = PluginItem.objects.filter(plugin_type__in={kind for kind, _name, _scope in chains})
     scopes, names = {"", *(key[2] for key in chains)}, {key[1] for key in chains}
     rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in=scopes)
-    for row in get_chain(rows):
+    for row in complete(rows):
         pair = (row.item.plugin_type_id, row.name)
         (chains.get((*pair, row.scope), []) if row.scope else shared.setdefault(pair, [])).append(row)
     return {key: rows + shared.get(key[:2], []) for key, rows in chains.items()}

@@ -6,7 +6,6 @@ to them is read for the page that is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
@@ -19,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_plugin_system.admin.adding import duplicate_with_secrets
-from django_plugin_system.admin.chains import describe_loss
+from django_plugin_system.admin.chains import describe_loss, find_chains, get_key
 from django_plugin_system.admin.columns import describe_state, show_place
 from django_plugin_system.admin.connection_test import test_selected
 from django_plugin_system.admin.shared import STATUS_AND_PRIORITY, CodeFilter, PluginAdmin, VisibleRows, list_items
@@ -165,20 +164,10 @@ class InstanceChangeList(VisibleRows):
         if self.result_count == MOST_LISTED:
             text = gettext("The first %(count)d are listed. Search, or filter, to find others.")
             messages.info(request, text % {"count": MOST_LISTED})
-        places = find_places(self.result_list)
+        chains = find_chains(map(get_key, self.result_list))
         for row in self.result_list:
-            row.place = places[row.pk]
-
-
-def find_places(shown: Iterable[PluginInstance]) -> dict[object, tuple[int, int]]:
-    """Return the place of each instance, from 1, in the order of its type, scope and name, and of how many."""
-    names, types = {row.name for row in shown}, {row.item.plugin_type_id for row in shown}
-    items = PluginItem.objects.filter(plugin_type__in=types)
-    chains: dict[object, list[object]] = {}
-    rows = PluginInstance.objects.filter(name__in=names, item__in=items.values("pk")).in_order()
-    for pk, *place in rows.values_list("pk", "name", "scope", "item__plugin_type_id"):
-        chains.setdefault(tuple(place), []).append(pk)
-    return {pk: (number, len(chain)) for chain in chains.values() for number, pk in enumerate(chain, start=1)}
+            chain = chains[get_key(row)]
+            row.place = (chain.index(row) + 1, len(chain))
 
 
 def search_instances(rows: QuerySet[PluginInstance], words: str) -> QuerySet[PluginInstance]:

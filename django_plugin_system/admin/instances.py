@@ -72,25 +72,6 @@ def find_schema(row: PluginInstance) -> tuple[type[BaseModel] | None, str]:
     return declared.schema, "" if declared.schema else _("This item takes no configuration.")
 
 
-@dataclass(frozen=True)
-class SecretNote:
-    """One stored secret: how people know it, when it was stored, and what stands for it in the form."""
-
-    title: str
-    stored_at: dt.datetime
-    placeholder: str
-
-    @property
-    def date(self) -> str:
-        """When it was stored."""
-        return columns.format_time(self.stored_at)
-
-    @property
-    def text(self) -> str:
-        """How long ago that was."""
-        return _("Stored, %(time)s") % {"time": columns.describe_time(self.stored_at)}
-
-
 @dataclass
 class InstancePage:
     """What one request is about: an instance, stored or new, as it is before a form writes into it.
@@ -112,7 +93,7 @@ class InstancePage:
     def __post_init__(self) -> None:
         """Read what a form is about to change."""
         self.dates = get_dates(self.row)
-        self.chain = None if self.is_new else chains.find_chain(self.row, shared=True)
+        self.key = None if self.is_new else chains.get_key(self.row)
         self.schema, self.obstacle = find_schema(self.row)
 
     @property
@@ -146,7 +127,7 @@ class InstancePage:
     @cached_property
     def selection(self) -> Selection | None:
         """What selection makes of the stored row's name; read when the page is drawn, as a test may come before."""
-        rows = list(chains.get_chain(self.chain)) if self.chain is not None else []
+        rows = chains.find_chains([self.key])[self.key] if self.key else []
         return chains.explain_chain(rows) if self.row in rows else None
 
     @property
@@ -178,15 +159,15 @@ class InstancePage:
         )
         return made
 
-    def list_secret_notes(self) -> list[SecretNote]:
+    def list_secret_notes(self) -> list[dict[str, str]]:
         """Return a note for each secret whose date is known; placeholders are for those who may edit."""
-        if self.schema is None or not self.dates:
-            return [SecretNote(" > ".join(path), date, "") for path, date in self.dates.items()]
-        stored = self.binding.get_stored_secrets()
+        stored = self.binding.get_stored_secrets() if self.schema is not None and self.dates else {}
         notes = []
-        for path, date in self.dates.items():
+        for path, stored_at in self.dates.items():
             title, placeholder = stored.get(path, (" > ".join(path), ""))
-            notes.append(SecretNote(title, date, placeholder if self.is_allowed else ""))
+            note = {"title": title, "placeholder": placeholder if self.is_allowed else ""}
+            note["text"] = _("Stored, %(time)s") % {"time": columns.describe_time(stored_at)}
+            notes.append({**note, "exact": columns.format_time(stored_at)})
         return notes
 
 
@@ -257,11 +238,6 @@ class PluginInstanceForm(ModelForm):
             self.add_error("config", field.note_problems(problems, submission.form))
         except ConfigError as refused:
             self.add_error("config", field.note_problems([FieldProblem((), str(refused))]))
-
-    def get_changed_config_fields(self) -> tuple[str, ...]:
-        """Return the titles of the configuration's fields that were changed."""
-        submission: Submission | None = self.cleaned_data.get("config")
-        return submission.changed_fields if submission else ()
 
 
 _BASICS = ("name", "scope", "status", "priority", "description")
@@ -399,8 +375,8 @@ class PluginInstanceAdmin(InstanceList):
     ) -> HttpResponse:
         """Show, save or test one instance; nothing of it reaches an error report."""
         hide_config(request)
-        if object_id and "_saveasnew" in request.POST:  # Django then adds what was posted, whatever ``save_as`` says
-            self._start_anew(request, object_id)
+        if "_saveasnew" in request.POST:  # Django would add what was posted, whatever ``save_as`` says
+            raise PermissionDenied
         show = partial(super().changeform_view, request, object_id, form_url, extra_context)
         if connection_test.is_test(request):
             stored = self.get_object(request, unquote(object_id)) if object_id else None
@@ -414,16 +390,10 @@ class PluginInstanceAdmin(InstanceList):
             messages.error(request, text % {"name": stale.subject})
             return HttpResponseRedirect(request.get_full_path())
 
-    def _start_anew(self, request: HttpRequest, object_id: str) -> None:
-        row = self.get_object(request, unquote(object_id))
-        item = find_item(row.item_id) if row else None
-        if item is None:
-            raise PermissionDenied
-        page = InstancePage(PluginInstance(item=item), self.has_add_permission(request), request)
-        request.plugin_page = page  # type: ignore[attr-defined]
-
     def save_model(self, request: HttpRequest, obj: PluginInstance, form: Any, change: Any) -> None:
         """Save; a stored row only as long as it is what the form was checked against. It is locked from here on.
+
+        What was saved is tested after the commit, if that was asked for.
 
         :raises StaleConfig: if somebody else changed or deleted it while the form was checked.
         """
@@ -437,26 +407,14 @@ class PluginInstanceAdmin(InstanceList):
             super().save_model(request, obj, form, change)
         if "status" in form.changed_data and obj.status == PluginStatus.DISABLED:
             chains.warn_unserved(request, [obj])
-
-    def response_add(self, request: HttpRequest, obj: PluginInstance, post_url_continue: Any = None) -> HttpResponse:
-        """Test what was saved, if that was asked for."""
-        self._test_saved(request, obj)
-        return super().response_add(request, obj, post_url_continue)
-
-    def response_change(self, request: HttpRequest, obj: PluginInstance) -> HttpResponse:
-        """Test what was saved, if that was asked for."""
-        self._test_saved(request, obj)
-        return super().response_change(request, obj)
-
-    def _test_saved(self, request: HttpRequest, obj: PluginInstance) -> None:
         if request.POST.get("_continue") == connection_test.AND_TEST and self.has_test_permission(request, obj):
-            test = partial(connection_test.test_stored, self, request, obj)
-            transaction.on_commit(test, using=router.db_for_write(PluginInstance, instance=obj))
+            transaction.on_commit(partial(connection_test.test_stored, self, request, obj), using=using)
 
     def construct_change_message(self, request: HttpRequest, form: Any, *args: Any, **kwargs: Any) -> Any:
         """Name the configuration's fields that changed; never a value."""
         message: Any = super().construct_change_message(request, form, *args, **kwargs)
-        titles: tuple[str, ...] = form.get_changed_config_fields() if isinstance(form, PluginInstanceForm) else ()
+        submission: Submission | None = form.cleaned_data.get("config")
+        titles = submission.changed_fields if submission else ()
         for entry in message:
             names = entry.get("changed", {}).get("fields", [])
             if "Configuration" in names and titles:

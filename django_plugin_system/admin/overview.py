@@ -24,61 +24,24 @@ from django.utils.translation import gettext_noop
 
 from django_plugin_system.admin import chains
 from django_plugin_system.admin.adding import find_row
-from django_plugin_system.admin.columns import State, describe_state, show_path, show_rank
+from django_plugin_system.admin.columns import describe_state, show_path, show_rank
 from django_plugin_system.admin.connection_test import test_stored
 from django_plugin_system.admin.instance_list import narrow_by_use, search_instances
 from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, ModelAdmin, lock_rows, write_column
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginOverview, PluginStatus, PluginType
+from django_plugin_system.selection.candidates import complete
 from django_plugin_system.selection.health import end_cooldown
 from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
-    from django.utils.safestring import SafeString
-
     from django_plugin_system.selection.candidates import Candidate
+    from django_plugin_system.selection.choosing import Selection
 
 NAMES_PER_PAGE = 30
 
 
 # What is shown
-
-
-@dataclass(frozen=True)
-class Line:
-    """One candidate, and what the user may do with it."""
-
-    number: int
-    instance: PluginInstance
-    state: State
-    serves: bool
-    after: str
-    """What becomes of the name without it."""
-    link: Any
-    may_change: bool
-    may_wake: bool
-    may_test: bool
-    is_own: bool
-    """Whether it has the scope of the chain; if not it is everybody's, and its own chain has its buttons."""
-    up: Any
-    """The id of the one that it goes before; None if it is the first of its tier."""
-    down: Any
-    """The same; empty if it goes to the end of its tier, None if it stands there."""
-
-    @property
-    def module(self) -> SafeString:
-        """The app that provides the item."""
-        return show_path(self.instance.item.module)
-
-    @property
-    def rank(self) -> str:
-        """The tier and priority that count."""
-        return show_rank(self.instance)
-
-    @property
-    def is_off(self) -> bool:
-        """Whether the instance itself is disabled."""
-        return self.instance.status == PluginStatus.DISABLED
 
 
 @dataclass
@@ -89,43 +52,46 @@ class Chain:
     mark: str
     now: str
     is_served: bool
-    lines: list[Line]
-
-    @property
-    def kind(self) -> PluginType:
-        """The type."""
-        kind: PluginType = self.first.item.plugin_type
-        return kind
+    lines: list[dict[str, Any]]
+    """Each candidate, and what the user may do with it; see ``show_line``."""
 
 
 def make_chain(links: Links, rows: Sequence[PluginInstance], visible: Collection[Any]) -> Chain:
     """Return one name with those of ``rows``, which are all that may serve it, whose ids are among ``visible``."""
     found, first = chains.explain_chain(rows), rows[0]
     seen = [one for one in found.candidates if one.instance.pk in visible]
-    lines = []
-    for number, (one, (up, down)) in enumerate(zip(seen, _list_moves(seen), strict=True), start=1):
-        row = one.instance
-        line = Line(
-            number=number,
-            instance=row,
-            state=describe_state(row, one.reason),
-            serves=row == found.chosen,
-            after=chains.describe_after(found, row),
-            link=links.show(row, row.item.name),
-            may_change=links.may("change", PluginInstance, row),
-            may_wake=links.may("cooldown", PluginInstance, row),
-            may_test=has_check(row.item.plugin_class) and links.may("test", PluginInstance, row),
-            is_own=row.scope == first.scope,
-            up=up,
-            down=down,
-        )
-        lines.append(line)
+    lines = [show_line(links, found, one, *moves) for one, moves in zip(seen, _list_moves(seen), strict=True)]
+    for line in lines:  # what is everybody's has its buttons in a chain of its own
+        line["is_own"] = line["instance"].scope == first.scope
     mark = chains.get_mark(row for row in rows if row.scope == first.scope)
     return Chain(first, mark, chains.describe_now(found, first.name), found.chosen is not None, lines)
 
 
+def show_line(links: Links, found: Selection, one: Candidate, up: Any, down: Any) -> dict[str, Any]:
+    """Return what the page says of one candidate; ``up`` and ``down`` are as ``_list_moves`` returns them."""
+    row = one.instance
+    return {
+        "instance": row,
+        "link": links.show(row, row.item.name),
+        "module": show_path(row.item.module),
+        "rank": show_rank(row),
+        "state": describe_state(row, one.reason),
+        "serves": row == found.chosen,
+        "after": chains.describe_after(found, row),
+        "is_off": row.status == PluginStatus.DISABLED,
+        "may_change": links.may("change", PluginInstance, row),
+        "may_wake": links.may("cooldown", PluginInstance, row),
+        "may_test": has_check(row.item.plugin_class) and links.may("test", PluginInstance, row),
+        "up": up,
+        "down": down,
+    }
+
+
 def _list_moves(seen: Sequence[Candidate]) -> list[tuple[Any, Any]]:
-    """Return for each candidate what it goes before if it moves ``up``, or ``down``; see ``Line``."""
+    """Return for each candidate the id of what it goes before if it moves up, and if it moves down.
+
+    It is empty for the end of its tier, and None where it cannot go there.
+    """
     tiers = [(one.instance.scope, one.instance.effective_tier) for one in seen]
     ids = [one.instance.pk for one in seen]
     moves = []
@@ -184,9 +150,9 @@ def act(model_admin: Any, request: HttpRequest, row: PluginInstance) -> str:
     """Do with ``row`` what was asked for; return why nothing was done, or nothing."""
     using, todo = router.db_for_write(PluginInstance), request.POST.get("do")
     with changing(using):
-        keys = chains.find_chain(row, shared=False).values_list("pk", flat=True)
-        locked = [one.pk for one in lock_rows(PluginInstance, keys)]
-        chain = {one.pk: one for one in chains.get_chain(PluginInstance.objects.using(using).filter(pk__in=locked))}
+        rows = chains.find_chains([key := chains.get_key(row)])[key]
+        locked = [one.pk for one in lock_rows(PluginInstance, [one.pk for one in rows if one.scope == row.scope])]
+        chain = {one.pk: one for one in complete(PluginInstance.objects.using(using).filter(pk__in=locked))}
         if row.pk not in chain or chains.get_mark(chain.values()) != request.POST.get("seen"):
             text = _("Someone else changed “%(name)s” meanwhile, so nothing was done. You see it as it is now.")
             return text % {"name": row.name}
@@ -281,7 +247,7 @@ class PluginOverviewAdmin(ModelAdmin):
         elif refused := act(instances, request, row):
             self.message_user(request, refused, messages.ERROR)
         else:
-            rows = list(chains.get_chain(chains.find_chain(row, shared=True)))
+            rows = chains.find_chains([key := chains.get_key(row)])[key]
             now = chains.describe_now(chains.explain_chain(rows), row.name)
             self.message_user(request, _("Done. %(now)s") % {"now": now}, messages.SUCCESS)
         return HttpResponseRedirect(f"{request.get_full_path()}#of-{row.pk}")

@@ -86,14 +86,15 @@ class Request(NamedTuple):
     def find_rows(self) -> PluginInstanceQuerySet:
         """Return the instances asked for, in order, each with what is ``left`` of its cooldown."""
         rows = PluginInstance.objects.using(self.using).for_type(*self.spec.key).filter(scope__in=self.scopes)
-        return _complete(rows if self.name is None or not self.scopes else rows.named(self.name))
+        return complete(rows if self.name is None or not self.scopes else rows.named(self.name))
 
     def get_rows(self, ids: Iterable[UUID]) -> PluginInstanceQuerySet:
         """Return some of these instances, in order: by ids alone, as a database might else look through all of them."""
-        return _complete(PluginInstance.objects.using(self.using).filter(pk__in=list(ids)))
+        return complete(PluginInstance.objects.using(self.using).filter(pk__in=list(ids)))
 
 
-def _complete(rows: PluginInstanceQuerySet) -> PluginInstanceQuerySet:
+def complete(rows: PluginInstanceQuerySet) -> PluginInstanceQuerySet:
+    """Return ``rows`` in order, with all that selection reads of them."""
     return rows.select_related("item__plugin_type", "health").annotate(left=LEFT).in_order()
 
 

@@ -62,7 +62,7 @@ def get_chains(client: Client, address: str) -> dict[str, Any]:
 def do(client: Client, address: str, row: PluginInstance, **data: Any) -> str:
     """Post what a button of ``row`` posts, as the page shows it; return the text of the page that follows."""
     chains = client.get(address).context["chains"]
-    seen = {line.instance.pk: chain.mark for chain in chains for line in chain.lines if line.is_own}
+    seen = {line["instance"].pk: chain.mark for chain in chains for line in chain.lines if line["is_own"]}
     data = {"instance": str(row.pk), "seen": seen.get(row.pk, ""), **data}
     return client.post(address, data, follow=True).content.decode()
 
@@ -90,9 +90,9 @@ def test_the_same_as_an_explanation(admin_client: Client, items: Items, address:
     response = admin_client.get(address)
     for chain in response.context["chains"]:
         found = explain_selection("sms", "apps.sms", name=chain.first.name)
-        assert [line.instance for line in chain.lines] == [one.instance for one in found.candidates]
-        assert [line.serves for line in chain.lines] == [one.instance == found.chosen for one in found.candidates]
-    states = {f"{line.instance}": line.state.kind for chain in response.context["chains"] for line in chain.lines}
+        assert [line["instance"] for line in chain.lines] == [one.instance for one in found.candidates]
+        assert [line["serves"] for line in chain.lines] == [one.instance == found.chosen for one in found.candidates]
+    states = {str(line["instance"]): line["state"].kind for chain in response.context["chains"] for line in chain.lines}
     assert states == {
         "lost-key (twilio)": "attention",
         "lost-key (second)": "usable",
@@ -124,7 +124,7 @@ def test_a_name_that_nobody_serves(admin_client: Client, instance: PluginInstanc
 def test_a_type_that_chooses_by_itself(admin_client: Client, three: list[PluginInstance], address: str) -> None:
     """Its choice is shown as the one that serves."""
     registry.types[("sms", "apps.sms")] = TypeSpec("sms", "apps.sms", AbstractSms, "", get_plugin=lambda _row: three[1])
-    assert [line.serves for line in get_chains(admin_client, address)["transactional"].lines] == [False, True, False]
+    assert [line["serves"] for line in get_chains(admin_client, address)["transactional"].lines] == [False, True, False]
 
 
 def test_what_to_do_next(admin_client: Client, items: Items, address: str) -> None:
@@ -153,7 +153,7 @@ def test_scopes(admin_client: Client, items: Items, address: str) -> None:
         make_instance(item, scope=scope, status=status)
     chains = {chain.first.scope: chain for chain in admin_client.get(address).context["chains"]}
     shown = {
-        scope: [(str(line.instance), line.serves, line.is_own) for line in chain.lines]
+        scope: [(str(line["instance"]), line["serves"], line["is_own"]) for line in chain.lines]
         for scope, chain in chains.items()
     }
     shared = "transactional (second)"
@@ -164,7 +164,7 @@ def test_scopes(admin_client: Client, items: Items, address: str) -> None:
     }
     for scope, chain in chains.items():
         found = explain_selection("sms", "apps.sms", name="transactional", scope=scope or None)
-        assert [line.instance for line in chain.lines] == [one.instance for one in found.candidates]
+        assert [line["instance"] for line in chain.lines] == [one.instance for one in found.candidates]
     acme = PluginInstance.objects.get(scope="acme")
     assert "Done. twilio serves “transactional” now." in do(admin_client, address, acme, do="enable")
 
@@ -264,7 +264,7 @@ def test_tests(admin_client: Client, checked: PluginInstance, address: str) -> N
     assert "ransactional (checked): The test passed." in do(admin_client, address, checked, do="test")
     CheckedSms.behave = raising(OSError("no route"))
     assert "The test failed: OSError: no route" in do(admin_client, address, checked, do="test")
-    assert get_chains(admin_client, address)["transactional"].lines[0].state.title == "Test failed"
+    assert get_chains(admin_client, address)["transactional"].lines[0]["state"].title == "Test failed"
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_rules_of_a_project(
     monkeypatch.setattr(PluginInstanceAdmin, "has_change_permission", change)
     assert "unseen" not in admin_client.get(address).content.decode()
     lines = get_chains(admin_client, address)["transactional"].lines
-    assert [line.may_change for line in lines] == [True, False, True]
+    assert [line["may_change"] for line in lines] == [True, False, True]
     page = do(admin_client, address, three[2], before=str(three[1].pk))
     assert "ransactional (second) would have to change, too, and you may not change it." in page
     assert get_order(three[0]) == ["twilio", "second", "third"]

@@ -36,7 +36,7 @@ def get_notes(client: Client, row: PluginInstance) -> dict[str, str]:
     """Return what the page says of each stored secret, by title."""
     response = client.get(url("change", row.pk))
     assert SECRET not in response.content.decode()
-    return {note.title: note.date for note in response.context["secret_notes"]}
+    return {note["title"]: note["exact"] for note in response.context["secret_notes"]}
 
 
 def test_each_secret_has_its_date(admin_client: Client, items: dict[str, PluginItem]) -> None:
@@ -74,7 +74,7 @@ def test_a_refused_form_shows_what_is_stored(admin_client: Client, items: dict[s
     row = add_old(items["twilio"])
     form = read_form(admin_client.get(url("change", row.pk)))
     response = admin_client.post(url("change", row.pk), edit_config({**form, "name": "not a slug"}, auth_token="new"))
-    assert [note.title for note in response.context["secret_notes"]] == ["Senders > 1 > Token"]
+    assert [note["title"] for note in response.context["secret_notes"]] == ["Senders > 1 > Token"]
 
 
 def test_viewers_see_dates(items: dict[str, PluginItem]) -> None:
