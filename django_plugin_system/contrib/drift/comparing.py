@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,7 @@ from django_plugin_system.contrib.drift.snapshots import ItemShape, Place, TypeS
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    Facts = Mapping[str, JsonValue]
+    Rules = Mapping[str, JsonValue]
 
 
 class Effect(IntEnum):
@@ -45,7 +45,7 @@ _BOUNDS = ((("ge", "gt"), 1), (("le", "lt"), -1), (("min_length",), 1), (("max_l
 """Limits, exclusive ones last, each with 1 if a higher one takes less."""
 _REMOVABLE_LIMITS = {
     *(name for names, _sign in _BOUNDS for name in names),
-    *("allow_inf_nan", "ascii_only", "bound_to", "decimal_places", "multiple_of", "pattern", "strict", "uuid_version"),
+    *("allow_inf_nan", "ascii_only", "decimal_places", "multiple_of", "pattern", "strict", "uuid_version"),
 }
 """Without one of these, more is taken than with it, and nothing is taken differently."""
 _EXTRA = ("forbid", "ignore", "allow")
@@ -86,8 +86,7 @@ def _compare_types(old: TypeShape | None, new: TypeShape | None, path: str) -> I
     elif old.secret and not new.secret:
         text = "was a secret and is plain; stored rows are refused until a step of migrate_config takes the value out"
         yield Change(path, Effect.SECRECY, text)
-    yield from _compare_facts(path, old.limits, new.limits, _is_wider_limit)
-    yield from _compare_functions(path, old.functions, new.functions)
+    yield from _compare_rules(path, old.rules, new.rules)
     if old.kind != new.kind:
         is_wider = (old.kind, new.kind) == ("enum", "string") and all(isinstance(value, str) for value in old.values)
         effect = Effect.ADDITIVE if is_wider else Effect.MIGRATION
@@ -102,7 +101,7 @@ def _compare_types(old: TypeShape | None, new: TypeShape | None, path: str) -> I
 def _compare_parts(old: TypeShape, new: TypeShape, path: str) -> Iterator[Change]:
     added = {name: part for name, part in new.parts.items() if name not in old.parts}
     for name, part in added.items():
-        yield Change(join(path, name), *_judge_added(part, open_before=old.limits.get("model_config extra") == "allow"))
+        yield Change(join(path, name), *_judge_added(part, open_before=old.rules.get("model_config extra") == "allow"))
     for name, part in old.parts.items():
         if name in new.parts:
             yield from _compare_places(part, new.parts[name], join(path, name))
@@ -137,38 +136,32 @@ def _compare_values(path: str, old: Iterable[str], new: Iterable[str]) -> Iterat
     yield from (Change(path, Effect.ADDITIVE, f"takes {text} now, too") for text in sorted(after - before))
 
 
-def _compare_functions(path: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
-    before, after = dict.fromkeys(old, ""), dict.fromkeys(new, "")
-    return _compare_facts(
-        path, before, after, lambda name, _old, new: name not in new and name.startswith(_REMOVABLE_VALIDATORS)
-    )
-
-
-def _compare_facts(
-    path: str, old: Facts, new: Facts, is_wider: Callable[[str, Facts, Facts], bool]
-) -> Iterator[Change]:
-    """Yield the differences between two sets of constraints; ``is_wider`` says whether one lets everything through."""
+def _compare_rules(path: str, old: Rules, new: Rules) -> Iterator[Change]:
     for name in sorted({*old, *new}):
-        before, after = (f"{name} {facts[name]}".rstrip() if name in facts else "" for facts in (old, new))
-        if (name in old) != (name in new) or _to_text(old[name]) != _to_text(new[name]):
-            text = f"{before or after} is {'new' if not before else 'gone'}"
-            text = f"{name} was {old[name]} and is {new[name]}" if before and after else text
-            yield Change(path, Effect.ADDITIVE if is_wider(name, old, new) else Effect.MIGRATION, text)
+        value = {**old, **new}[name]
+        text = f"{name if value is None else f'{name} {value}'} is {'new' if name in new else 'gone'}"
+        if name in old and name in new:
+            if _to_text(old[name]) == _to_text(new[name]):
+                continue
+            text = f"{name} was {old[name]} and is {new[name]}"
+        yield Change(path, Effect.ADDITIVE if _is_wider(name, old, new) else Effect.MIGRATION, text)
 
 
-def _is_wider_limit(name: str, old: Facts, new: Facts) -> bool:
+def _is_wider(name: str, old: Rules, new: Rules) -> bool:
+    """Say whether the ``new`` rule of this name, or its absence, lets everything through that the ``old`` one did."""
     if name == "model_config extra":
-        was, is_now = (_EXTRA.index(str(facts.get(name, "ignore"))) for facts in (old, new))
+        was, is_now = (_EXTRA.index(str(rules.get(name, "ignore"))) for rules in (old, new))
         return is_now > was
     for names, sign in _BOUNDS:
         if name in names and not new.keys().isdisjoint(names):
             before, after = (
-                [(value * sign, one != names[0]) for one in names if isinstance(value := facts.get(one), (int, float))]
-                for facts in (old, new)
+                [(value * sign, one != names[0]) for one in names if isinstance(value := rules.get(one), (int, float))]
+                for rules in (old, new)
             )
             return bool(before and after) and max(after) <= max(before)
-    # A stored secret stays bound as it was until it is typed again.
-    return name in _REMOVABLE_LIMITS and (name not in new or name == "bound_to")
+    if name == "bound_to":  # a stored secret stays bound as it was until it is typed again
+        return True
+    return name not in new and (name in _REMOVABLE_LIMITS or name.startswith(_REMOVABLE_VALIDATORS))
 
 
 def _to_text(value: JsonValue) -> str:

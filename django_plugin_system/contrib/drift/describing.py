@@ -11,7 +11,6 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import partial
-from itertools import chain
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,7 +96,7 @@ class _Describer:
             if pair not in found:
                 found.append(pair)
         keys = {key for key, _shape in found}
-        in_order = any("union_mode" in shape.limits for _key, shape in found)
+        in_order = any("union_mode" in shape.rules for _key, shape in found)
         is_sure = len(found) == 1 or (len(keys) == len(found) and _UNSURE not in keys and not in_order)
         if not is_sure and not where.in_doubt:
             return self.describe(node, where._replace(in_doubt=True))
@@ -113,11 +112,12 @@ class _Describer:
                     yield tag or key, _add_metadata(shape, node)
         elif node.is_secret:
             content = node.get_inner(Step.CONTENT) or get_tree(Any)
-            own = () if node.cls.__module__.partition(".")[0] == "pydantic" else (_get_class_name(node.cls),)
+            is_own = node.cls.__module__.partition(".")[0] != "pydantic"
+            own: dict[str, JsonValue] = {_get_class_name(node.cls): None} if is_own else {}
             inside = [*self._iter_types(content, where._replace(in_secret=True))]
             inside += [("secret null", TypeShape(kind="null"))] * _takes_none(content)
             for key, shape in inside:
-                update = {"secret": True, "functions": (*shape.functions, *own)}
+                update = {"secret": True, "rules": {**shape.rules, **own}}
                 yield key, _add_metadata(shape.model_copy(update=update), node)
         elif node.kind is Kind.CHOICE:
             values = [value for value in _list_values(node) if value is not None]
@@ -137,8 +137,8 @@ class _Describer:
             del self._described[key]
         if node.kind is not Kind.MODEL:
             return TypeShape(kind=kind, parts=parts)
-        name, limits, functions = node.cls.__name__.partition("[")[0], list_settings(node.cls), list_functions(node.cls)
-        return TypeShape(kind=kind, parts=parts, model=name, limits=limits, functions=functions)
+        rules = {**list_settings(node.cls), **list_functions(node.cls)}
+        return TypeShape(kind=kind, parts=parts, model=node.cls.__name__.partition("[")[0], rules=rules)
 
     def _describe_part(self, node: Node, part: Part, name: str, where: _Where) -> Place:
         types = self.describe(part.node, where._replace(path=join(where.path, name)))
@@ -241,16 +241,17 @@ _SETTINGS_THAT_DO_NOT_COUNT = {
 
 
 def _add_metadata(shape: TypeShape, node: Node) -> TypeShape:
-    """Return ``shape`` with what stands around ``node``: limits, validators, serializers."""
-    limits, functions = dict(shape.limits), list(shape.functions)
+    """Return ``shape`` with what stands around ``node``: constraints, validators, serializers."""
+    rules = dict(shape.rules)
     for item in _iter_metadata(node):
         plain, named = _read_statement(item)
-        clash = [f"{name}={to_json(value)}" for name, value in plain.items() if name in limits]
-        limits |= {name: to_json(value) for name, value in plain.items() if name not in limits}
+        clash = [f"{name}={to_json(value)}" for name, value in plain.items() if name in rules]
+        rules |= {name: to_json(value) for name, value in plain.items() if name not in rules}
         if named or clash or not plain:
-            functions.append(" ".join([get_name(item if isinstance(item, type) else type(item)), *clash, *named]))
-    functions += chain.from_iterable(list_functions(cls) for cls in node.through if isinstance(cls, type))
-    return shape.model_copy(update={"limits": limits, "functions": tuple(functions)})
+            rules[" ".join([get_name(item if isinstance(item, type) else type(item)), *clash, *named])] = None
+    for cls in node.through:
+        rules |= list_functions(cls)
+    return shape.model_copy(update={"rules": rules})
 
 
 def _read_statement(item: Any) -> tuple[dict[str, Any], list[str]]:
@@ -302,16 +303,16 @@ def to_json(value: Any) -> JsonValue:
     return sorted(result, key=str) if isinstance(value, (set, frozenset)) and isinstance(result, list) else result
 
 
-def list_functions(cls: type) -> tuple[str, ...]:
-    """Return the validators and serializers of a class, by kind and name."""
+def list_functions(cls: Any) -> dict[str, JsonValue]:
+    """Return the validators and serializers of a class, by kind and name; they are rules without a value."""
     decorators = getattr(cls, "__pydantic_decorators__", None)
-    found = []
+    found: dict[str, JsonValue] = {}
     for group in _DECORATORS:
         for name, decorator in getattr(decorators, group, {}).items():
             fields = ", ".join(getattr(decorator.info, "fields", ()))
             mode = getattr(decorator.info, "mode", "")
-            found.append(f"{group[:-1]}({mode}) {name}" + (f" on {fields}" if fields else ""))
-    return tuple(sorted(found))
+            found[f"{group[:-1]}({mode}) {name}" + (f" on {fields}" if fields else "")] = None
+    return found
 
 
 def list_settings(cls: type) -> dict[str, JsonValue]:

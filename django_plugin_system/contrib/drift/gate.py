@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from django_plugin_system.contrib.drift.comparing import Change, Effect, compare_items
+from django_plugin_system.contrib.drift.comparing import Change, compare_items
 from django_plugin_system.contrib.drift.describing import describe_item
 from django_plugin_system.contrib.drift.snapshots import list_files, locate_snapshot, read_snapshot, write_snapshots
 from django_plugin_system.plugin import has_steps
@@ -22,27 +22,21 @@ Key = tuple[str, str, str, str]
 
 
 class Outcome(Enum):
-    """How an item's schema stands to its snapshot. The values are what the command says."""
+    """How an item's schema stands to its snapshot. The values are what the command says; see ``Effect``, too."""
 
     SAME = "as in the snapshot"
     NEW = "new"
     GONE = "no longer registered as a configurable item"
-    LABELS = "only labels changed"
+    LABEL = "only labels changed"
     ADDITIVE = "additive, with defaults"
     MIGRATED = "changed, with a new version and migrate_config"
-    INCOMPATIBLE = "needs a migration"
+    MIGRATION = "needs a migration"
     SECRECY = "changes what is secret"
     NO_STEP = "a new version without migrate_config"
     OLDER = "the snapshot is of a newer version than the code"
 
 
-_REFUSED = (Outcome.INCOMPATIBLE, Outcome.SECRECY, Outcome.NO_STEP, Outcome.OLDER)
-_OF_EFFECT = {
-    Effect.LABEL: Outcome.LABELS,
-    Effect.ADDITIVE: Outcome.ADDITIVE,
-    Effect.MIGRATION: Outcome.INCOMPATIBLE,
-    Effect.SECRECY: Outcome.SECRECY,
-}
+_REFUSED = (Outcome.MIGRATION, Outcome.SECRECY, Outcome.NO_STEP, Outcome.OLDER)
 
 
 @dataclass(frozen=True)
@@ -78,15 +72,15 @@ def _decide(old: ItemShape, new: ItemShape, changes: tuple[Change, ...], *, has_
     if new.config_version > old.config_version:
         return Outcome.MIGRATED if has_step else Outcome.NO_STEP
     if changes:
-        return _OF_EFFECT[max(change.effect for change in changes)]
-    return Outcome.SAME if old == new else Outcome.LABELS
+        return Outcome[max(change.effect for change in changes).name]
+    return Outcome.SAME if old == new else Outcome.LABEL
 
 
 def _advise(outcome: Outcome, old: ItemShape, new: ItemShape, plugin_class: type) -> str:
     name, version = plugin_class.__qualname__, old.config_version
     raise_it = f"Set config_version = {version + 1} in {name}, and let migrate_config handle from_version {version}"
     advice = {
-        Outcome.INCOMPATIBLE: f"{raise_it}; then run pluginschema --write.",
+        Outcome.MIGRATION: f"{raise_it}; then run pluginschema --write.",
         Outcome.SECRECY: f"{raise_it} (what stays in its secret type is encrypted, what a step takes out with "
         "get_secret_value() is stored in the clear); then run pluginschema --write.",
         Outcome.NO_STEP: f"Give {name} a migrate_config that handles from_version {version}, or set config_version "

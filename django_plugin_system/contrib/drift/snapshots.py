@@ -51,10 +51,9 @@ class TypeShape(_Part):
     """``string``, ``list``, ``model``, ``enum`` ...; other types have the name of their class. A type that holds itself
     has its place for a kind wherever it comes again."""
     secret: bool = False
-    limits: dict[str, JsonValue] = {}
-    """Constraints, as pydantic calls them: ``ge``, ``max_length``, ``pattern`` ..., and settings of a model."""
-    functions: tuple[str, ...] = ()
-    """Validators and serializers, by kind and name. Their code is not looked at."""
+    rules: dict[str, JsonValue] = {}
+    """What decides which values are taken, and how: constraints, as pydantic calls them (``ge``, ``pattern`` ...), and
+    settings of a model; also, without a value, validators and serializers by kind and name. Their code is not seen."""
     values: tuple[JsonValue, ...] = ()
     """Of an ``enum``."""
     parts: dict[str, Place] = {}
