@@ -255,6 +255,6 @@ def test_a_refused_document_stays_out_of_the_frames(tmp_path: Path) -> None:
     document = {"format": "django-plugin-system", "version": 1, "instances": [{**instance, "config": REFUSED}]}
     path = tmp_path / "document.json"
     path.write_text(json.dumps(document))
-    with pytest.raises(Exception, match="Nothing was imported") as caught:
+    with pytest.raises(Exception, match="Nothing was written") as caught:
         call_command("pluginimport", str(path))
     assert [frame.f_code.co_name for frame in iter_frames(caught.value) if find_leaks(frame.f_locals)] == []

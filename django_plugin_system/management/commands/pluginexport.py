@@ -12,7 +12,8 @@ from django_plugin_system.config.references import is_listed
 from django_plugin_system.contrib.transfer.document import iter_document
 from django_plugin_system.contrib.transfer.export import Export, export_instances
 from django_plugin_system.contrib.transfer.formats import WRITERS
-from django_plugin_system.management.output import PluginCommand, add_database_option, guess_format, open_new
+from django_plugin_system.management.documents import guess_format, open_new
+from django_plugin_system.management.output import PluginCommand, add_database_option
 
 
 class Command(PluginCommand):

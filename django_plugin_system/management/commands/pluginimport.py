@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.management.base import CommandError
 
 from django_plugin_system.contrib.transfer.apply import import_document
 from django_plugin_system.contrib.transfer.formats import READERS
-from django_plugin_system.exceptions import ImportRefused, InvalidDocument
-from django_plugin_system.management import history, output
-
-if TYPE_CHECKING:
-    from django_plugin_system.contrib.transfer.planning import Plan
+from django_plugin_system.exceptions import InvalidDocument
+from django_plugin_system.management.documents import STANDARD, ImportCommand, guess_format, make_note, read_text
 
 
-class Command(output.PluginCommand):
+class Command(ImportCommand):
     """Import a file or standard input, or show what that would do."""
 
+    counted = (("Created", "create"), ("Updated", "update"), ("Left as they are", "skip"), ("Unchanged", "unchanged"))
     help = (
         "Write the plugin instances of a document, as pluginexport makes it. All of it is checked before anything is "
         "written, and nothing is ever deleted. Ends with an error, and writes nothing, if anything is wrong with it."
@@ -26,7 +24,7 @@ class Command(output.PluginCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("file", help=f"The document; {output.STANDARD} reads standard input.")
+        parser.add_argument("file", help=f"The document; {STANDARD} reads standard input.")
         parser.add_argument("--dry-run", action="store_true", help="Write nothing, only say what would change.")
         parser.add_argument(
             "--existing",
@@ -36,36 +34,25 @@ class Command(output.PluginCommand):
             "one as it is, update changes it. (default: %(default)s)",
         )
         parser.add_argument("--format", choices=tuple(READERS), help="By default what the file's name says, else json.")
-        history.add_user_option(parser)
-        output.add_database_option(parser, "write to")
+        super().add_arguments(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Import, and say what was done.
 
         :raises CommandError: if there is anything wrong; nothing was written.
         """
-        name = options["file"]
-        kind = options["format"] or output.guess_format(name)
-        using, existing, dry_run = options["database"], options["existing"], options["dry_run"]
+        name, using, existing, dry_run = (options[key] for key in ("file", "database", "existing", "dry_run"))
+        kind = options["format"] or guess_format(name)
+        note = make_note(options["user"], "pluginimport")
         try:
-            note = history.make_note(options["user"], "pluginimport")
-            plan = import_document(output.read_text(name), kind, using, existing=existing, dry_run=dry_run, note=note)
+            with self.listing_refusals():
+                plan = import_document(read_text(name), kind, using, existing=existing, dry_run=dry_run, note=note)
         except InvalidDocument as error:
             raise CommandError(f"The document cannot be read: {error}.") from None
-        except ImportRefused as error:
-            self.list_problems(error.problems)
-            raise CommandError(f"Nothing was imported; problems: {len(error.problems):,}, see above.") from None
-        self._tell(plan, options)
-
-    def _tell(self, plan: Plan, options: dict[str, Any]) -> None:
-        what = "an import" if options["dry_run"] else ""
-        output.show_plan(self, plan, output.IMPORTED, what, verbose=options["verbosity"] > 0)
         if plan.plain_secrets and not plan.problems:
             self.warn(
                 f"Secrets in plain text in the document: {len(plan.plain_secrets):,}. They are stored encrypted; "
                 "see to it that nobody else reads the document.",
                 self.style.WARNING,
             )
-        self.list_problems(plan.problems)
-        if plan.problems:
-            raise CommandError(f"An import would be refused; problems: {len(plan.problems):,}, see above.")
+        self.show_plan(plan, options, would="an import" if dry_run else "")

@@ -337,7 +337,7 @@ class TestSecrets:
         assert ran.err.splitlines() == [
             f"plugins.json, line {token}: token {ending}",
             f"plugins.json, line {first}: spare.0 {ending}",
-            f"plugins.json, line {token}: spare.1 {ending}",
+            f"plugins.json, line {first + 1}: spare.1 {ending}",
         ]
         assert SECRET not in ran.everything
 

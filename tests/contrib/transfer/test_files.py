@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from django_plugin_system.management import output
+from django_plugin_system.management import documents
 from tests.contrib.transfer.helpers import run
 from tests.support.plugins import SECRET
 from tests.support.rows import add_instance
@@ -99,7 +99,7 @@ def test_files_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert run("pluginimport", "none.json").error == "none.json cannot be read: No such file or directory."
     (folder / "bytes.json").write_bytes(SECRET.encode() + b"\xff")
     assert run("pluginimport", "bytes.json").error == "The document is not UTF-8."
-    monkeypatch.setattr(output, "MOST_BYTES", 1000)
+    monkeypatch.setattr(documents, "MOST_BYTES", 1000)
     (folder / "long.json").write_text(" " * 1001)
     assert run("pluginimport", "long.json").error == "The document is longer than 1,000 bytes: split it."
 
