@@ -71,14 +71,6 @@ class PluginCommand(BaseCommand):
         """Write ``data`` as JSON; whatever a terminal might obey is escaped in it."""
         self.stdout.write(json.dumps(data, indent=2))
 
-    def tell_json_list(self, items: Iterable[Any]) -> None:
-        """Write ``items`` as one JSON list, a line each, as they come."""
-        opening = "["
-        for item in items:
-            self.stdout.write(f"{opening}\n  {json.dumps(item)}", ending="")
-            opening = ","
-        self.stdout.write("[]" if opening == "[" else "\n]")
-
     def show_table(self, head: Sequence[str], lines: Iterable[Sequence[Cell]]) -> None:
         """Write a table as its lines come. On a terminal it is as wide as that, and has colours."""
         lines = iter(lines)

@@ -102,7 +102,7 @@ class TestList:
         assert "\x1b" not in run("plugins", "list", force_color=True).out
 
     def test_it_is_read_page_by_page(self, gateway: PluginItem, monkeypatch: pytest.MonkeyPatch) -> None:
-        """However many there are, a page at a time is in memory."""
+        """However many there are, a page of rows at a time is in memory."""
         monkeypatch.setattr(instances, "PAGE", 2)
         PluginInstance.objects.bulk_create(
             [PluginInstance(item=gateway, name=f"n{number}", config=VALID) for number in range(5)]
@@ -400,9 +400,8 @@ class TestExplain:
         ran = run("plugins", "explain", "sms", "--name", "off")
         assert (ran.error, ran.code) == ("Nobody serves sms (apps.sms) named off now.", 1)
 
-    def test_the_first_ones(self, gateway: PluginItem, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_first_ones(self, gateway: PluginItem) -> None:
         """Beyond the limit only the one that serves is shown, wherever it is."""
-        monkeypatch.setattr(instances, "PAGE", 2)
         for number in range(5):
             row = add_instance(f"n{number}", gateway)
             if number < 4:

@@ -27,10 +27,6 @@ from django.utils.deconstruct import deconstructible
 import django_plugin_system
 
 if TYPE_CHECKING:
-    import datetime as dt
-
-    from django.core.files.base import File
-
     from django_plugin_system.models import PluginInstance
 
 __all__ = ["AbstractStorage", "PluginStorage"]
@@ -72,6 +68,16 @@ def split_name(name: str) -> tuple[UUID | None, str]:
     if make_prefix(holder) != found[0]:
         raise SuspiciousFileOperation(f"No instance has files whose names begin with {found[0]}.")
     return holder, path
+
+
+def _forward(method: str) -> Any:
+    """Return a method that has the storage which holds a file do ``method``."""
+
+    def call(self: PluginStorage, name: str | None, *args: Any, **options: Any) -> Any:
+        storage, path = self.find(name or "")
+        return getattr(storage, method)(path, *args, **options)
+
+    return call
 
 
 @deconstructible(path="django_plugin_system.contrib.storage.PluginStorage")
@@ -140,25 +146,14 @@ class PluginStorage(Storage):
             raise SuspiciousFileOperation(f"{name}: is not held by an instance of the storage {self.name}.")
         return plugin.storage, path
 
-    def open(self, name: str, mode: str = "rb") -> File[Any]:
-        """Open a file where it is."""
-        storage, path = self.find(name)
-        return storage.open(path, mode)
-
-    def path(self, name: str) -> str:
-        """Return where the file is on this machine, if it is."""
-        storage, path = self.find(name)
-        return storage.path(path)
-
-    def url(self, name: str | None) -> str:
-        """Return the file's address."""
-        storage, path = self.find(name or "")
-        return storage.url(path)
-
-    def delete(self, name: str) -> None:
-        """Delete a file where it is."""
-        storage, path = self.find(name)
-        storage.delete(path)
+    open = _forward("open")
+    path = _forward("path")
+    url = _forward("url")
+    delete = _forward("delete")
+    size = _forward("size")
+    get_accessed_time = _forward("get_accessed_time")
+    get_created_time = _forward("get_created_time")
+    get_modified_time = _forward("get_modified_time")
 
     def exists(self, name: str) -> bool:
         """Say whether there is such a file. A name that was never stored is that of no file."""
@@ -173,26 +168,6 @@ class PluginStorage(Storage):
         storage, path = self.find(path, is_folder=True)
         return storage.listdir(path)
 
-    def size(self, name: str) -> int:
-        """Return the size of a file in bytes."""
-        storage, path = self.find(name)
-        return storage.size(path)
-
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Leave it to the instance that stores the file to find a free name."""
         return name
-
-    def get_accessed_time(self, name: str) -> dt.datetime:
-        """Return when the file was last read."""
-        storage, path = self.find(name)
-        return storage.get_accessed_time(path)
-
-    def get_created_time(self, name: str) -> dt.datetime:
-        """Return when the file was made."""
-        storage, path = self.find(name)
-        return storage.get_created_time(path)
-
-    def get_modified_time(self, name: str) -> dt.datetime:
-        """Return when the file was last written."""
-        storage, path = self.find(name)
-        return storage.get_modified_time(path)

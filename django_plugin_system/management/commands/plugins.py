@@ -6,7 +6,7 @@ import getpass
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,8 @@ from django_plugin_system.management.output import Cell, PluginCommand, add_data
 from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.rows.config import get_dates
 from django_plugin_system.rows.traceback_safety import Concealed
-from django_plugin_system.selection.candidates import Candidate, make_request
-from django_plugin_system.selection.choosing import Selection, explain
+from django_plugin_system.selection.candidates import make_request
+from django_plugin_system.selection.choosing import explain
 from django_plugin_system.selection.health import end_cooldown, record_test
 from django_plugin_system.selection.trial import has_check, run_check
 
@@ -103,16 +103,16 @@ class Command(PluginCommand):
         if options["unusable"]:
             found = (one for one in found if not one["usable"])
         if options["json"]:
-            self.tell_json_list(found)
+            self.tell_json(list(found))
         else:
-            head = ("TYPE", "NAME", "SCOPE", "ITEM", "STATUS", "PRIORITY", "STATE")
-            self.show_table(head, ((*self._get_cells(one), self._get_state(one)) for one in found))
+            self._show_instances(found, "type", "name", "scope", "item", "status", "priority")
 
-    def _get_cells(self, one: dict[str, Any]) -> tuple[str, ...]:
-        return (one["type"], one["name"], one["scope"], one["item"], one["status"], str(one["priority"]))
+    def _show_instances(self, found: Iterable[dict[str, Any]], *columns: str) -> None:
+        def get_cells(one: dict[str, Any]) -> list[Cell]:
+            state = (one["reason"], self.style.ERROR) if one["reason"] else ("usable", self.style.SUCCESS)
+            return [*(str(one[column]) for column in columns), state]
 
-    def _get_state(self, one: dict[str, Any]) -> Cell:
-        return (one["reason"], self.style.ERROR) if one["reason"] else ("usable", self.style.SUCCESS)
+        self.show_table([column.upper() for column in (*columns, "state")], map(get_cells, found))
 
     def do_show(self, alias: str, options: dict[str, Any]) -> None:
         """Show all that an operator may see of an instance."""
@@ -143,40 +143,21 @@ class Command(PluginCommand):
 
     def do_explain(self, alias: str, options: dict[str, Any]) -> None:
         """Show the candidates in order, and who serves."""
-        spec = instances.find_type(options["type"])
-        selection = self._explain(spec.key, options["name"], alias, options["limit"], options["scope"])
-        rows = selection.candidates
+        key = instances.find_type(options["type"]).key
+        selection = explain(make_request(*key, options["name"], alias, scope=options["scope"]))
+        chosen, limit = selection.chosen, options["limit"]
+        found = [
+            {**instances.describe(one.instance), "reason": one.reason, "usable": one.usable}
+            for number, one in enumerate(selection.candidates)
+            if number < limit or one.instance == chosen
+        ]
         if options["json"]:
-            found = [{**instances.describe(one.instance), "reason": one.reason, "usable": one.usable} for one in rows]
-            chosen = selection.chosen
             self.tell_json({"asked": selection.wanted, "chosen": chosen and str(chosen.pk), "candidates": found})
         else:
-            lines = (self._get_candidate(one, selection.chosen) for one in rows)
-            self.show_table(("", "ITEM", "NAME", "SCOPE", "STATUS", "PRIORITY", "STATE"), lines)
-        if selection.chosen is None:
+            marked = ({**one, "": "->" if chosen and one["id"] == str(chosen.pk) else ""} for one in found)
+            self._show_instances(marked, "", "item", "name", "scope", "status", "priority")
+        if chosen is None:
             raise CommandError(f"Nobody serves {selection.wanted} now.")
-
-    def _get_candidate(self, one: Candidate, chosen: PluginInstance | None) -> tuple[Cell, ...]:
-        row = one.instance
-        sign = "->" if chosen is not None and row.pk == chosen.pk else ""
-        state = self._get_state({"reason": one.reason})
-        return (sign, row.item.name, row.name, row.scope, row.status, str(row.effective_priority), state)
-
-    def _explain(
-        self, key: tuple[str, str], name: str | None, alias: str, limit: int, scope: str | None = None
-    ) -> Selection:
-        """Return the first candidates, as far as the one that serves, and at least ``limit``; read page by page."""
-        request = make_request(*key, name, alias, scope=scope)
-        if request.fake or request.spec.get_plugin is not None:
-            return explain(request)
-        shown: list[Candidate] = []
-        for page in _iter_in_order(request.find_rows()):
-            found = explain(request, page)
-            shown += found.candidates[: max(limit - len(shown), 0)]
-            if found.chosen is not None:
-                chosen = next(one for one in found.candidates if one.instance is found.chosen)
-                return Selection(found.wanted, tuple(dict.fromkeys([*shown, chosen])), found.chosen)
-        return Selection(str(request), tuple(shown), None)
 
     # Changing
 
@@ -214,7 +195,9 @@ class Command(PluginCommand):
         row = instances.find_own(options["name"], alias, options["scope"])
         self._set_status(row, PluginStatus.DISABLED, alias)
         kind = row.item.plugin_type
-        chosen = self._explain(kind.key, row.name, alias, 0, row.scope).chosen if kind.is_registered else None
+        chosen = None
+        if kind.is_registered:
+            chosen = explain(make_request(*kind.key, row.name, alias, scope=row.scope)).chosen
         who = f"{chosen} serves" if chosen else "nobody serves"
         self._answer(row, options, f"{row} is disabled; {who} {kind} named {row.name} now.", chosen)
 
@@ -295,10 +278,3 @@ class Command(PluginCommand):
         worst = sum(one.level >= _LEVELS[options["fail_on"]] for one in found)
         if worst:
             raise CommandError(f"Findings to see to: {worst:,} of {len(found):,}.")
-
-
-def _iter_in_order(rows: Any) -> Iterator[list[PluginInstance]]:
-    start = 0
-    while page := list(rows[start : start + instances.PAGE]):
-        yield page
-        start += instances.PAGE
