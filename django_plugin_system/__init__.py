@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from django_plugin_system.helpers import aget_plugin as aget_plugin
     from django_plugin_system.helpers import aget_plugin_by_id as aget_plugin_by_id
     from django_plugin_system.helpers import aget_plugins as aget_plugins
-    from django_plugin_system.helpers import areport_failure as areport_failure
-    from django_plugin_system.helpers import areport_success as areport_success
     from django_plugin_system.helpers import explain_selection as explain_selection
-    from django_plugin_system.helpers import failover as failover
     from django_plugin_system.helpers import get_plugin as get_plugin
     from django_plugin_system.helpers import get_plugin_by_id as get_plugin_by_id
     from django_plugin_system.helpers import get_plugins as get_plugins
     from django_plugin_system.helpers import refresh_plugins as refresh_plugins
-    from django_plugin_system.helpers import report_failure as report_failure
-    from django_plugin_system.helpers import report_success as report_success
-    from django_plugin_system.plugin import BoundTo as BoundTo
     from django_plugin_system.plugin import ConfigurablePlugin as ConfigurablePlugin
     from django_plugin_system.register import plugin_item as plugin_item
     from django_plugin_system.register import plugin_type as plugin_type
     from django_plugin_system.register import register_plugin_item as register_plugin_item
     from django_plugin_system.register import register_plugin_type as register_plugin_type
+    from django_plugin_system.schema.tree import BoundTo as BoundTo
+    from django_plugin_system.selection.attempts import areport_failure as areport_failure
+    from django_plugin_system.selection.attempts import areport_success as areport_success
+    from django_plugin_system.selection.attempts import failover as failover
+    from django_plugin_system.selection.attempts import report_failure as report_failure
+    from django_plugin_system.selection.attempts import report_success as report_success
 
 __version__ = "1.2.0"
 
@@ -51,11 +51,12 @@ _HOMES = {
     "helpers": (
         *("get_plugin", "get_plugins", "get_plugin_by_id", "explain_selection", "refresh_plugins"),
         *("get_plugin_class", "get_plugin_instance"),  # RemovedInPluginSystem30Warning
-        *("failover", "report_failure", "report_success"),
-        *("aget_plugin", "aget_plugins", "aget_plugin_by_id", "areport_failure", "areport_success"),
+        *("aget_plugin", "aget_plugins", "aget_plugin_by_id"),
     ),
+    "selection.attempts": ("failover", "report_failure", "report_success", "areport_failure", "areport_success"),
     "clients": ("shared_client",),
-    "plugin": ("BoundTo", "ConfigurablePlugin"),
+    "plugin": ("ConfigurablePlugin",),
+    "schema.tree": ("BoundTo",),
     "register": ("plugin_item", "plugin_type", "register_plugin_item", "register_plugin_type"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

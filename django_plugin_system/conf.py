@@ -147,13 +147,14 @@ _SETTINGS = {one.name: one for one in fields(PluginSystemSettings)}
 def find_setting_problems() -> list[InvalidSetting]:
     """Return what is wrong with ``PLUGIN_SYSTEM``, one error for each key; an empty list when all is well."""
     raw = getattr(settings, NAME, {})
+    known = f"no such setting; there are {', '.join(_SETTINGS)}"
+    unknown = [key for key in raw if key not in _SETTINGS] if isinstance(raw, dict) else []
+    return [InvalidSetting(f"{NAME}[{key!r}]", known) for key in unknown] + _find_unusable(raw)
+
+
+def _find_unusable(raw: Any) -> list[InvalidSetting]:
     if not isinstance(raw, dict):
         return [InvalidSetting(NAME, "must be a dict")]
-    known = f"no such setting; there are {', '.join(_SETTINGS)}"
-    return [InvalidSetting(f"{NAME}[{key!r}]", known) for key in raw if key not in _SETTINGS] + _find_unusable(raw)
-
-
-def _find_unusable(raw: dict[str, Any]) -> list[InvalidSetting]:
     return [
         InvalidSetting(f"{NAME}[{key!r}]", one.metadata["wanted"])
         for key, one in _SETTINGS.items()
@@ -168,8 +169,6 @@ def get_settings() -> PluginSystemSettings:
     :raises InvalidSetting: if the setting is no dict, or a key that counts has a value that cannot be used.
     """
     raw = getattr(settings, NAME, {})
-    if not isinstance(raw, dict):
-        raise InvalidSetting(NAME, "must be a dict")
     for problem in _find_unusable(raw):
         raise problem
     values = {key: value for key, value in raw.items() if key in _SETTINGS}

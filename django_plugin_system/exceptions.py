@@ -66,7 +66,6 @@ class InvalidSnapshot(PluginSystemError, ValueError):
             f"{path} is no snapshot that this release understands: {reason}. Restore it from version control; if there "
             "is no good copy, remove it and run pluginschema --write on the code that is deployed."
         )
-        self.path = path
 
 
 class SnapshotNotWritten(PluginSystemError, OSError):
@@ -78,7 +77,6 @@ class SnapshotNotWritten(PluginSystemError, OSError):
             f"{path} cannot be written: {reason}. Make its directory writable, or set "
             "PLUGIN_SYSTEM['SCHEMA_DIRECTORY'] to one that is."
         )
-        self.path = path
 
 
 class RegistrationError(PluginSystemError):
@@ -124,8 +122,6 @@ class PluginTypeNotFound(PluginSystemError, _Named):
         """Name what was ``wanted`` and the ``close`` matches, best first."""
         hint = f" Did you mean {' or '.join(close)}?" if close else " Register it in a plugins.py of an installed app."
         super().__init__(f"No plugin type {make_printable(wanted)} is registered.{hint}")
-        self.wanted = wanted
-        self.close = tuple(close)
 
 
 class AmbiguousPluginType(PluginSystemError, LookupError):
@@ -151,7 +147,6 @@ class InvalidPluginChoice(PluginSystemError, TypeError):
             f"get_plugin of plugin type {type_name} returned {shown}: return an item or an instance of this very type, "
             "or None."
         )
-        self.type_name = type_name
         self.choice = choice
 
 
@@ -161,7 +156,6 @@ class PluginItemNotFound(PluginSystemError, _Named):
     def __init__(self, wanted: str) -> None:
         """Name the item that was ``wanted``."""
         super().__init__(f"No class is registered for plugin item {make_printable(wanted)}. Is its app installed?")
-        self.wanted = wanted
 
 
 class PluginInstanceNotFound(PluginSystemError, LookupError):
@@ -170,8 +164,6 @@ class PluginInstanceNotFound(PluginSystemError, LookupError):
     def __init__(self, type_name: str, instance_id: object) -> None:
         """Name the type and the ``instance_id``."""
         super().__init__(f"Plugin type {type_name} has no instance with id {make_printable(str(instance_id)[:100])}.")
-        self.type_name = type_name
-        self.instance_id = instance_id
 
 
 _LISTED = 20
@@ -190,7 +182,6 @@ class NoPluginAvailable(PluginSystemError, LookupError):
             lines.append("\n- and more")
         detail = "".join(lines) or f" {_NONE_AT_ALL}"
         super().__init__(f"No usable instance of {wanted}:{detail}")
-        self.wanted = wanted
         self.candidates = tuple(candidates)
 
 
@@ -253,7 +244,6 @@ class UnresolvedReference(ConfigError, LookupError):
 
     def __init__(self, subject: str, errors: Iterable[FieldProblem]) -> None:
         """Name the row and keep the ``errors``: they name variables and files, never a value."""
-        self.subject = subject
         self.errors = tuple(errors)
         super().__init__(f"The config of {subject} refers to what is not there: {'; '.join(map(str, self.errors))}")
 
@@ -266,7 +256,6 @@ class PluginNotRegistered(ConfigError, LookupError):
         super().__init__(
             f"No class is registered for {subject}: its config can be neither read nor changed. Is its app installed?"
         )
-        self.subject = subject
 
 
 class NewerConfigVersion(ConfigError):
@@ -277,7 +266,6 @@ class NewerConfigVersion(ConfigError):
         super().__init__(
             f"{subject} was stored with config version {stored}, this code knows {known}: deploy the newer code."
         )
-        self.subject = subject
         self.stored = stored
         self.known = known
 
@@ -316,7 +304,6 @@ class ConfigWriteRefused(PluginSystemError, NotSupportedError):
             f"{method}() cannot write {', '.join(fields)} of plugin instances: it would skip validation and "
             "encryption. Use instance.set_config() and save(), or bulk_update()."
         )
-        self.fields = tuple(fields)
 
 
 class SecretError(ConfigError):
@@ -455,12 +442,10 @@ class ContractBroken(PluginSystemError, AssertionError):
 
 
 class InvalidDocument(PluginSystemError, ValueError):
-    """A document of instances cannot be read or written as a whole; nothing was written."""
+    """A document of instances cannot be read or written as a whole; nothing was written.
 
-    def __init__(self, reason: str) -> None:
-        """Say in ``reason`` what is wrong and where, without quoting values."""
-        super().__init__(reason)
-        self.reason = reason
+    The message says what is wrong and where, without quoting values.
+    """
 
 
 class ImportRefused(PluginSystemError, ValueError):

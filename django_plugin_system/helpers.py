@@ -11,45 +11,23 @@ from asgiref.sync import sync_to_async
 from django.db import router
 from typing_extensions import TypeForm, Unpack
 
-from django_plugin_system import changes
+from django_plugin_system import (
+    changes,
+    compat,  # RemovedInPluginSystem30Warning
+)
 from django_plugin_system.changes import announce_instances, changing, get_place
-from django_plugin_system.compat import get_plugin_class, get_plugin_instance  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import overrides
 from django_plugin_system.querysets import add_health, move_health
 from django_plugin_system.selection import choosing
-from django_plugin_system.selection.attempts import (
-    areport_failure,
-    areport_success,
-    failover,
-    report_failure,
-    report_success,
-)
 from django_plugin_system.selection.cache import is_known, recall, remember
 from django_plugin_system.selection.candidates import Request, Wanted, Where, get_alias, make_request
-from django_plugin_system.selection.choosing import Selection
-
-__all__ = [
-    "Selection",
-    "aget_plugin",
-    "aget_plugin_by_id",
-    "aget_plugins",
-    "areport_failure",
-    "areport_success",
-    "explain_selection",
-    "failover",
-    "get_plugin",
-    "get_plugin_by_id",
-    "get_plugin_class",  # RemovedInPluginSystem30Warning
-    "get_plugin_instance",  # RemovedInPluginSystem30Warning
-    "get_plugins",
-    "refresh_plugins",
-    "report_failure",
-    "report_success",
-]
 
 T = TypeVar("T")
+
+get_plugin_class = compat.get_plugin_class  # RemovedInPluginSystem30Warning
+get_plugin_instance = compat.get_plugin_instance  # RemovedInPluginSystem30Warning
 
 
 @overload
@@ -129,7 +107,7 @@ def get_plugin_by_id(ref: object, *args: Any, disabled: bool = False, **where: U
     return choosing.get_by_id(request, instance_id, disabled=disabled)
 
 
-def explain_selection(ref: object, manager: str | None = None, /, **wanted: Unpack[Wanted]) -> Selection:
+def explain_selection(ref: object, manager: str | None = None, /, **wanted: Unpack[Wanted]) -> choosing.Selection:
     """Return why ``get_plugin`` chooses as it does: every candidate in order, with its reason; ``str()`` reads well.
 
     :raises PluginTypeNotFound: (a LookupError) if nobody registered the type.

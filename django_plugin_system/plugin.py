@@ -16,20 +16,10 @@ from typing_extensions import get_original_bases
 from django_plugin_system.clients import NO_ORIGIN, Origin, failures, find_failure
 from django_plugin_system.exceptions import InvalidConfigSchema, PluginBuildError
 from django_plugin_system.overrides import check_may_be_built, find_override, overrides
-from django_plugin_system.schema.tree import BoundTo, get_tree
+from django_plugin_system.schema.tree import get_tree
 
 if TYPE_CHECKING:
     from django_plugin_system.models import PluginInstance
-
-__all__ = [
-    "BoundTo",
-    "ConfigurablePlugin",
-    "ItemConfig",
-    "build_plugin",
-    "get_item_config",
-    "make_builder",
-    "takes_config",
-]
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 

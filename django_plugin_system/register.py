@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from django.utils.functional import Promise
 
-from django_plugin_system.compat import load_plugin_item, load_plugin_type  # RemovedInPluginSystem30Warning
+from django_plugin_system import compat  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import InvalidRegistration
 from django_plugin_system.registry import (
     Identity,
@@ -21,20 +21,12 @@ from django_plugin_system.registry import (
     registry,
 )
 
-__all__ = [
-    "PluginItemRegistry",
-    "PluginTypeRegistry",
-    "load_plugin_item",  # RemovedInPluginSystem30Warning
-    "load_plugin_type",  # RemovedInPluginSystem30Warning
-    "plugin_item",
-    "plugin_type",
-    "register_plugin_item",
-    "register_plugin_type",
-]
-
 logger = logging.getLogger("django_plugin_system")
 
 ClassT = TypeVar("ClassT", bound=type)
+
+load_plugin_item = compat.load_plugin_item  # RemovedInPluginSystem30Warning
+load_plugin_type = compat.load_plugin_type  # RemovedInPluginSystem30Warning
 
 NAME_LENGTH = 100
 """Characters that the name, manager and module columns hold."""

@@ -192,8 +192,6 @@ class Registry:
     items: dict[ItemKey, ItemSpec] = field(default_factory=dict)
     waiting: dict[WaitingKey, ItemSpec] = field(default_factory=dict)
     generation: int = 0
-    _found: dict[tuple[object, str | None], tuple[int, TypeSpec]] = field(default_factory=dict)
-    """What ``get_type`` found, and in which generation: it is asked at every selection."""
 
     def add_type(self, spec: TypeSpec) -> None:
         """Register a type, and the items that waited for it; registering the same again is fine.
@@ -256,13 +254,6 @@ class Registry:
         :raises AmbiguousPluginType: if several types share the interface.
         :raises TypeError: if it is neither; an interface class and something else, for example.
         """
-        generation, spec = self._found.get((ref, manager), (None, None))
-        if spec is None or generation != self.generation:
-            spec = self._find_type(ref, manager)
-            self._found[ref, manager] = (self.generation, spec)
-        return spec
-
-    def _find_type(self, ref: object, manager: str | None) -> TypeSpec:
         if isinstance(ref, str) and manager is not None:
             found = self.types.get((ref, manager))
         elif isinstance(ref, type) and manager is None:

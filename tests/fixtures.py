@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from django_plugin_system.registry import Registry, temporary_registry
-from django_plugin_system.selection import forget_selections, health, notes
+from django_plugin_system.selection import health, notes
+from django_plugin_system.selection.cache import forget_selections
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support import errands
 from tests.support.plugins import ConsoleSms, FragileSms, LenientSms, ProviderSms, declare_item, declare_type

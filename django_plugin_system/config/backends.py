@@ -165,10 +165,6 @@ class Store:
         self._asking: list[threading.Thread] = []
         self._retry_at = 0.0
 
-    def forget(self) -> None:
-        """Forget what is held; the thread that renews it ends with that."""
-        self._held.clear()
-
     def get(self, names: Collection[str]) -> dict[str, Given]:
         """Return what each of ``names`` gives; waits only for what is not held."""
         if self.kind in _LOCAL:
@@ -255,22 +251,21 @@ class Store:
 
     def _start_refresher(self) -> None:
         with self._starting:
-            if self._held and self._refresher is None:
+            if self._held and not (self._refresher and self._refresher.is_alive()):
                 thread = threading.Thread(target=self._refresh, name="plugin-references", daemon=True)
                 with suppress(RuntimeError):  # none can be started: the process ends, say
                     thread.start()
                     self._refresher = thread
 
     def _refresh(self) -> None:
-        """Ask for all that was used lately, again and again, until there is nothing."""
-        while self._held:
+        """Ask for all that was used lately, again and again, until there is nothing, or the settings have changed."""
+        while self._held and _stores.get(self.kind) is self:
             sleep(self._backend.ttl if self._problem is None else min(self._backend.ttl, RETRY_AFTER))
             since = monotonic() - self._backend.keep
             for name in [name for name, held in list(self._held.items()) if held.used_at < since]:
                 del self._held[name]
             if self._held:
                 self._ask_in_time(sorted(self._held))
-        self._refresher = None
 
 
 def _pick(given: Given, name: str) -> Given:
@@ -330,9 +325,7 @@ def find_outages() -> list[str]:
 
 
 def forget_stores() -> None:
-    """Forget all that is held, after a change of the settings."""
-    for store in _stores.values():
-        store.forget()
+    """Forget all that is held, after a change of the settings; the threads that renew it end with that."""
     _stores.clear()
 
 

@@ -130,21 +130,14 @@ class Kept(NamedTuple):
 _kept: dict[Hashable, Kept] = {}
 
 
-@dataclass(frozen=True)
 class StateStore:
     """The state of one row, for one revision of its configuration."""
 
-    row: PluginInstance
-    schema: type[BaseModel]
-    using: str = field(init=False)
-    codec: Codec = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, row: PluginInstance, schema: type[BaseModel]) -> None:
         """Find out where it is stored, and how."""
-        place = make_state_place(self.row)
-        set_field = object.__setattr__
-        set_field(self, "using", router.db_for_write(type(self.row), instance=self.row))
-        set_field(self, "codec", Codec(self.schema, place, get_keyring(), f"the state of {self.row}"))
+        self.row = row
+        self.using = router.db_for_write(type(row), instance=row)
+        self.codec = Codec(schema, make_state_place(row), get_keyring(), f"the state of {row}")
 
     @property
     def _key(self) -> Hashable:
@@ -239,14 +232,14 @@ class StateStore:
         claim, free = uuid.uuid4(), Q(lease=None) | ~Q(lease_until__gt=Now())
         until = Now() + dt.timedelta(seconds=lease)
         new = self._all.model(instance_id=self.row.pk, revision=self.row.config_revision)
-        with suppress(DatabaseError), outside_transaction(self.using), self._atomic():
+        with suppress(DatabaseError), outside_transaction(self.using), transaction.atomic(using=self.using):
             self._all.bulk_create([] if seen.text or seen.lease else [new], ignore_conflicts=True)
             if self._own.filter(free, stored=seen.text).update(lease=claim, lease_until=until):
                 return Hold(partial(self._release, claim))
         return None
 
     def _release(self, claim: uuid.UUID) -> None:
-        with suppress(DatabaseError), outside_transaction(self.using), self._atomic():
+        with suppress(DatabaseError), outside_transaction(self.using), transaction.atomic(using=self.using):
             self._own.filter(lease=claim).update(lease=None, lease_until=None)
 
     def _lock(self, seen: Seen) -> Hold | None:
@@ -264,9 +257,6 @@ class StateStore:
                 return Hold(lock.close)
         lock.close()
         return None
-
-    def _atomic(self) -> Any:
-        return transaction.atomic(using=self.using)
 
     @sensitive_variables()
     def _refresh(self, refresh: Callable[[Any], Any], state: Any, seen: Seen, hold: Hold) -> BaseModel:
@@ -316,7 +306,7 @@ class StateStore:
         threading.Thread(target=self._write_later, args=place, name="plugin-state").start()
 
     def _write(self, before: str, after: str) -> None:
-        with self._atomic():
+        with transaction.atomic(using=self.using):
             values = {"stored": after, "lease": None, "lease_until": None}
             if not self._own.filter(stored=before).update(**values) and not before:
                 made = self._all.model(instance_id=self.row.pk, revision=self.row.config_revision, **values)

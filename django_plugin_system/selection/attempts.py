@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import AsyncIterator, Iterator
 from time import perf_counter
@@ -17,9 +18,10 @@ from django_plugin_system.models import PluginInstance
 from django_plugin_system.plugin import ConfigurablePlugin, find_row
 from django_plugin_system.selection import health
 from django_plugin_system.selection.candidates import Ready, Request, Wanted, Where, make_request
-from django_plugin_system.selection.choosing import iter_early, iter_failover, make_refusal
+from django_plugin_system.selection.choosing import iter_choice, iter_ready, make_refusal
+from django_plugin_system.selection.health import ErrorTypes, Outcome, judge
 from django_plugin_system.selection.notes import write_waiting
-from django_plugin_system.selection.verdicts import ErrorTypes, Outcome, judge
+from django_plugin_system.selection.search import iter_cooling
 from django_plugin_system.signals import PluginAttempt, plugin_attempted
 
 T = TypeVar("T")
@@ -31,7 +33,6 @@ class Attempt(Generic[T]):
     def __init__(self, plugin: T, ready: Ready, loop: Failover[T], *, is_early: bool) -> None:
         """Offer ``plugin``, built of what is ``ready``, for one try; ``is_early``: before its cooldown is over."""
         self.ready = ready
-        self.entered = False
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
         self.is_probe = health.needs_claim(ready.instance)
@@ -44,11 +45,10 @@ class Attempt(Generic[T]):
     @cached_property
     def instance(self) -> PluginInstance:
         """The row, a copy that the caller may change; made when it is asked for, as most calls do not."""
-        return self.ready.copy_row()
+        return copy.deepcopy(self.ready.instance)
 
     def __enter__(self) -> T:
         """Return the plugin."""
-        self.entered = True
         self._handled = sys.exc_info()[1]
         self._began = perf_counter()
         return self._plugin
@@ -132,9 +132,16 @@ class Failover(Generic[T]):
     def _try_in_order(self) -> Iterator[Attempt[T]]:
         write_waiting()
         errors: list[BaseException] = []
-        for attempt in self._iter_attempts(errors):
+        for ready, is_early in self._iter_ready(errors):
+            try:
+                attempt = Attempt(ready.build(), ready, self, is_early=is_early)
+            except PluginBuildError as error:
+                errors.append(error)
+                continue
+            if attempt.is_probe and not health.claim(attempt.instance, self.cooldown):
+                continue  # it is for somebody else to try
             yield attempt
-            if not attempt.entered:
+            if attempt.outcome is None:
                 raise RuntimeError("Enter each attempt of a failover: with attempt as plugin.")
             if attempt.outcome is Outcome.SERVED:
                 return
@@ -144,24 +151,13 @@ class Failover(Generic[T]):
             raise AllPluginsFailed(f"Every usable instance of {self.request} failed", failures)
         raise make_refusal(self.request)
 
-    def _iter_attempts(self, errors: list[BaseException]) -> Iterator[Attempt[T]]:
-        """Yield attempts with what is usable, or else with the first that is cooling down and may be tried early."""
-        for ready in iter_failover(self.request):
-            yield from self._make_attempt(ready, errors, is_early=False)
-        for ready in iter_early(self.request) if not errors else ():
-            yield from self._make_attempt(ready, errors, is_early=True)
-            if errors:
-                return
-
-    def _make_attempt(self, ready: Ready, errors: list[BaseException], *, is_early: bool) -> Iterator[Attempt[T]]:
-        """Yield the attempt with an instance, unless it cannot be built or is for somebody else to try."""
-        try:
-            attempt = Attempt(ready.build(), ready, self, is_early=is_early)
-        except PluginBuildError as error:
-            errors.append(error)
-            return
-        if not attempt.is_probe or health.claim(attempt.instance, self.cooldown):
-            yield attempt
+    def _iter_ready(self, errors: list[BaseException]) -> Iterator[tuple[Ready, bool]]:
+        """Yield what is usable; or else, while nothing was tried, what is cooling down, which is tried early then."""
+        for usable in iter_choice(self.request, goes_on=True):
+            yield usable, False
+        cooling = iter_ready(iter_cooling(self.request))
+        while not errors and (first := next(cooling, None)) is not None:
+            yield first, True
 
 
 def _tell(

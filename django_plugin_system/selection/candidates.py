@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
@@ -53,10 +52,6 @@ class Ready:
     """Returns a new plugin with a configuration of its own; raises PluginBuildError if the constructor raises."""
     used: Resolver = field(default_factory=Resolver)
     """What its references gave, which need not be what they give by now."""
-
-    def copy_row(self) -> PluginInstance:
-        """Return a copy of the row that the caller may change."""
-        return copy.deepcopy(self.instance)
 
 
 class Request(NamedTuple):

@@ -18,7 +18,7 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginType
 from django_plugin_system.rows.reasons import find_reason, find_status_reason
 from django_plugin_system.selection import cache
 from django_plugin_system.selection.candidates import Candidate, Ready, Request, prepare, try_prepare
-from django_plugin_system.selection.search import Search, cools_down, is_passed_over, iter_cooling, run_surely
+from django_plugin_system.selection.search import Search, cools_down, is_passed_over, run_surely
 
 MOST_LISTED = 20
 """So many candidates a ``NoPluginAvailable`` names."""
@@ -49,8 +49,7 @@ def get_best(request: Request) -> Any:
 
     :raises NoPluginAvailable: if there is none, with the reason for each candidate.
     """
-    own = _iter_fixed(request)
-    plugin = next(_build_each(_iter_usable(request, set()) if own is None else own), None)
+    plugin = next(_build_each(iter_choice(request)), None)
     if plugin is None:
         raise make_refusal(request)
     return plugin
@@ -58,9 +57,22 @@ def get_best(request: Request) -> Any:
 
 def find_served(request: Request) -> PluginInstance | None:
     """Return the instance that ``get_best`` uses, unless it cannot be built; None if there is none."""
-    own = _iter_fixed(request)
-    ready = next(_iter_usable(request, set()) if own is None else own, None)
+    ready = next(iter_choice(request), None)
     return None if ready is None else ready.instance
+
+
+def iter_choice(request: Request, *, goes_on: bool = False) -> Iterator[Ready]:
+    """Yield what may serve, best first: what is fixed, else what is usable, each at the moment when it is asked for.
+
+    With ``goes_on``, as a failover does, what is usable comes after the type's own choice.
+    """
+    tried: set[Any] = set()
+    fixed = _iter_fixed(request)
+    for ready in fixed or ():
+        tried.add(ready.instance.pk)
+        yield ready
+    if fixed is None or (goes_on and not request.fake):
+        yield from _iter_usable(request, tried)
 
 
 def _iter_fixed(request: Request) -> Iterator[Ready] | None:
@@ -171,24 +183,6 @@ def _find_all_ready(request: Request) -> cache.Made:
     search = Search(request)
     usable = list(iter_ready(search.iter_all_at_once()))
     return cache.Made(usable, search.end - monotonic(), rows=len(usable) if request.scopes else None)
-
-
-# What a failover tries
-
-
-def iter_failover(request: Request) -> Iterator[Ready]:
-    """Yield what a failover may try, in order: the type's own choice first, then what is usable at that moment."""
-    tried: set[Any] = set()
-    for chosen in _iter_fixed(request) or ():
-        tried.add(chosen.instance.pk)
-        yield chosen
-    if not request.fake:
-        yield from _iter_usable(request, tried)
-
-
-def iter_early(request: Request) -> Iterator[Ready]:
-    """Yield what is cooling down and may be tried before its end, where there is nothing else; the nearest first."""
-    return iter_ready(iter_cooling(request))
 
 
 # One by its id

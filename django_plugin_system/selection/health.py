@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
+from enum import Enum
 from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -23,12 +25,22 @@ from django.utils import timezone
 from django_plugin_system.changes import is_in_transaction
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.leaks import describe
-from django_plugin_system.exceptions import PluginCredentialsRefused, PluginUnavailable
+from django_plugin_system.exceptions import (
+    PluginCredentialsRefused,
+    PluginOutcomeUnknown,
+    PluginRejected,
+    PluginSystemError,
+    PluginUnavailable,
+)
 from django_plugin_system.models import PluginHealth, PluginInstance
 from django_plugin_system.rows.config import collect_hidden_texts
 from django_plugin_system.selection.notes import Note, forget_waiting, is_known, logger, make_note, write, write_or_wait
-from django_plugin_system.selection.verdicts import iter_verdicts
 from django_plugin_system.signals import plugin_failed, plugin_recovered
+
+if sys.version_info >= (3, 11):  # pragma: no cover - which branch runs depends on the interpreter
+    from builtins import BaseExceptionGroup
+else:  # pragma: no cover - the backport is installed on Python 3.10 only
+    from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
     from django_plugin_system.config.references import Resolver
@@ -40,12 +52,108 @@ LONGEST_COOLDOWN = 100 * 365 * 24 * 3600.0
 
 _OVER = Q(unavailable_until=None) | Q(unavailable_until__lte=Now())
 _UNCLAIMED = Q(claimed_until=None) | Q(claimed_until__lte=Now())
-_HEALTHY = Q(unavailable_until=None, claimed_until=None, refused_revision=None, last_error="", failures=0)
+
+_NOT_COOLING: dict[str, Any] = {"unavailable_until": None, "claimed_until": None, "refused_revision": None}
+_NOTHING_LEFT = {**_NOT_COOLING, "last_error": "", "failures": 0}
+"""The health of an instance that no failure has left anything of."""
 
 
 def _in(seconds: float) -> Any:
     """Return the time so many seconds from now, by the database's clock."""
     return Now() + dt.timedelta(seconds=max(0.0, seconds))
+
+
+# What a plugin's error means: who is tried next, and what is noted
+
+
+ErrorTypes = tuple[type[Exception], ...]
+
+
+class Outcome(str, Enum):
+    """What came of one attempt."""
+
+    SERVED = "served"
+    UNAVAILABLE = "unavailable"
+    """The plugin said that its provider cannot serve now."""
+    CREDENTIALS_REFUSED = "credentials_refused"
+    FAILED = "failed"
+    """Any other error after which another instance is tried: of the provider, or of the request."""
+    REJECTED = "rejected"
+    """The plugin said that the request is bad."""
+    UNKNOWN = "unknown"
+    """The plugin said that it may have happened."""
+    RAISED = "raised"
+    """An error that ends the failover, as it is none to try another instance after."""
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether another instance is tried."""
+        return self in {Outcome.UNAVAILABLE, Outcome.CREDENTIALS_REFUSED, Outcome.FAILED}
+
+
+Verdict = PluginUnavailable | PluginCredentialsRefused | PluginRejected | PluginOutcomeUnknown
+"""What a plugin can say of a call, each an error of its own."""
+
+
+def judge(
+    error: BaseException | None,
+    handled: BaseException | None = None,
+    retry_on: tuple[type[BaseException], ...] = (Exception,),
+    *,
+    idempotent: bool = False,
+) -> Outcome:
+    """Return what ``error`` means, or that there was none.
+
+    What a plugin said counts wherever it stands: ``error`` itself, inside of it (a task group), or before it (wrapped
+    in an error of another kind, or followed by one of a ``finally``). ``handled`` is the error that the caller was
+    handling when the attempt began; what was said before that is of another request.
+    """
+    if error is None:
+        return Outcome.SERVED
+    said = list(iter_verdicts(error, handled))
+
+    def has(kind: type[PluginSystemError]) -> bool:
+        return any(isinstance(verdict, kind) for verdict in said)
+
+    if has(PluginRejected):
+        return Outcome.REJECTED
+    if not idempotent and has(PluginOutcomeUnknown):
+        return Outcome.UNKNOWN
+    if not _is_one_of(
+        error,
+        (PluginUnavailable, PluginCredentialsRefused, PluginOutcomeUnknown, *retry_on),
+    ):
+        return Outcome.RAISED
+    if has(PluginCredentialsRefused):
+        return Outcome.CREDENTIALS_REFUSED
+    return Outcome.UNAVAILABLE if said else Outcome.FAILED
+
+
+def iter_verdicts(error: BaseException, handled: BaseException | None = None) -> Iterator[Verdict]:
+    """Yield what plugins said; what led to such an error does not count, as the plugin has judged it."""
+    seen, waiting = {id(handled)}, [error]
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, Verdict):
+            yield found
+        else:
+            waiting += found.exceptions if isinstance(found, BaseExceptionGroup) else ()
+            waiting += filter(None, [_get_origin(found)])
+
+
+def _get_origin(error: BaseException) -> BaseException | None:
+    """Return the error that ``error`` came of, as a traceback would show it."""
+    return error.__cause__ if error.__suppress_context__ else error.__context__
+
+
+def _is_one_of(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Say whether ``error`` is one of ``kinds``, or a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(kinds)[1] is None
+    return isinstance(error, kinds)
 
 
 # What happened
@@ -68,33 +176,27 @@ def record_failure(
         return
     text, health, said = describe_error(instance, error, used), _get_loaded(instance), list(iter_verdicts(error))
     is_refused, wait = any(isinstance(one, PluginCredentialsRefused) for one in said), _find_wait(said)
-    if is_refused:
-        seconds, get_end = LONGEST_COOLDOWN, _refuse(instance)
-    else:
-        seconds = get_cooldown(cooldown, health.failures) if wait is None else wait
-        get_end = _cool_down(cooldown, wait, is_probe=is_probe)
+    seconds = get_cooldown(cooldown, health.failures) if wait is None else wait
+    refused = {**_NOT_COOLING, "refused_revision": instance.config_revision}
+    cool_down = _cool_down(cooldown, wait, is_probe=is_probe)
 
     def tell() -> None:
         logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, text)
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
 
     def get_values(failures: int) -> dict[str, Any]:
-        return {**get_end(failures), "last_error": text, "failures": F("failures") + 1}
+        end = refused if is_refused else cool_down(failures)
+        return {**end, "last_error": text, "failures": F("failures") + 1}
 
     not_refused = Q(refused_revision=None) | ~Q(refused_revision=instance.config_revision)
     condition = not_refused if is_refused or is_probe else not_refused & _OVER
-    may_be_early, end = wait is None and not is_refused, monotonic() + seconds
+    may_be_early, end = wait is None and not is_refused, monotonic() + (LONGEST_COOLDOWN if is_refused else seconds)
     note = make_note(instance, condition, get_values, end=end, may_be_early=may_be_early, tell=tell)
     health.last_error, health.refused_revision = text, instance.config_revision if is_refused else None
     health.unavailable_until = None if is_refused else timezone.now() + dt.timedelta(seconds=seconds)
     _shorten_claim(note)
     if not is_known(note):
         write_or_wait(note)
-
-
-def _refuse(instance: PluginInstance) -> Callable[[int], dict[str, Any]]:
-    values = {"unavailable_until": None, "claimed_until": None, "refused_revision": instance.config_revision}
-    return lambda _failures: values
 
 
 def _cool_down(cooldown: float, wait: float | None, *, is_probe: bool) -> Callable[[int], dict[str, Any]]:
@@ -135,16 +237,6 @@ def get_cooldown(cooldown: float, failures: int) -> float:
     return min(cooldown * 2.0 ** min(failures, 50), max(cooldown, get_settings().MAX_COOLDOWN))
 
 
-_NOTHING_LEFT: dict[str, Any] = {
-    "unavailable_until": None,
-    "claimed_until": None,
-    "refused_revision": None,
-    "last_error": "",
-    "failures": 0,
-}
-"""The health of an instance that no failure has left anything of."""
-
-
 def is_well(instance: PluginInstance) -> bool:
     """Say whether there is nothing to clear after ``instance`` has served; nothing is read for that."""
     if _is_fake(instance):
@@ -165,7 +257,7 @@ def record_success(instance: PluginInstance) -> None:
         logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
         plugin_recovered.send_robust(sender=PluginInstance, instance=instance)
 
-    note = make_note(instance, ~_HEALTHY, lambda _failures: _NOTHING_LEFT, tell=tell)
+    note = make_note(instance, ~Q(**_NOTHING_LEFT), lambda _failures: _NOTHING_LEFT, tell=tell)
     _end_claim(note)
     write_or_wait(note)
 
@@ -181,9 +273,8 @@ def record_test(instance: PluginInstance, error: str) -> None:
 
 def end_cooldown(instance: PluginInstance) -> None:
     """Let an instance be used again, as an operator says, in the operator's transaction."""
-    note = make_note(instance, Q(), lambda _failures: {})
-    values = {"unavailable_until": None, "claimed_until": None, "refused_revision": None}
-    PluginHealth.objects.using(note.using).filter(pk=instance.pk).update(**values)
+    note = make_note(instance, Q(), lambda _failures: _NOT_COOLING)
+    PluginHealth.objects.using(note.using).filter(pk=instance.pk).update(**_NOT_COOLING)
     _end_claim(note)
     forget_waiting(note.key)
 

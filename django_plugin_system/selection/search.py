@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain, product
 from math import inf
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import Error, connections
@@ -47,39 +47,31 @@ _TYPE, _MANAGER, _NAME, _SCOPE = "\0type", "\0manager", "\0name", "\0scope"
 """What stands in a compiled query for the values of a request: no name in a database has a NUL in it."""
 
 
-class _Compiled(NamedTuple):
-    sql: str
-    parameters: Sequence[Any]
-    columns: Sequence[Any]
-    query: Any
-
-
 class Statement:
     """A query for a request, compiled once for each database: building it takes longer than running it."""
 
     def __init__(self, build: Callable[[], QuerySet[Any, Any]]) -> None:
         """Keep what builds the queryset, with the placeholders of this module as values."""
         self._build = build
-        self._compiled: dict[tuple[str, str], _Compiled] = {}
+        self._compiled: dict[tuple[str, str], tuple[Any, str, Sequence[Any], Sequence[Any]]] = {}
+        """By alias and kind of database: the query, its SQL and parameters, and the columns."""
 
     def read(self, request: Request, scope: str) -> list[Sequence[Any]]:
         """Return the rows of one scope, each as a sequence of values."""
         connection = connections[request.using]
         key = (request.using, connection.vendor)
-        sql, parameters, columns, query = self._compiled.get(key) or self._compile(key)
+        if key not in self._compiled:
+            query = self._build().query
+            compiler = query.get_compiler(request.using)
+            sql, parameters = compiler.as_sql()
+            self._compiled[key] = (query, sql, parameters, [column for column, *_sql in compiler.select])
+        query, sql, parameters, columns = self._compiled[key]
         values = {_TYPE: request.spec.name, _MANAGER: request.spec.manager, _NAME: request.name, _SCOPE: scope}
         with connection.cursor() as cursor:
             cursor.execute(sql, [values.get(one, one) for one in parameters])
             rows = cursor.fetchall()
         compiler = query.get_compiler(request.using)  # with the connection of this thread
         return list(compiler.apply_converters(rows, compiler.get_converters(columns)))
-
-    def _compile(self, key: tuple[str, str]) -> _Compiled:
-        query = self._build().query
-        compiler = query.get_compiler(key[0])
-        sql, parameters = compiler.as_sql()
-        made = self._compiled[key] = _Compiled(sql, parameters, [column for column, *_sql in compiler.select], query)
-        return made
 
 
 def _name_columns(path: str, model: type[Model]) -> list[str]:

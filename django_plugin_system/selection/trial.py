@@ -8,7 +8,7 @@ import inspect
 import queue
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,13 +114,10 @@ def run_check(row: PluginInstance, stored: PluginInstance | None) -> CheckResult
 @sensitive_variables()
 def _work(row: PluginInstance, stored: PluginInstance | None, answer: Callable[[CheckResult], None]) -> None:
     """Test ``row``, and leave nothing behind before the answer is given: no connection, no place taken."""
-    try:
+    with ExitStack() as stack:
+        stack.callback(_places.release)
+        stack.callback(connections.close_all)
         result = _try(row, stored)
-    finally:
-        try:
-            connections.close_all()
-        finally:
-            _places.release()
     answer(result)
 
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from django_plugin_system.models import PluginInstance
-from django_plugin_system.plugin import BoundTo, ConfigurablePlugin
+from django_plugin_system.plugin import ConfigurablePlugin
+from django_plugin_system.schema.tree import BoundTo
 from tests.admin.checked import declare_checked
 from tests.admin.helpers import edit_config, get_row, read_form, url
 from tests.admin.sample import SECRET, ConsoleSms, make_instance

@@ -19,8 +19,8 @@ from django_plugin_system.changes import (
 )
 from django_plugin_system.models import Change, PluginInstance
 from django_plugin_system.registry import temporary_registry
-from django_plugin_system.selection import cache, forget_selections
-from django_plugin_system.selection.cache import Made, remember
+from django_plugin_system.selection import cache
+from django_plugin_system.selection.cache import Made, forget_selections, remember
 from django_plugin_system.sync import sync_registered_plugins_to_db
 from tests.support import errands
 from tests.support.errands import choose, rename

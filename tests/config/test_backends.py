@@ -75,6 +75,12 @@ def wait_until(is_so: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
+def is_refreshed(store: backends.Store) -> bool:
+    """Say whether the thread runs that renews what is held."""
+    thread = store._refresher  # noqa: SLF001 - the thread
+    return thread is not None and thread.is_alive()
+
+
 class Config(BaseModel):
     """A configuration with several secrets."""
 
@@ -173,9 +179,26 @@ def test_what_is_not_used_is_not_kept(vault: type[Vault], settings: Settings) ->
     vault.secrets = {"exact": "first"}
     assert get("exact") == "first"
     store = get_store("$vault")
-    wait_until(lambda: store._refresher is None)  # noqa: SLF001 - the thread
+    wait_until(lambda: not is_refreshed(store))
     assert not store._held  # noqa: SLF001 - the memory
     assert get("exact") == "first"
+
+
+def test_an_answer_on_its_way_keeps_no_forgotten_store_going(vault: type[Vault], settings: Settings) -> None:
+    """After a change of the settings, the thread that renews what the old store gave ends."""
+    use(settings, ttl=1)
+    vault.secrets = {"exact": "first"}
+    vault.gate.clear()
+    old = get_store("$vault")
+    asking = threading.Thread(target=get, args=("exact",))
+    asking.start()
+    wait_until(lambda: vault.asked)
+    backends.forget_stores()
+    vault.gate.set()
+    asking.join()
+    wait_until(lambda: not is_refreshed(old))
+    assert old._held  # noqa: SLF001 - the memory, which nobody asks any more
+    assert get_store("$vault") is not old
 
 
 def test_a_store_that_is_down_costs_nothing_while_a_value_is_held(

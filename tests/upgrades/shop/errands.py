@@ -141,7 +141,7 @@ def choose() -> list[str | None]:
 
 def sync(mode: str = "create", prune: bool = True) -> dict[str, int]:  # noqa: FBT001, FBT002 - as JSON has it
     """Sync as code of 1.1.0 does; return the counts it knows."""
-    result: Any = sync_registered_plugins_to_db(mode=mode, prune=prune)  # type: ignore[arg-type]
+    result: Any = sync_registered_plugins_to_db(mode=mode, prune=prune)
     kinds = ("types_created", "types_found", "items_created", "items_found", "pruned_types", "pruned_items")
     return {kind: result[kind] for kind in kinds}
 
