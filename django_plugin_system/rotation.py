@@ -20,8 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_plugin_system.changes import changing
 from django_plugin_system.config.keyring import KeyRing, get_keyring
-from django_plugin_system.config.opened import iter_markers
-from django_plugin_system.config.tokens import MARKER, VERSION, get_token_key_id, open_token, seal
+from django_plugin_system.config.opened import open_config
+from django_plugin_system.config.tokens import MARKER, VERSION, get_token_key_id, seal
 from django_plugin_system.exceptions import ConfigError, MalformedToken, Path, SecretError, make_printable, show_path
 from django_plugin_system.models import PluginInstance, PluginItem, PluginState
 from django_plugin_system.rows.config import find_plain_secrets, make_place, may_hold_plain_secret
@@ -126,23 +126,21 @@ def _examine(found: Finding, keyring: KeyRing) -> Finding:
     row = found.row
     try:
         stored = json.loads(row.config)
-        markers = iter_markers(stored)
-        found.may_be_plain = _may_hold_plain(found, stored)
     except (ValueError, RecursionError):
         found.problems.append("the config is JSON that cannot be read: nested too deeply, or a number too long")
         return found
     place = make_place(row.pk, row.item_id, row.scope, row.version)
-    for path, marker in markers:
-        token = marker[MARKER]
-        try:
-            sealed = open_token(marker, place, path, keyring, stored)
-            if get_token_key_id(token) != keyring.primary_id:
-                if token not in row.config:  # spelled in a way that only raw SQL stores
-                    raise MalformedToken(path)
-                renewed = seal(sealed.value, place, path, keyring, stored, sealed.bonds)
-                found.config = found.config.replace(token, renewed[MARKER])
-        except SecretError as error:
-            found.problems.append(str(error))
+    opened = open_config(stored, place, keyring)
+    found.problems += map(str, opened.failures.values())
+    found.may_be_plain = not found.problems and _may_hold_plain(found, stored)
+    for path, sealed in opened.tokens.items():
+        token = opened.get_token(path)
+        if get_token_key_id(token) == keyring.primary_id:
+            continue
+        if token not in row.config:  # spelled in a way that only raw SQL stores
+            found.problems.append(str(MalformedToken(path)))
+        renewed = seal(sealed.value, place, path, keyring, stored, sealed.bonds)
+        found.config = found.config.replace(token, renewed[MARKER])
     return found
 
 

@@ -20,7 +20,15 @@ from django_plugin_system.config.encoding import (
     encode_plain,
     find_belongings,
 )
-from django_plugin_system.config.json_tree import INSIDE, TOO_DEEP, find_deep, look_up, replace_json, walk_json
+from django_plugin_system.config.json_tree import (
+    INSIDE,
+    TOO_DEEP,
+    find_deep,
+    look_up,
+    make_loc,
+    replace_json,
+    walk_json,
+)
 from django_plugin_system.config.opened import Opened, Secrets, identify, open_config
 from django_plugin_system.config.references import (
     Reference,
@@ -45,7 +53,7 @@ from django_plugin_system.exceptions import (
     UnresolvedReference,
     UnstorableConfig,
 )
-from django_plugin_system.schema.errors import find_unknown_keys, locate, make_loc
+from django_plugin_system.schema.errors import find_unknown_keys, locate
 from django_plugin_system.schema.secrets import is_mask, iter_default_secrets, iter_default_texts, iter_texts
 from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import MISSING, find_changed_fields, iter_secrets
@@ -181,7 +189,7 @@ class Codec:
         return opened, secrets, markers
 
     def _locate(self, path: Path, data: Any) -> Path:
-        return locate(make_loc(path, data), self.schema, data)
+        return locate(tuple(make_loc(path, data)), self.schema, data)
 
     # Storing
 
@@ -378,9 +386,7 @@ def _spell_out(
     """Put the JSON that a text spells where a reference gave that text and it does not fit; say whether any did."""
     unfit = {path for place, path in places.items() if any(one.path[: len(place)] == place for one in problems)}
     spelled = {path: value for path in unfit if (value := parse_given(given[path])) is not None}
-    for path, value in spelled.items():
-        container, key = resolved.places[path]
-        container[key] = value
+    resolved.data = replace_json(resolved.data, lambda path, _value: spelled.get(path, INSIDE))
     return bool(spelled)
 
 

@@ -85,15 +85,6 @@ def find_deep(tree: Any) -> Path | None:
     return (next(deep),) if is_deep(tree) else None
 
 
-def check_depth(tree: Any) -> None:
-    """Check that ``tree`` is not nested too deeply to have been stored by this package.
-
-    :raises ConfigShapeError: naming the first field that is.
-    """
-    if (deep := find_deep(tree)) is not None:
-        raise ConfigShapeError(deep, TOO_DEEP)
-
-
 def look_up(tree: Any, path: Path) -> list[Any]:
     """Return the value that stands at ``path`` of stored JSON, in a list; an empty list if there is none."""
     for key in path:
@@ -104,6 +95,17 @@ def look_up(tree: Any, path: Path) -> list[Any]:
         else:
             return []
     return [tree]
+
+
+def get_containers(tree: Any, path: Path) -> list[Any]:
+    """Return what each key of ``path`` is looked up in, ``tree`` first; None for each that is not there."""
+    return [next(iter(look_up(tree, path[:end])), None) for end in range(len(path))]
+
+
+def make_loc(path: Path, tree: Any) -> list[str | int]:
+    """Return ``path`` with the positions in lists as numbers, as pydantic and our tokens have it."""
+    containers = get_containers(tree, path)
+    return [int(key) if isinstance(outer, list) else key for key, outer in zip(path, containers, strict=True)]
 
 
 class LossyJsonError(ValueError):

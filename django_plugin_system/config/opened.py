@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.functional import cached_property
 
 from django_plugin_system.config import tokens
-from django_plugin_system.config.json_tree import INSIDE, check_depth, look_up, replace_json, walk_json
+from django_plugin_system.config.json_tree import INSIDE, TOO_DEEP, find_deep, look_up, replace_json, walk_json
 from django_plugin_system.config.references import Reference, find_references
 from django_plugin_system.exceptions import ConfigShapeError, Path, SecretError
 from django_plugin_system.schema.values import is_same
@@ -68,13 +68,17 @@ class Opened:
         known = self.tokens.get(path)
         if known is None or not is_same(known.value, sealed.value) or known.context != sealed.context:
             return None
-        [marker] = look_up(self.stored, path)
-        is_current = tokens.get_token_key_id(marker[tokens.MARKER]) == keyring.primary_id
-        return dict(marker) if is_current else None
+        token = self.get_token(path)
+        return {tokens.MARKER: token} if tokens.get_token_key_id(token) == keyring.primary_id else None
+
+    def get_token(self, path: Path) -> str:
+        """Return the token that is stored at ``path``, where one is that could be opened."""
+        token: str = look_up(self.stored, path)[0][tokens.MARKER]
+        return token
 
     @cached_property
     def _by_token(self) -> dict[str, Sealed]:
-        return {look_up(self.stored, path)[0][tokens.MARKER]: sealed for path, sealed in self.tokens.items()}
+        return {self.get_token(path): sealed for path, sealed in self.tokens.items()}
 
 
 def identify(value: Any) -> Any:
@@ -85,10 +89,8 @@ def identify(value: Any) -> Any:
 def open_config(stored: Any, place: Place, keyring: KeyRing) -> Opened:
     """Open every secret of ``stored``, each where it stands."""
     opened = Opened(stored, place)
-    try:
-        check_depth(stored)
-    except ConfigShapeError as error:
-        opened.failures[()] = error.with_traceback(None)
+    if (deep := find_deep(stored)) is not None:
+        opened.failures[()] = ConfigShapeError(deep, TOO_DEEP)
         return opened
 
     def replace(path: Path, value: Any) -> Any:
@@ -106,10 +108,6 @@ def open_config(stored: Any, place: Place, keyring: KeyRing) -> Opened:
 
 
 def iter_markers(stored: Any) -> list[tuple[Path, dict[str, Any]]]:
-    """Return each stored secret, well-formed or not, with its path.
-
-    :raises ConfigShapeError: if the JSON is nested too deeply to have been stored by this package.
-    """
-    check_depth(stored)
+    """Return each stored secret, well-formed or not, with its path."""
     values = walk_json(stored, lambda _path, value: not tokens.is_marker(value))
     return [(path, value) for path, value in values if tokens.is_marker(value)]

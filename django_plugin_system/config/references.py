@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.backends import ENV, FILE, Given, Unavailable, find_fault, get_store
-from django_plugin_system.config.json_tree import is_deep, look_up, walk_json
+from django_plugin_system.config.json_tree import INSIDE, is_deep, look_up, replace_json, walk_json
 from django_plugin_system.config.keyring import holds_key
 from django_plugin_system.exceptions import FieldProblem, Path
 from django_plugin_system.schema.checks import get_reserved_keys
@@ -138,8 +138,6 @@ class Resolved:
     data: Any = field(repr=False, default=None)
     references: dict[Path, Reference] = field(default_factory=dict)
     problems: list[FieldProblem] = field(default_factory=list)
-    places: dict[Path, tuple[Any, Any]] = field(default_factory=dict, repr=False)
-    """For each reference the container it stands in, in ``data``, and its key there."""
 
 
 def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Resolved:
@@ -150,20 +148,12 @@ def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Re
         asked = [read_reference(value) for path, value in found if path not in secrets]
         resolver.load(filter(None, asked))
 
-    def visit(value: Any, path: Path) -> Any:
-        if path in secrets or not isinstance(value, (dict, list)):
+    def replace(path: Path, value: Any) -> Any:
+        if path in secrets:
             return value
-        if isinstance(value, dict) and claims_reference(value):
-            return _follow(value, path, resolver, resolved)
-        copied: Any = dict(value) if isinstance(value, dict) else list(value)
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            inner = (*path, str(key))
-            copied[key] = visit(item, inner)
-            if inner in resolved.references:
-                resolved.places[inner] = (copied, key)
-        return copied
+        return _follow(value, path, resolver, resolved) if claims_reference(value) else INSIDE
 
-    resolved.data = visit(data, ())
+    resolved.data = replace_json(data, replace)
     return resolved
 
 

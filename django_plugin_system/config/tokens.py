@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django_plugin_system.config.json_tree import get_containers, make_loc
 from django_plugin_system.exceptions import (
     ConfigShapeError,
     EndpointChanged,
@@ -143,28 +144,13 @@ def _read_bonds(header: bytes, path: Path) -> Bonds:
 
 def get_context(place: Place, tree: Any, path: Path, bonds: Bonds) -> list[Any]:
     """Return what a secret at ``path`` of ``tree`` is bound to, as JSON."""
-    keys: list[str | int] = []
-    for key, outer in zip(path, _get_objects(tree, path), strict=False):
-        keys.append(int(key) if isinstance(outer, list) else key)
-    return [*place, keys, read_bonds(tree, path, bonds)]
+    return [*place, make_loc(path, tree), read_bonds(tree, path, bonds)]
 
 
 def read_bonds(tree: Any, path: Path, bonds: Iterable[Bond]) -> list[Any]:
     """Return ``bonds``, each with what stands in ``tree`` where it points to, seen from ``path``."""
-    objects = _get_objects(tree, path)
-    return [[up, key, _read(objects[-up] if up <= len(objects) else None, key)] for up, key in bonds]
-
-
-def _get_objects(tree: Any, path: Path) -> list[Any]:
-    """Return what ``path`` leads through, ``tree`` first, without what it leads to."""
-    objects = []
-    for key in path:
-        objects.append(tree)
-        if isinstance(tree, list):
-            tree = tree[int(key)] if key.isdecimal() and int(key) < len(tree) else None
-        else:
-            tree = tree.get(key) if isinstance(tree, dict) else None
-    return objects
+    outer = get_containers(tree, path)
+    return [[up, key, _read(outer[-up] if up <= len(outer) else None, key)] for up, key in bonds]
 
 
 def _read(outer: Any, key: str | None) -> list[Any]:

@@ -50,17 +50,13 @@ def unwrap_secrets(wrapped: Any) -> tuple[Any, dict[Path, Any]]:
     """Return ``wrapped`` in the clear, and what was still secret in it by path."""
     secrets: dict[Path, Any] = {}
 
-    def unwrap(value: Any, path: Path) -> Any:
+    def unwrap(path: Path, value: Any) -> Any:
         if isinstance(value, SECRET_TYPES):
             secrets[path] = value.get_secret_value()
             return secrets[path]
-        if isinstance(value, dict):
-            return {key: unwrap(item, (*path, str(key))) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [unwrap(item, (*path, str(index))) for index, item in enumerate(value)]
-        return value
+        return replace_json([*value], unwrap, path) if isinstance(value, tuple) else INSIDE
 
-    return unwrap(wrapped, ()), secrets
+    return replace_json(wrapped, unwrap), secrets
 
 
 def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) -> Any:

@@ -338,10 +338,9 @@ def _get_now() -> str:
 def get_dates(row: PluginInstance) -> dict[Path, dt.datetime]:
     """Return when each secret of ``row`` was stored, by path; those of which it is not known are left out."""
     found = {}
-    with suppress(exceptions.ConfigShapeError):
-        for path, _marker in iter_markers(row.config):
-            with suppress(ValueError):
-                found[path] = dt.datetime.fromisoformat(_get_date(row.secret_dates, path))
+    for path, _marker in iter_markers(row.config):
+        with suppress(ValueError):
+            found[path] = dt.datetime.fromisoformat(_get_date(row.secret_dates, path))
     return {path: date for path, date in found.items() if timezone.is_aware(date)}
 
 

@@ -24,16 +24,6 @@ class _Move(NamedTuple):
     nodes: list[Node]
 
 
-def make_loc(path: Path, data: Any) -> Loc:
-    """Return the ``loc`` that pydantic has for the value at ``path`` of ``data``: list positions are numbers."""
-    loc: list[int | str] = []
-    for key in path:
-        part = int(key) if isinstance(data, (list, tuple)) else key
-        loc.append(part)
-        data = data[part] if _has(data, part) else None
-    return tuple(loc)
-
-
 def locate(loc: Loc, schema: Any, data: Any) -> Path:
     """Return the stored path for an error's ``loc`` in ``data``, which was validated as ``schema``.
 
