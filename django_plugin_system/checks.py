@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 from django.apps import apps
@@ -19,16 +18,13 @@ from django_plugin_system.conf import find_setting_problems, get_settings
 from django_plugin_system.config.backends import find_fault, find_outages
 from django_plugin_system.config.keyring import SETTING, get_derived_keys, get_key_id, get_keyring, uses_derived_keys
 from django_plugin_system.config.references import find_exposed_keys
-from django_plugin_system.diagnosis import iter_orphans, iter_pages, iter_troubles, iter_unserved, iter_unused_keys
+from django_plugin_system.diagnosis import iter_orphans, iter_troubles, iter_unserved, iter_unused_keys
 from django_plugin_system.exceptions import InvalidSetting, PluginSystemError, make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
-from django_plugin_system.registry import TypeSpec, registry
-from django_plugin_system.rotation import TABLE, count_rows_by_key
-from django_plugin_system.rows.reasons import find_row_reason
+from django_plugin_system.registry import registry
+from django_plugin_system.rotation import count_rows_by_key
 
 TAG = "plugins"
-_LISTED = 5
-"""So many reasons a hint gives."""
 
 
 def register_checks() -> None:
@@ -139,13 +135,16 @@ def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> list
 
 
 def _is_of_2x(alias: str) -> bool:
-    connection = connections[alias]
-    table = PluginItem._meta.db_table
-    if not router.allow_migrate_model(alias, PluginItem) or table not in connection.introspection.table_names():
-        return False
-    with connection.cursor() as cursor:
-        columns = connection.introspection.get_table_description(cursor, table)
-    return "configurable" in {column.name for column in columns}
+    return "configurable" in _find_columns(alias, PluginItem)
+
+
+def _find_columns(alias: str, model: type[Any]) -> set[str]:
+    """Return the names of the columns that a model's table has in a database; none if there is no such table."""
+    introspection, table = connections[alias].introspection, model._meta.db_table
+    if not router.allow_migrate_model(alias, model) or table not in introspection.table_names(include_views=True):
+        return set()
+    with connections[alias].cursor() as cursor:
+        return {column.name for column in introspection.get_table_description(cursor, table)}
 
 
 def check_migrations(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
@@ -174,51 +173,10 @@ def check_needed_keys(databases: Sequence[str] | None = None, **_kwargs: Any) ->
             id="django_plugin_system.W004",
         )
         for alias in databases or ()
-        if _has_instances(alias) and not _is_of_2x(alias)
+        if _find_columns(alias, PluginInstance) and not _is_of_2x(alias)
         for key_id, count in sorted(count_rows_by_key(alias).items())
         if key_id not in configured
     ]
-
-
-def check_usable_instances(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
-    """E004: of a type's enabled instances, none can be used. Runs with ``check --database`` and with ``migrate``.
-
-    Nothing is said while there are migrations to apply, as these may mend it, nor of cooldowns, which end.
-    """
-    return [
-        checks.Error(
-            f'No instance of plugin type {spec} in database "{alias}" can be used.',
-            hint=f"{'; '.join(reasons)}. Mend one of them, or disable them all.",
-            id="django_plugin_system.E004",
-        )
-        for alias in databases or ()
-        if _is_up_to_date(alias) and not _is_behind(alias)
-        for spec in registry.types.values()
-        if (reasons := _find_reasons(spec, alias))
-    ]
-
-
-def _is_behind(alias: str) -> bool:
-    executor = MigrationExecutor(connections[alias])
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
-def _find_reasons(spec: TypeSpec, alias: str) -> list[str]:
-    """Return why each enabled instance of a type cannot be used; nothing if one can, or there is none."""
-    reasons: list[str] = []
-    rows = PluginInstance.objects.using(alias).for_type(*spec.key).enabled().select_related("item__plugin_type")
-    for row in chain.from_iterable(iter_pages(rows.order_by("pk"))):
-        reason = find_row_reason(row, cools_down=False)
-        if reason is None:
-            return []
-        reasons += [f"{row}: {reason}"][: _LISTED - len(reasons)]
-    return reasons
-
-
-def _has_instances(alias: str) -> bool:
-    if not router.allow_migrate_model(alias, PluginInstance):
-        return False
-    return TABLE in connections[alias].introspection.table_names()
 
 
 def _say_where_to_find(key_id: str) -> str:
@@ -230,9 +188,18 @@ def _say_where_to_find(key_id: str) -> str:
 
 
 def check_service(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
-    """E005: a name that code asks for, and nobody serves. Runs as E004 does."""
+    """E004: of a type's enabled instances, none can be used; E005: a name that code asks for, and nobody serves.
+
+    Runs with ``check --database`` and with ``migrate``. Nothing is said while there are migrations to apply, as these
+    may mend it.
+    """
     aliases = [alias for alias in databases or () if _is_up_to_date(alias) and not _is_behind(alias)]
     return [found for alias in aliases for found in iter_unserved(alias)]
+
+
+def _is_behind(alias: str) -> bool:
+    executor = MigrationExecutor(connections[alias])
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def check_instances(
@@ -264,20 +231,14 @@ def _is_up_to_date(alias: str) -> bool:
         get_keyring()
     except InvalidSetting:
         return False  # E001 or E002 says so already
-    return _has_instances(alias) and _has_columns(alias)
+    return _has_columns(alias)
 
 
 def _has_columns(alias: str) -> bool:
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        names = {table.name for table in connection.introspection.get_table_list(cursor)}
-        for model in (PluginInstance, PluginHealth):
-            if model._meta.db_table not in names:
-                return False
-            table = connection.introspection.get_table_description(cursor, model._meta.db_table)
-            if not {column.column for column in model._meta.concrete_fields} <= {column.name for column in table}:
-                return False
-    return True
+    return all(
+        {column.column for column in model._meta.concrete_fields} <= _find_columns(alias, model)
+        for model in (PluginInstance, PluginHealth)
+    )
 
 
 CHECKS: dict[Callable[..., list[CheckMessage]], str | None] = {
@@ -289,7 +250,6 @@ CHECKS: dict[Callable[..., list[CheckMessage]], str | None] = {
     check_tables: Tags.database,
     check_migrations: None,
     check_needed_keys: Tags.database,
-    check_usable_instances: Tags.database,
     check_service: Tags.database,
     check_unused_keys: None,
     check_files: None,

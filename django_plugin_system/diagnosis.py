@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from django_plugin_system.models import PluginInstance
 from django_plugin_system.registry import TypeKey, registry
 from django_plugin_system.rotation import count_rows_by_key
 from django_plugin_system.rows.config import find_plain_secrets, is_outdated
-from django_plugin_system.rows.reasons import describe_row_error, find_status_reason
+from django_plugin_system.rows.reasons import describe_row_error, find_row_reason, find_status_reason
 
 if TYPE_CHECKING:
     from django_plugin_system.querysets import PluginInstanceQuerySet
@@ -27,6 +28,8 @@ PAGE = 500
 """How many instances are read at once."""
 LISTED = 10
 """How many instances one message names."""
+MOST_REASONS = 5
+"""How many reasons a hint gives."""
 
 
 class Trouble(NamedTuple):
@@ -161,20 +164,29 @@ def iter_orphans(using: str) -> Iterator[CheckMessage]:
 
 
 def iter_unserved(using: str) -> Iterator[CheckMessage]:
-    """E005: nobody serves a name that code asks for."""
+    """E004: of a type's enabled instances, none can be used; E005: nobody serves a name that code asks for."""
     for spec in registry.types.values():
         rows = PluginInstance.objects.using(using).for_type(*spec.key).select_related("item__plugin_type", "health")
+        if reasons := _find_obstacles(rows):
+            text = f'No instance of plugin type {spec} in database "{using}" can be used.'
+            hint = f"{'; '.join(reasons)}. Mend one of them, or disable them all."
+            yield CheckMessage(ERROR, text, hint=hint, id="django_plugin_system.E004")
         for name in spec.names:
-            if not _can_serve(rows.named(name)):
+            if _find_obstacles(rows.named(name)) is not None:
                 text = f'Code asks for {spec} named {name}, which nobody serves in database "{using}".'
                 hint = f"Add an instance of that name; see manage.py plugins explain {spec.name} --name {name}."
                 yield CheckMessage(ERROR, text, hint=hint, id="django_plugin_system.E005")
 
 
-def _can_serve(rows: PluginInstanceQuerySet) -> bool:
-    """Say whether one of ``rows`` can be used, now or once its cooldown is over."""
-    pages = iter_pages(rows.enabled().order_by("pk"))
-    return any(_examine(row)[0] in _USABLE for page in pages for row in page)
+def _find_obstacles(rows: PluginInstanceQuerySet) -> list[str] | None:
+    """Return why none of the enabled ``rows`` can be used, now or once its cooldown is over; None if one can."""
+    reasons: list[str] = []
+    for row in chain.from_iterable(iter_pages(rows.enabled().order_by("pk"))):
+        reason = find_row_reason(row, cools_down=False)
+        if reason is None:
+            return None
+        reasons += [f"{row}: {reason}"][: MOST_REASONS - len(reasons)]
+    return reasons
 
 
 def iter_pages(rows: PluginInstanceQuerySet) -> Iterator[list[PluginInstance]]:

@@ -17,7 +17,7 @@ from django_plugin_system.compat import LegacyItemMethods, LegacyTypeMethods  # 
 from django_plugin_system.config.references import Resolver
 from django_plugin_system.config.validation import make_copier
 from django_plugin_system.exceptions import make_printable
-from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, get_item_config, make_builder
+from django_plugin_system.plugin import ConfigurablePlugin, ItemConfig, make_builder
 from django_plugin_system.querysets import (
     DEFAULT_NAME,
     NAME_LENGTH,
@@ -175,8 +175,7 @@ class PluginItem(
     @property
     def declared(self) -> ItemConfig | None:
         """What the item's class declares of its configuration, or None if its code is gone."""
-        plugin_class = self.plugin_class
-        return None if plugin_class is None else get_item_config(plugin_class)
+        return None if self._spec is None else self._spec.config
 
 
 class PluginInstance(ConfiguredModel):

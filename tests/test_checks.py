@@ -157,22 +157,22 @@ def use_nothing(declared: Any) -> PluginInstance:
 def test_a_type_of_which_nothing_can_be_used_fails(declared: Registry) -> None:
     """E004 names the type and why; not if one instance serves, or what is enabled is nothing, or cools down."""
     row = use_nothing(declared)
-    (message,) = checks.check_usable_instances(databases=["default"])
+    (message,) = checks.check_service(databases=["default"])
     assert get_ids([message]) == ["E004"]
     assert message.msg == 'No instance of plugin type sms (apps.sms) in database "default" can be used.'
     assert "main (provider): config invalid: token: " in str(message.hint)
     with pytest.raises(SystemCheckError, match="E004"):
         call_command("check", databases=["default"])
-    assert checks.check_usable_instances() == []
+    assert checks.check_service() == []
     other = add_instance("other", config=VALID)
-    assert checks.check_usable_instances(databases=["default"]) == []
+    assert checks.check_service(databases=["default"]) == []
     rows: Any = PluginInstance.objects
     rows.filter(pk=other.pk).update(unavailable_until="2999-01-01T00:00:00Z")
-    assert checks.check_usable_instances(databases=["default"]) == []
+    assert checks.check_service(databases=["default"]) == []
     PluginInstance.objects.filter(pk=other.pk).update(status="disable")
-    assert len(checks.check_usable_instances(databases=["default"])) == 1
+    assert len(checks.check_service(databases=["default"])) == 1
     PluginInstance.objects.filter(pk=row.pk).update(status="disable")
-    assert checks.check_usable_instances(databases=["default"]) == []
+    assert checks.check_service(databases=["default"]) == []
 
 
 @pytest.mark.django_db
@@ -180,4 +180,4 @@ def test_what_a_migration_may_mend_is_no_error_yet(declared: Registry) -> None:
     """While there is something to migrate, of any app, E004 is silent: so the command migrate runs."""
     use_nothing(declared)
     MigrationRecorder(connection).record_unapplied("django_plugin_system", "0002_instances")
-    assert checks.check_usable_instances(databases=["default"]) == []
+    assert checks.check_service(databases=["default"]) == []

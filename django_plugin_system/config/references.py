@@ -125,9 +125,13 @@ def find_exposed_keys() -> list[str]:
     return [str(name) for name in names if holds_key(get_store(name.kind).get([name.name])[name.name])]
 
 
-def find_references(stored: Any) -> dict[Path, Reference]:
-    """Return each well-formed reference of ``stored`` by path. What is nested too deeply is not looked at."""
-    found = {path: read_reference(value) for path, value in walk_json(stored)}
+def find_references(data: Any, secrets: Collection[Path] = ()) -> dict[Path, Reference]:
+    """Return each well-formed reference of ``data`` by path, but for what stands inside ``secrets``.
+
+    What is nested too deeply is not looked at.
+    """
+    values = walk_json(data, lambda path, _value: path not in secrets)
+    found = {path: read_reference(value) for path, value in values if path not in secrets}
     return {path: reference for path, reference in found.items() if reference is not None}
 
 
@@ -143,10 +147,7 @@ class Resolved:
 def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Resolved:
     """Return a copy of ``data`` with its references followed; what stands inside ``secrets`` is left alone."""
     resolved = Resolved()
-    if get_settings().REFERENCES:
-        found = walk_json(data, lambda path, _value: path not in secrets)
-        asked = [read_reference(value) for path, value in found if path not in secrets]
-        resolver.load(filter(None, asked))
+    resolver.load(find_references(data, secrets).values())
 
     def replace(path: Path, value: Any) -> Any:
         if path in secrets:
