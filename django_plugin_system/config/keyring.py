@@ -105,6 +105,10 @@ def uses_derived_keys() -> bool:
     return not get_settings().ENCRYPTION_KEYS
 
 
+def _get_configured_keys() -> list[bytes]:
+    return [parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)]
+
+
 def get_derived_keys() -> list[bytes]:
     """Return the keys that count while none are configured: those of ``SECRET_KEY`` and of each fallback."""
     secrets = dict.fromkeys([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
@@ -117,9 +121,7 @@ def get_keyring() -> KeyRing:
 
     :raises InvalidSetting: if a key is malformed or given twice.
     """
-    if uses_derived_keys():
-        return KeyRing(get_derived_keys())
-    return KeyRing([parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)])
+    return KeyRing(_get_configured_keys() or get_derived_keys())
 
 
 def holds_key(given: object) -> bool:
@@ -136,8 +138,7 @@ def get_key_material() -> set[bytes]:
 
     :raises InvalidSetting: if an encryption key is malformed.
     """
-    keys = [parse_key(text, position) for position, text in enumerate(get_settings().ENCRYPTION_KEYS)]
-    keys += get_derived_keys()
+    keys = [*_get_configured_keys(), *get_derived_keys()]
     texts = {
         text for key in keys for text in (show_key(key), base64.b64encode(key).decode(), key.hex(), key.hex().upper())
     }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django_plugin_system.exceptions import Path
 
 _SCALARS = (str, bytes, int, float, bool, None)
+_OTHERS = (Step.ITEM, Step.VALUE, Step.EXTRA)
 _REWRITING = (BeforeValidator, PlainValidator, WrapValidator)
 
 
@@ -69,7 +70,7 @@ def _get_known(nodes: tuple[Node, ...], is_object: bool) -> _Known | None:  # no
     members = list(_iter_members(nodes, is_object=is_object))
     if not members or any(map(_is_opaque, [*members, *nodes])):
         return None
-    others = {member: _get_other_parts(member) for member in members}
+    others = {member: tuple(part.node for part in member.parts if part.step in _OTHERS) for member in members}
     fields = {key: _find_inner(others, key) for member in members for key in member.fields}
     inner = tuple(dict.fromkeys(chain.from_iterable(others.values())))
     is_open = any(map(_is_open, members))
@@ -84,10 +85,6 @@ def _iter_members(nodes: Iterable[Node], *, is_object: bool) -> Iterator[Node]:
             is_list = member.kind in (Kind.LIST, Kind.TUPLE)
             if member.annotation not in _SCALARS and not (is_object and is_list):
                 yield member
-
-
-def _get_other_parts(member: Node) -> tuple[Node, ...]:
-    return tuple(part.node for part in member.parts if part.step in (Step.ITEM, Step.VALUE, Step.EXTRA))
 
 
 def _find_inner(others: Mapping[Node, tuple[Node, ...]], key: str) -> tuple[Node, ...]:

@@ -67,12 +67,11 @@ def upgrade(plugin_class: Any, config: Any, from_version: int, to_version: int) 
     step = getattr(plugin_class, "migrate_config", None)
     config = copy.deepcopy(config)
     for version in range(from_version, to_version if step else from_version):
-        failure = None
         try:
             config = step(config, version)  # type: ignore[misc]
+            failure = _find_fault(config)
         except Exception as error:  # noqa: BLE001 - foreign code
             failure = type(error).__name__
-        failure = failure or _find_fault(config)
         if failure is not None:
             raise ConfigMigrationFailed(plugin_class, version, failure)
     return config

@@ -97,8 +97,8 @@ def _find_problems(root: Node) -> Iterator[str]:
 
 
 def _find_secret_problems(node: Node) -> Iterator[str]:
-    key = node.get_inner(Step.KEY)
-    if _holds_json_string(node.get_inner(Step.CONTENT)):
+    key, content = node.get_inner(Step.KEY), node.get_inner(Step.CONTENT)
+    if content and any(one.is_json_string for one in iter_nodes(content, into_models=False)):
         yield "a secret is JSON already where it is stored: declare what the JSON string holds"
     if node.is_json_string:
         yield "a JSON string cannot hold a secret: declare the model itself"
@@ -108,15 +108,6 @@ def _find_secret_problems(node: Node) -> Iterator[str]:
         yield "a set cannot hold secrets: use a list"
     if key and key.holds_secret:
         yield "a secret cannot be the key of a dict"
-    if _is_mixed(node):
+    is_told = node.kind is not Kind.UNION or node.discriminator is not None
+    if not is_told and not all(part.node.holds_secret for part in node.parts):
         yield "a union of a secret and a plain type cannot be told apart once stored: use a discriminator"
-
-
-def _holds_json_string(content: Node | None) -> bool:
-    return content is not None and any(one.is_json_string for one in iter_nodes(content, into_models=False))
-
-
-def _is_mixed(node: Node) -> bool:
-    """Say whether a value may be a secret or not, and nothing tells which."""
-    members = [part.node for part in node.parts if part.step is Step.MEMBER]
-    return node.discriminator is None and not all(member.holds_secret for member in members)
