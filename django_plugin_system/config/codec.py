@@ -54,9 +54,16 @@ from django_plugin_system.exceptions import (
     UnstorableConfig,
 )
 from django_plugin_system.schema.errors import find_unknown_keys, locate
-from django_plugin_system.schema.secrets import is_mask, iter_default_secrets, iter_default_texts, iter_texts
 from django_plugin_system.schema.tree import get_tree
-from django_plugin_system.schema.values import MISSING, find_changed_fields, iter_secrets
+from django_plugin_system.schema.values import (
+    MISSING,
+    find_changed_fields,
+    is_mask,
+    iter_default_secrets,
+    iter_default_texts,
+    iter_secrets,
+    iter_texts,
+)
 
 if TYPE_CHECKING:
     from django_plugin_system.config.backends import Given

@@ -24,13 +24,13 @@ from django_plugin_system.config.json_tree import INSIDE, MAX_DEPTH, is_deep, re
 from django_plugin_system.config.leaks import WITHHELD, scrub
 from django_plugin_system.exceptions import ConfigMigrationFailed, FieldProblem, Path
 from django_plugin_system.schema.errors import locate
-from django_plugin_system.schema.secrets import (
+from django_plugin_system.schema.tree import SECRET_TYPES
+from django_plugin_system.schema.values import (
     collect_default_texts,
     collect_secret_texts,
     iter_texts,
     makes_unknown_secrets,
 )
-from django_plugin_system.schema.tree import SECRET_TYPES
 
 # Versions
 

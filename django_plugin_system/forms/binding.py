@@ -18,9 +18,8 @@ from django_plugin_system.forms.builder import build, get_default, is_read_only
 from django_plugin_system.forms.containers import EXTRAS, GroupControl
 from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_placeholder, map_present
 from django_plugin_system.forms.scalars import JsonTextControl, TextControl, holds_mask, may_be_secret
-from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import SECRET_TYPES, Part, get_tree, iter_models
-from django_plugin_system.schema.values import MISSING, get_fields, iter_parts, look_through
+from django_plugin_system.schema.values import MISSING, find_secrets, get_fields, iter_parts, look_through
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

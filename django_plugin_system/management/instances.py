@@ -19,8 +19,8 @@ from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.reasons import find_reason
 from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind, reveal
-from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
+from django_plugin_system.schema.values import find_secrets
 
 if TYPE_CHECKING:
     from django_plugin_system.querysets import PluginInstanceQuerySet

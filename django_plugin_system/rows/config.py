@@ -23,9 +23,8 @@ from django_plugin_system.config.opened import Opened, Secrets, identify, iter_m
 from django_plugin_system.config.references import Resolver, parse_given, read_reference
 from django_plugin_system.config.tokens import Place, is_marker
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
-from django_plugin_system.schema.secrets import find_secrets, iter_texts
 from django_plugin_system.schema.tree import get_tree
-from django_plugin_system.schema.values import get_part, is_same, iter_secrets
+from django_plugin_system.schema.values import find_secrets, get_part, is_same, iter_secrets, iter_texts
 
 if TYPE_CHECKING:
     from django_plugin_system.exceptions import Path

@@ -12,8 +12,8 @@ from pydantic import BaseModel, SkipValidation, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined
 
 from django_plugin_system.conf import get_settings
-from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import Kind, Node, Part, Step, get_tree, iter_models, iter_nodes
+from django_plugin_system.schema.values import find_secrets
 
 
 def get_reserved_keys() -> frozenset[str]:

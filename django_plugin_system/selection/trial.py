@@ -23,8 +23,7 @@ from django_plugin_system.exceptions import ConfigError, PluginSystemError, make
 from django_plugin_system.plugin import build_plugin
 from django_plugin_system.rows.config import collect_hidden_texts, read_config, require_declared
 from django_plugin_system.rows.reasons import describe_config_error
-from django_plugin_system.schema.secrets import iter_texts
-from django_plugin_system.schema.values import iter_secrets
+from django_plugin_system.schema.values import iter_secrets, iter_texts
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

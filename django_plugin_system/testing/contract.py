@@ -20,8 +20,7 @@ from django_plugin_system.exceptions import ConfigError, ContractBroken, Registr
 from django_plugin_system.plugin import ConfigurablePlugin, get_item_config, has_steps
 from django_plugin_system.registry import ItemSpec, check_plugin_class
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
-from django_plugin_system.schema.secrets import iter_texts
-from django_plugin_system.schema.values import iter_secrets
+from django_plugin_system.schema.values import iter_secrets, iter_texts
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -27,7 +27,7 @@ from django_plugin_system.config.codec import Parsed
 from django_plugin_system.config.leaks import WITHHELD, describe, scrub
 from django_plugin_system.config.references import Resolver, resolve
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, MalformedToken
-from django_plugin_system.schema.secrets import iter_texts
+from django_plugin_system.schema.values import iter_texts
 from tests.config.careless import (
     Asserts,
     Before,

@@ -20,9 +20,8 @@ from django_plugin_system.config.tokens import Place, open_token, seal
 from django_plugin_system.config.validation import unwrap_secrets, wrap_secrets
 from django_plugin_system.exceptions import ConfigError, InvalidConfig, SecretError, TamperedToken, UnknownKey
 from django_plugin_system.schema.checks import find_unstorable
-from django_plugin_system.schema.secrets import collect_secret_texts
 from django_plugin_system.schema.tree import get_tree
-from django_plugin_system.schema.values import iter_secrets
+from django_plugin_system.schema.values import collect_secret_texts, iter_secrets
 from tests.config.helpers import RING, ROW, make_codec, make_schema, show_everything, store
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from typing_extensions import TypeAliasType
 
-from django_plugin_system.schema.secrets import find_secrets
 from django_plugin_system.schema.tree import get_tree
+from django_plugin_system.schema.values import find_secrets
 
 Hidden: Any = TypeAliasType("Hidden", "dict[str, Hidden] | list[Hidden] | SecretStr")
 

@@ -18,7 +18,7 @@ from django_plugin_system import BoundTo, ConfigurablePlugin, exceptions, plugin
 from django_plugin_system.conf import get_settings
 from django_plugin_system.config.leaks import describe
 from django_plugin_system.contrib.email import AbstractEmail, MailNotTaken
-from django_plugin_system.schema.secrets import collect_secret_texts
+from django_plugin_system.schema.values import collect_secret_texts
 
 if TYPE_CHECKING:
     from django.core.mail import EmailMessage

@@ -30,8 +30,8 @@ from django_plugin_system.exceptions import ConfigError, NewerConfigVersion, Pat
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.rows.config import make_current, open_row
 from django_plugin_system.rows.reasons import describe_config_error
-from django_plugin_system.schema.secrets import find_secrets, reach
 from django_plugin_system.schema.tree import Node, Step, get_tree
+from django_plugin_system.schema.values import find_secrets, reach
 
 if TYPE_CHECKING:
     from django_plugin_system.config.opened import Opened
