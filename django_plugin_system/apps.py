@@ -15,9 +15,8 @@ class PluginSystemConfig(AppConfig):
 
     def ready(self) -> None:
         """Start up, after the models of all apps are there."""
-        from django_plugin_system import checks, receivers  # noqa: PLC0415 - these need the models of all apps
+        from django_plugin_system import checks, receivers  # noqa: F401, PLC0415 - these need the models of all apps
         from django_plugin_system.registry import discover_plugins  # noqa: PLC0415 - these need the models of all apps
 
         checks.register_checks()
-        receivers.connect_receivers()
         discover_plugins()

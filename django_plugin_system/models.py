@@ -31,6 +31,7 @@ from django_plugin_system.rows.fields import ConfigField, DatabaseTimeField, Plu
 from django_plugin_system.rows.reasons import Reason, find_reason
 from django_plugin_system.rows.rows import ChangeAnnouncingModel, ConfiguredModel
 from django_plugin_system.rows.state import StateStore
+from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -325,12 +326,15 @@ class PluginInstance(ConfiguredModel):
         """Return where plugins of this configuration keep their state, models of ``schema``."""
         return StateStore(self, schema)
 
+    @leaving_frames_behind
     def open_secrets(self) -> dict[tuple[str, ...], Any]:
-        """Return the plain secrets by path: JSON values, or bytes. For forms; never show them.
+        """Return the plain secrets by path: JSON values, or bytes. Never show them.
 
         :raises SecretError: if one cannot be opened.
         """
-        return configuration.open_row_secrets(self)
+        opened = configuration.open_row(self)
+        opened.check()
+        return opened.secrets
 
     def reason_unusable(self) -> Reason | None:
         """Return why selection skips this row, safe to show; None if it can be used."""

@@ -11,6 +11,7 @@ from django.db import connections, models, router
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.operations import CreateModel
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_migrate, pre_save
+from django.dispatch import receiver
 
 from django_plugin_system.changes import TABLE, announce_instances, is_changing, note_change
 from django_plugin_system.conf import NAME, get_settings
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 APP_LABEL = "django_plugin_system"
 
+request_finished.connect(write_waiting)
+
 
 class InstancesWouldBeLost(PluginSystemError, IrreversibleError, CommandError):
     """Migrating back would delete configured instances; ``count`` says how many."""
@@ -46,22 +49,7 @@ class InstancesWouldBeLost(PluginSystemError, IrreversibleError, CommandError):
         self.returncode = 1
 
 
-def connect_receivers() -> None:
-    """Connect every receiver of this module."""
-    pre_save.connect(seal_raw, sender=PluginInstance, dispatch_uid="django_plugin_system.seal_raw")
-    for model in (PluginType, PluginItem, PluginInstance):
-        for signal in (post_save, post_delete):
-            signal.connect(announce, sender=model, dispatch_uid=f"django_plugin_system.announce.{model.__name__}")
-    post_save.connect(announce, sender=PluginHealth, dispatch_uid="django_plugin_system.announce.PluginHealth")
-    post_save.connect(keep_health, sender=PluginInstance, dispatch_uid="django_plugin_system.keep_health")
-    for signal in (post_save, post_delete):
-        signal.connect(tell_listeners, sender=PluginInstance, dispatch_uid="django_plugin_system.tell_listeners")
-    pre_migrate.connect(stop_downgrade, dispatch_uid="django_plugin_system.stop_downgrade")
-    post_migrate.connect(sync_after_migrate, dispatch_uid="django_plugin_system.sync")
-    request_finished.connect(write_waiting, dispatch_uid="django_plugin_system.write_waiting")
-    setting_changed.connect(reset_settings, dispatch_uid="django_plugin_system.settings")
-
-
+@receiver(pre_save, sender=PluginInstance)
 def seal_raw(instance: PluginInstance, using: str, *, raw: bool = False, **_kwargs: Any) -> None:
     """Validate and encrypt the config of a fixture's row; ``loaddata`` does not call ``save()``.
 
@@ -71,6 +59,17 @@ def seal_raw(instance: PluginInstance, using: str, *, raw: bool = False, **_kwar
         instance.seal_fixture(using)
 
 
+@receiver((post_save, post_delete), sender=PluginType)
+@receiver((post_save, post_delete), sender=PluginItem)
+@receiver((post_save, post_delete), sender=PluginInstance)
+@receiver(post_save, sender=PluginHealth)
+def announce(using: str, **_kwargs: Any) -> None:
+    """Note the change of a write that did not do so itself: a fixture's row, a cascade."""
+    if not is_changing(using):
+        note_change(using)
+
+
+@receiver(post_save, sender=PluginInstance)
 def keep_health(instance: PluginInstance, using: str, *, created: bool, **_kwargs: Any) -> None:
     """Give a new instance its row of health, and let that follow the instance to another item or scope."""
     if created:
@@ -79,12 +78,7 @@ def keep_health(instance: PluginInstance, using: str, *, created: bool, **_kwarg
         move_health(PluginInstance, using, [instance])
 
 
-def announce(using: str, **_kwargs: Any) -> None:
-    """Note the change of a write that did not do so itself: a fixture's row, a cascade."""
-    if not is_changing(using):
-        note_change(using)
-
-
+@receiver((post_save, post_delete), sender=PluginInstance)
 def tell_listeners(
     instance: PluginInstance, using: str, update_fields: Iterable[str] | None = None, **_kwargs: Any
 ) -> None:
@@ -92,6 +86,7 @@ def tell_listeners(
     announce_instances(PluginInstance, using, [instance.pk], update_fields)
 
 
+@receiver(pre_migrate)
 def stop_downgrade(sender: Any, using: str, plan: Plan = (), **_kwargs: Any) -> None:
     """Stop a ``migrate`` that would drop configured instances before it touches anything, other apps' tables too.
 
@@ -125,6 +120,7 @@ def refuse_downgrade(instances: QuerySet[Any]) -> None:
         raise InstancesWouldBeLost(count)
 
 
+@receiver(post_migrate)
 def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:
     """Mirror the registry into a database that was just migrated."""
     if getattr(sender, "label", None) != APP_LABEL or not router.allow_migrate_model(using, PluginInstance):
@@ -135,6 +131,7 @@ def sync_after_migrate(sender: Any, using: str, **_kwargs: Any) -> None:
         sync_registered_plugins_to_db(using=using)
 
 
+@receiver(setting_changed)
 def reset_settings(setting: str, **_kwargs: Any) -> None:
     """Forget what was derived from a setting that a test overrides."""
     if setting in {NAME, "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from django_plugin_system import exceptions
 from django_plugin_system.config import tokens
 from django_plugin_system.config.encoding import (
     UNBOUND,
@@ -42,17 +43,7 @@ from django_plugin_system.config.references import (
 from django_plugin_system.config.tokens import Bonds, Place, Sealed
 from django_plugin_system.config.undeclared import carry, carry_tokens, drop, find_undeclared, is_below
 from django_plugin_system.config.validation import unwrap_secrets, upgrade, validate, wrap_secrets
-from django_plugin_system.exceptions import (
-    ConfigError,
-    EndpointChanged,
-    FieldProblem,
-    InvalidConfig,
-    Path,
-    SecretError,
-    StoredConfigInvalid,
-    UnresolvedReference,
-    UnstorableConfig,
-)
+from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
 from django_plugin_system.schema.errors import find_unknown_keys, locate
 from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import (
@@ -178,7 +169,7 @@ class Codec:
             if known is None:
                 try:
                     known = opened.tokens[path] = tokens.open_token(value, self.place, path, self.keyring, data)
-                except EndpointChanged as error:
+                except exceptions.EndpointChanged as error:
                     redirected.append(_describe_redirected(self._locate(path, data), error.names))
                     return None
             markers[path], secrets[path] = known, known.value
@@ -187,7 +178,7 @@ class Codec:
         failed = None
         try:
             opened.data = replace_json(data, replace)
-        except SecretError as error:  # the path does not lead into a secret, whose keys are secret
+        except exceptions.SecretError as error:  # the path does not lead into a secret, whose keys are secret
             failed = error.at(self._locate(error.path, data))
         if failed is not None:
             raise failed
@@ -227,7 +218,7 @@ class Codec:
     def _find_undeclared(self, previous: Opened | None) -> Collection[Path]:
         """Return the stored keys of this very row that the schema does not know."""
         if previous is not None and previous.place[:3] == self.place[:3]:
-            with suppress(ConfigError):
+            with suppress(exceptions.ConfigError):
                 return self._read(previous)[2]
         return ()
 
@@ -250,7 +241,7 @@ class Codec:
                 problems = error.errors
             if not problems:
                 return encoded, data
-        raise UnstorableConfig(self.subject, problems)
+        raise exceptions.UnstorableConfig(self.subject, problems)
 
     def _find_obstacles(self, encoded: Encoded, parsed: Parsed) -> Sequence[FieldProblem]:
         """Return what keeps a model, its secrets left out, from being stored."""
@@ -302,7 +293,7 @@ class Codec:
     def _renew(self, previous: Opened | None) -> Opened | None:
         """Return what was stored as the class stores it today; as it was, where it cannot be read."""
         if previous is not None and get_tree(self.schema).is_bound:
-            with suppress(ConfigError):
+            with suppress(exceptions.ConfigError):
                 return self.store(self.restore(previous))
         return previous
 
@@ -334,7 +325,8 @@ class Codec:
         data, secrets, _undeclared = self._read(opened)
         parsed = self.restore_data(data, secrets, resolver)
         if opened.place.version < self.place.version and (masks := _find_masks(iter_secrets(parsed.model))):
-            raise StoredConfigInvalid(self.subject, masks)  # a step that dumps a model to JSON loses its secrets
+            # a step that dumped a model to JSON lost its secrets
+            raise exceptions.StoredConfigInvalid(self.subject, masks)
         return parsed
 
     def _read(self, opened: Opened) -> tuple[Any, Secrets, Collection[Path]]:
@@ -365,10 +357,10 @@ class Codec:
         resolver = resolver or Resolver()
         resolved = resolve(data, resolver, secrets)
         if resolved.problems:
-            raise UnresolvedReference(self.subject, resolved.problems)
-        model = self._validate(resolved, resolver, secrets, StoredConfigInvalid, by_alias=False)
+            raise exceptions.UnresolvedReference(self.subject, resolved.problems)
+        model = self._validate(resolved, resolver, secrets, exceptions.StoredConfigInvalid, by_alias=False)
         if exposed := _find_exposed(model, secrets):
-            raise StoredConfigInvalid(self.subject, exposed)
+            raise exceptions.StoredConfigInvalid(self.subject, exposed)
         return Parsed(model, resolved.references, resolver, data, secrets)
 
     def _validate(

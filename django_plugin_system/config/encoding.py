@@ -39,8 +39,8 @@ _UNSTORABLE_TEXT = re.compile("[\x00\ud800-\udfff]")
 class Encoded:
     """A model as JSON, an empty object in the place of each secret."""
 
-    tree: Any = None
-    secrets: dict[Path, Any] = field(default_factory=dict, repr=False)
+    tree: Any
+    secrets: dict[Path, Any] = field(repr=False)
     """Plain JSON, or bytes, by path."""
 
 
@@ -54,10 +54,10 @@ def encode_model(model: BaseModel, dump: Any, given: Mapping[Path, Any], *, only
     :raises UnstorableConfig: if a value has no JSON form that every database stores, or if a set or a dict's keys hold
         a secret.
     """
-    encoder = _Encoder(given, only_set=only_set)
-    encoder.encoded.tree = encoder.encode(model, dump, ())
-    _check_storable(encoder.encoded.tree)
-    return encoder.encoded
+    encoder = _Encoder(given, only_set)
+    encoded = Encoded(encoder.encode(model, dump, ()), encoder.secrets)
+    _check_storable(encoded.tree)
+    return encoded
 
 
 def refuse(path: Path, reason: str) -> UnstorableConfig:
@@ -65,18 +65,18 @@ def refuse(path: Path, reason: str) -> UnstorableConfig:
     return UnstorableConfig("this value", [FieldProblem(path, reason)])
 
 
+@dataclass
 class _Encoder:
-    def __init__(self, given: Mapping[Path, Any], *, only_set: bool = False) -> None:
-        self.encoded = Encoded()
-        self._given = given
-        self._only_set = only_set
+    given: Mapping[Path, Any]
+    only_set: bool = False
+    secrets: dict[Path, Any] = field(default_factory=dict)
 
     def encode(self, value: Any, dump: Any, path: Path) -> Any:  # noqa: PLR0911 - one for each shape of a value
         if len(path) > MAX_DEPTH:
             raise refuse(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
         value = look_through(value)
-        if path in self._given:
-            return self._given[path]
+        if path in self.given:
+            return self.given[path]
         if isinstance(value, SECRET_TYPES):
             return self._take_secret(value.get_secret_value(), path)
         if isinstance(dump, str) and not any(True for _secret in iter_secrets(value)):
@@ -97,12 +97,12 @@ class _Encoder:
 
     def _encode_fields(self, value: Any, fields: Mapping[str, Any], dump: Any, path: Path) -> dict[str, Any]:
         by_name = dump if isinstance(dump, dict) else {}
-        if self._only_set and isinstance(value, BaseModel):
+        if self.only_set and isinstance(value, BaseModel):
             by_name = {name: item for name, item in by_name.items() if name in value.model_fields_set}
         return {name: self.encode(item, by_name.get(name, MISSING), (*path, name)) for name, item in fields.items()}
 
     def _take_secret(self, plain: Any, path: Path) -> Any:
-        self.encoded.secrets[path] = encode_plain(plain, path)
+        self.secrets[path] = encode_plain(plain, path)
         return {}
 
 

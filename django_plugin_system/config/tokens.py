@@ -24,15 +24,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django_plugin_system import exceptions
 from django_plugin_system.config.json_tree import get_containers, make_loc
-from django_plugin_system.exceptions import (
-    ConfigShapeError,
-    EndpointChanged,
-    MalformedToken,
-    Path,
-    TamperedToken,
-    UnknownKey,
-)
+from django_plugin_system.exceptions import MalformedToken, Path
 
 if TYPE_CHECKING:
     from django_plugin_system.config.keyring import KeyRing
@@ -79,7 +73,7 @@ def read_token(marker: dict[str, Any], path: Path) -> str:
     :raises MalformedToken: if what it holds is no token.
     """
     if len(marker) != 1:
-        raise ConfigShapeError(path, f'"{MARKER}" marks a stored secret and stands alone in its object.')
+        raise exceptions.ConfigShapeError(path, f'"{MARKER}" marks a stored secret and stands alone in its object.')
     token = marker[MARKER]
     if not isinstance(token, str) or not _TOKEN.match(token):
         raise MalformedToken(path)
@@ -109,7 +103,7 @@ def open_token(marker: dict[str, Any], place: Place, path: Path, keyring: KeyRin
     token = read_token(marker, path)
     _, key_id, text = token.split(".", 2)
     if key_id not in keyring.key_ids:
-        raise UnknownKey(path, key_id, keyring.key_ids)
+        raise exceptions.UnknownKey(path, key_id, keyring.key_ids)
     header, _end, sealed = _decode(text, path).partition(b"\x00")
     bonds = _read_bonds(header, path)
     if len(sealed) < _LEAST_BYTES:
@@ -118,7 +112,7 @@ def open_token(marker: dict[str, Any], place: Place, path: Path, keyring: KeyRin
     payload = keyring.decrypt(key_id, sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associate(key_id, context))
     if payload is None:
         names = [name for _up, name in bonds if name is not None]
-        raise EndpointChanged(path, key_id, names) if names else TamperedToken(path, key_id)
+        raise exceptions.EndpointChanged(path, key_id, names) if names else exceptions.TamperedToken(path, key_id)
     value = payload[1:] if payload[:1] == _BYTES else json.loads(payload[1:])
     return Sealed(value, bonds, context)
 

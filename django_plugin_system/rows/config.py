@@ -19,7 +19,7 @@ from django_plugin_system.config.codec import Codec, Kept, Parsed
 from django_plugin_system.config.encoding import UNBOUND, find_belongings
 from django_plugin_system.config.json_tree import look_up, walk_json
 from django_plugin_system.config.keyring import get_keyring
-from django_plugin_system.config.opened import Opened, Secrets, identify, iter_markers, open_config
+from django_plugin_system.config.opened import Opened, identify, iter_markers, open_config
 from django_plugin_system.config.references import Resolver, parse_given, read_reference
 from django_plugin_system.config.tokens import Place, is_marker
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
@@ -45,11 +45,6 @@ class Stored(NamedTuple):
     scope: Any
 
 
-def get_stored(row: ConfiguredModel) -> Stored:
-    """Return what ``row`` stores."""
-    return Stored(row.config, row.config_version, row.item_id, row.scope)
-
-
 def make_place(row_id: Any, item_id: Any, scope: str, version: int) -> Place:
     """Return where the tokens of a row belong."""
     return Place(TABLE, str(row_id), str(item_id), scope, version)
@@ -73,7 +68,7 @@ def require_declared(row: ConfiguredModel) -> ItemConfig:
     return declared
 
 
-def _require_codec(row: ConfiguredModel, stored: int = 1) -> tuple[Codec | None, Place]:
+def require_codec(row: ConfiguredModel, stored: int = 1) -> tuple[Codec | None, Place]:
     """Return the codec of ``row``, None if its class takes no configuration, and where it stores.
 
     :raises PluginNotRegistered: if its code is gone.
@@ -85,15 +80,6 @@ def _require_codec(row: ConfiguredModel, stored: int = 1) -> tuple[Codec | None,
         raise exceptions.NewerConfigVersion(str(row), newest, version)
     place = _get_place(row, version)
     return (None if schema is None else Codec(schema, place, get_keyring(), str(row), plugin_class)), place
-
-
-def check_overwritten(row: ConfiguredModel, stored: int) -> None:
-    """Check that ``row``, made by hand, may be written over one that is ``stored`` with this version.
-
-    :raises NewerConfigVersion: if that is newer than the code.
-    """
-    if row.item.declared is not None:
-        _require_codec(row, stored)
 
 
 def is_older(row: ConfiguredModel) -> bool:
@@ -112,13 +98,13 @@ def needs_previous(row: ConfiguredModel, data: Any) -> bool:
 @leaving_frames_behind
 def open_row(row: ConfiguredModel, stored: Stored | None = None) -> Opened:
     """Return what ``row`` stores, or what is ``stored`` of it, with those secrets in the clear that can be opened."""
-    config, version, item_id, scope = stored or get_stored(row)
+    config, version, item_id, scope = stored or (row.config, row.config_version, row.item_id, row.scope)
     return open_config(config, _get_place(row, version, item_id, scope), get_keyring())
 
 
 def _restore(row: ConfiguredModel, resolver: Resolver | None = None) -> tuple[Parsed | None, Opened]:
     """Return what ``row`` stores, brought to the current version; None if its class takes no configuration."""
-    codec, _place = _require_codec(row)
+    codec, _place = require_codec(row)
     opened = open_row(row)
     return (None if codec is None else codec.restore(opened, resolver)), opened
 
@@ -212,7 +198,7 @@ def make_current(row: ConfiguredModel) -> tuple[Opened, Opened]:
 
     :raises ConfigError: if it cannot be read; ``row`` is not touched.
     """
-    codec, place = _require_codec(row)
+    codec, place = require_codec(row)
     opened = open_row(row)
     return opened, Opened({}, place, {}) if codec is None else codec.store(codec.restore(opened), opened)
 
@@ -242,7 +228,7 @@ def make_stored(
 
     :raises ConfigError: if it cannot be stored; ``row`` is not touched.
     """
-    codec, place = _require_codec(row, previous.version if previous else 1)
+    codec, place = require_codec(row, previous.version if previous else 1)
     nothing = Opened({}, place, {})
     before = open_row(row, previous) if previous else None
     if codec is None:
@@ -271,17 +257,6 @@ def _keep_references(codec: Codec, parsed: Parsed, before: Opened) -> Parsed:
 
 
 # Comparing
-
-
-@leaving_frames_behind
-def open_row_secrets(row: ConfiguredModel, stored: Stored | None = None) -> Secrets:
-    """Return the plain secrets of ``row``, or of what is ``stored`` of it, by path.
-
-    :raises SecretError: if one cannot be opened.
-    """
-    opened = open_row(row, stored)
-    opened.check()
-    return opened.secrets
 
 
 @leaving_frames_behind

@@ -362,8 +362,8 @@ class ConfiguredModel(ChangeAnnouncingModel):
         :raises NewerConfigVersion: if it would.
         """
         is_typed = "config" not in self.loaded.settle().values and "config" in self.__dict__
-        if is_typed and (stored := self._read_overwritten(using)):
-            configuration.check_overwritten(self, stored.version)
+        if is_typed and (stored := self._read_overwritten(using)) and self.item.declared is not None:
+            configuration.require_codec(self, stored.version)
 
     def is_config_changed(self) -> bool:
         """Say whether the config, or its version, is not what this object read or wrote last."""

@@ -218,6 +218,9 @@ def test_a_store_that_is_down_costs_nothing_while_a_value_is_held(
     assert caplog.text.count("does not answer (OSError)") == 1
     asked = len(vault.asked)
     wait_until(lambda: len(vault.asked) > asked + 2)
+    monkeypatch.setattr(backends, "RETRY_AFTER", 1)
+    asked = len(vault.asked)
+    wait_until(lambda: len(vault.asked) > asked)  # then the thread sleeps, and does not see the clock that is ahead
     now = time.monotonic
     monkeypatch.setattr(backends, "monotonic", lambda: now() + 4000)
     assert get("exact") == Unavailable("$vault exact: the store does not answer (OSError)")
