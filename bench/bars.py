@@ -41,7 +41,7 @@ class Sizes(NamedTuple):
     starts: int = 15
 
 
-QUICK = Sizes(120, (20,), (120,), (12,), (12,), rounds=1, processes=2, transactions=2, starts=1)
+QUICK = Sizes(120, (4,), (12,), (8,), (4,), rounds=1, processes=2, transactions=2, starts=1)
 """With one size each there is nothing to compare."""
 
 

@@ -20,7 +20,7 @@ from bench.machine import describe_load, say
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
-PROCESSES, THREADS = 2, 16
+PROCESSES, THREADS, QUICK_THREADS = 2, 16, 2
 COOLDOWN, HANG, IN_EARNEST = 3.0, 1.0, 60
 """Seconds. A shorter measurement only shows that it works: on a busy machine, callers that start late look new."""
 JITTER = 0.1
@@ -31,12 +31,13 @@ def measure(seconds: int) -> None:
     """Let everybody call for so many ``seconds``, and print what was seen; exit if a bar does not hold for a minute."""
     sync_registered_plugins_to_db()
     vendor = "postgres" if connection.vendor == "postgresql" else connection.vendor
-    say(f"{vendor}, {AbstractCall.__name__}: {PROCESSES} processes of {THREADS} threads, a cooldown of {COOLDOWN:g} s")
+    threads = THREADS if seconds >= IN_EARNEST else QUICK_THREADS
+    say(f"{vendor}, {AbstractCall.__name__}: {PROCESSES} processes of {threads} threads, a cooldown of {COOLDOWN:g} s")
     healthy = PluginInstance.objects.filter(item__name="healthy")
-    holds = _check("beside another one", _call(seconds))
+    holds = _check("beside another one", _call(seconds, threads))
     healthy.update(status="disable")
     PluginHealth.objects.update(unavailable_until=None, claimed_until=None, failures=0)
-    holds &= _check("alone", _call(seconds))
+    holds &= _check("alone", _call(seconds, threads))
     healthy.update(status="active")
     holds &= _kill()
     say(describe_load())
@@ -44,14 +45,14 @@ def measure(seconds: int) -> None:
         sys.exit("The breaker let too many callers through.")
 
 
-def _start(seconds: float, threads: int = THREADS) -> subprocess.Popen[str]:
+def _start(seconds: float, threads: int = 1) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bench.breaker_caller", *map(str, (seconds, threads, COOLDOWN, HANG))]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def _call(seconds: float) -> list[float]:
+def _call(seconds: float, threads: int) -> list[float]:
     """Return when each call into the dead provider began."""
-    callers = [_start(seconds) for _number in range(PROCESSES)]
+    callers = [_start(seconds, threads) for _number in range(PROCESSES)]
     for caller in callers:
         cast("IO[str]", caller.stdout).readline()  # it is ready
     for caller in callers:
@@ -74,7 +75,7 @@ def _kill() -> bool:
     """Kill a prober, and measure how long its claim outlives it."""
     item = PluginItem.objects.get(name="dead")
     PluginHealth.objects.filter(item=item).update(unavailable_until=Now(), claimed_until=None, failures=1)
-    prober = _start(60, threads=1)
+    prober = _start(60)
     cast("IO[str]", prober.stdout).readline()
     cast("IO[str]", prober.stdin).write("go\n")
     cast("IO[str]", prober.stdin).flush()
@@ -89,5 +90,5 @@ def _kill() -> bool:
 
 
 def _call_once(seconds: float) -> list[float]:
-    caller = _start(seconds, threads=1)
+    caller = _start(seconds)
     return cast("list[float]", json.loads(caller.communicate("go\n")[0].splitlines()[-1]))[:1]

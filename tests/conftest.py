@@ -14,6 +14,7 @@ from django.db import connection
 
 from tests.fixtures import all_kinds, declared, other, process, provider
 from tests.support import chromium, postgres
+from tests.support.databases import EmptyingTestCase
 from tests.support.missing import skip_or_fail
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("PRAGMA journal_mode=WAL")  # lets tests read while the live server writes
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.test.TransactionTestCase", EmptyingTestCase)  # where pytest-django looks it up
+        yield
     del os.environ["TEST_DATABASE_NAME"]
 
 

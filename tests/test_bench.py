@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from bench.claims import Claim
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = {
-    "bars": "120 instances, item's delete page",
+    "bars": "12 instances, item's delete page",
     "compare": "1.2, 10 instances, first call, no name",
     "load": "stale: 0; errors: 0",
     "writes": "bulk_update() of 1,000 rows",
@@ -37,7 +38,8 @@ EXPECTED = {
 def test_a_measurement_works(measurement: str) -> None:
     """Each measurement runs, in very small sizes and without the peers: every other one on either database."""
     command = [sys.executable, "-m", "bench", measurement, "--quick", "--on", settings.DATABASE]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300)
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=unmeasured, timeout=300)
     assert run.returncode == 0, run.stderr
     assert settings.DATABASE in run.stdout
     assert EXPECTED[measurement] in run.stdout
