@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -25,7 +24,6 @@ from django_plugin_system.rows.config import make_current
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
-    from django.utils.safestring import SafeString
 
 
 def find_row(rows: QuerySet[Any], pk: Any) -> Any:
@@ -57,40 +55,19 @@ def _describe(item: PluginItem) -> str:
     return " ".join(str(text or "") for text in texts).casefold()
 
 
-@dataclass(frozen=True)
-class Tile:
-    """An item as it stands in the gallery."""
-
-    item: PluginItem
-
-    @property
-    def module(self) -> SafeString:
-        """The app that provides it."""
-        return show_path(self.item.module)
-
-    @property
-    def icon(self) -> str:
-        """A character or two: those that are declared, or else the first of the label."""
-        icon = str(self.item.identity.icon)
-        return self.item.label[:1].upper() if not icon or _is_path(icon) else icon
-
-    @property
-    def picture(self) -> str:
-        """The address of the picture that is declared, if there is one and it is among the static files."""
-        icon = str(self.item.identity.icon)
-        with suppress(ValueError):  # a storage that knows its files has none of this name
-            return static(icon) if _is_path(icon) else ""
-        return ""
-
-
-def _is_path(icon: str) -> bool:
-    return "." in icon or "/" in icon
+def show_tile(item: PluginItem) -> dict[str, Any]:
+    """Return how an item stands in the gallery: with a ``picture`` among the static files, or a character or two."""
+    icon, picture = str(item.identity.icon), ""
+    is_path = "." in icon or "/" in icon
+    with suppress(ValueError):  # a storage that knows its files has none of this name
+        picture = static(icon) if is_path else ""
+    sign = item.label[:1].upper() if is_path or not icon else icon
+    return {"item": item, "module": show_path(item.module), "icon": sign, "picture": picture}
 
 
 def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Return the page on which the item is chosen."""
     search = request.GET.get("q", "").replace("\0", "")  # which PostgreSQL refuses to look for
-    items = find_items(search)
     kept = {key: value for key, value in request.GET.items() if key not in {"q", "item"}}
     context = {
         **model_admin.admin_site.each_context(request),
@@ -99,8 +76,7 @@ def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "has_view_permission": model_admin.has_view_permission(request),
         "media": model_admin.media,
         "title": _("Choose what to configure"),
-        "items": items,
-        "tiles": [Tile(item) for item in items],
+        "tiles": [show_tile(item) for item in find_items(search)],
         "shows_counts": model_admin.has_view_permission(request),
         "search": search,
         "kept": kept,
@@ -110,6 +86,7 @@ def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 COPIED = ("status", "priority", "description")
+"""Columns that a copy starts with."""
 
 
 @sensitive_variables()
@@ -121,9 +98,8 @@ def copy_with_secrets(source: PluginInstance) -> PluginInstance:
     :raises ConfigError: if the configuration of ``source`` cannot be read; then nothing is stored.
     """
     _stored, current = make_current(source)
-    values = {name: getattr(source, name) for name in COPIED}
-    name = _find_free_name(source)
-    copied = PluginInstance(**{**values, "item": source.item, "name": name, "status": PluginStatus.DISABLED})
+    copied = PluginInstance(item=source.item, name=_find_free_name(source), status=PluginStatus.DISABLED)
+    copied.priority, copied.description = source.priority, source.description
     copied.set_config(current.data)
     copied.save(force_insert=True)
     return copied

@@ -34,10 +34,9 @@ from django_plugin_system.admin.shared import Links, ModelForm
 from django_plugin_system.changes import changing
 from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
-from django_plugin_system.forms.binding import ConfigBinding, Submission, drop_secrets, redact
+from django_plugin_system.forms.binding import ConfigBinding, Submission, drop_secrets, redact, show_fields
 from django_plugin_system.forms.field import ConfigFormField, hide_config, is_jsonform_installed
 from django_plugin_system.forms.placeholders import TypedSecrets
-from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.models import PluginInstance, PluginStatus
 from django_plugin_system.rows.config import get_dates, note_typed, open_current
 from django_plugin_system.selection.trial import has_check
@@ -252,6 +251,7 @@ class PluginInstanceAdmin(InstanceList):
     """Instances are added in two steps (item, then form) and edited on one page, with a generated form."""
 
     form = PluginInstanceForm
+    readonly_fields = ("stored_config", *_TIMES)
     exclude = ("config",)  # the form's field of this name is no column: it goes through set_config
 
     @admin.display(description=gettext_lazy("configuration"))
@@ -302,10 +302,6 @@ class PluginInstanceAdmin(InstanceList):
         hidden = ("version",) if page is not None and page.is_allowed else ()
         fieldsets = ((None, {"fields": (*_BASICS, *hidden)}), (_("Configuration"), {"fields": config}))
         return fieldsets if obj is None else (*fieldsets, (_("Dates"), {"fields": _TIMES}))
-
-    def get_readonly_fields(self, request: HttpRequest, obj: PluginInstance | None = None) -> Any:
-        """List what is shown only."""
-        return ("stored_config", *_TIMES)
 
     def get_form(self, request: HttpRequest, obj: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return a form class made for this very row; for a test one that is never saved."""

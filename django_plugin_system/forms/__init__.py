@@ -5,7 +5,6 @@ Nothing here knows the models of this package. Read it in this order:
 - ``controls``: what any control of a form can do; ``scalars`` and ``containers``: the controls;
 - ``builder``: from a model's tree to controls;
 - ``placeholders``: what stands for secrets in the browser, for stored ones and for those that are not stored yet;
-- ``binding``: one row's configuration and its form, also as one JSON text; ``read_only``: what a form never changes;
-- ``field``: what Django sees of it; ``messages``: errors in the operator's words; ``references``: where else a value
-  may stand; ``viewing``: the same for people who may only look.
+- ``binding``: one row's configuration and its form, also as one JSON text, and for people who may only look;
+- ``field``: what Django sees of it, and where else a value may stand; ``messages``: errors in the operator's words.
 """

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 
 from django_plugin_system.config.codec import Kept
 from django_plugin_system.config.json_tree import is_deep, iter_json, map_json, parse_json, walk_json
+from django_plugin_system.config.references import read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
 from django_plugin_system.forms import controls
 from django_plugin_system.forms.builder import build, get_default, is_read_only
 from django_plugin_system.forms.containers import EXTRAS, GroupControl
 from django_plugin_system.forms.placeholders import MASK_PROBLEM, Placeholders, is_placeholder, map_present
-from django_plugin_system.forms.scalars import JsonTextControl, TextControl, holds_mask, may_be_secret
+from django_plugin_system.forms.scalars import ChoiceControl, JsonTextControl, TextControl, holds_mask, may_be_secret
 from django_plugin_system.schema.tree import SECRET_TYPES, Part, get_tree, iter_models
 from django_plugin_system.schema.values import MISSING, find_secrets, get_fields, iter_parts, look_through
 
@@ -111,9 +113,10 @@ class ConfigBinding:
 
     def get_stored_secrets(self) -> dict[Path, tuple[str, str]]:
         """Return the title and the placeholder of each stored secret, by the path it is stored at."""
+        paths = {secret.path: placeholder for placeholder, secret in self._placeholders.secrets.items()}
         return {
-            secret.path: (" > ".join(secret.titles), placeholder)
-            for placeholder, secret in self._placeholders.secrets.items()
+            path: (_join_titles(_follow(self.control, path, self.plain, stored=True)), found)
+            for path, found in paths.items()
         }
 
     def has_changed(self, text: str | None) -> bool:
@@ -150,7 +153,9 @@ class ConfigBinding:
 
         :raises InvalidConfig: if it does.
         """
-        if has_read_only(self._schema) and (problems := find_changed(row.load_config(), config, self.plain)):
+        parts = [part for model in iter_models(get_tree(self._schema)) for part in model.parts]
+        problems = find_changed(row.load_config(), config, self.plain) if any(map(is_read_only, parts)) else []
+        if problems:
             raise InvalidConfig(str(row), problems)
 
     def to_form_paths(self, problems: Iterable[FieldProblem], form: Any) -> list[FieldProblem]:
@@ -164,22 +169,8 @@ class ConfigBinding:
 
         Without a form, the path is one in the form that was sent.
         """
-        found = self._follow(self.control, path, self._form if form is None else form)
-        return " > ".join(title for title, _label in found), found[-1][1].placeholder if found else ""
-
-    def _follow(self, control: controls.Control, path: Path, form: Any) -> list[tuple[str, controls.Label]]:
-        """Return the title and the label of each part on a path; what is not there has its key, and no label."""
-        if not path:
-            return []
-        slots = {slot.at[0] if self.generated else slot.key: slot for slot in control.split(form)}
-        slot = slots.get(path[0])
-        if slot is None:
-            return [(str(int(key) + 1) if key.isdecimal() else key, controls.Label()) for key in path]
-        rest = self._follow(slot.control, path[len(slot.at) if self.generated else 1 :], slot.form)
-        if isinstance(form, list):
-            return [(str(int(path[0]) + 1), slot.control.label), *rest]
-        has_free_key = len(slot.at) > 1
-        return [(path[0] if has_free_key else str(slot.control.label.title) or path[0], slot.control.label), *rest]
+        steps = _follow(self.control, path, self._form if form is None else form, stored=not self.generated)
+        return _join_titles(steps), steps[-1][1].placeholder if steps else ""
 
     def redisplay(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
@@ -235,23 +226,54 @@ def _build(schema: type[BaseModel]) -> controls.Control:
         return JsonTextControl(controls.Label(holds_secret=True))
 
 
+# A stored configuration without its secrets
+
+
 def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """Return a stored configuration without its secrets: what a copy of the row may start with."""
     dropped: dict[str, Any] = _hide(_build(schema), stored, schema, MISSING)
     return dropped
 
 
-def blot(stored: Mapping[str, Any], schema: type[BaseModel]) -> tuple[controls.Control, dict[str, Any]]:
-    """Return a stored configuration with dots in the place of its secrets, and the control that would show it."""
-    control = _build(schema)
-    return control.resolve(stored) or control, _hide(control, stored, schema, BLOT)
-
-
 def redact(stored: Mapping[str, Any]) -> str:
     """Return as JSON a stored configuration whose schema is not known: neither secrets nor placeholders."""
-    return (
-        TOO_DEEP if is_deep(dict(stored)) else controls.show_json(Placeholders(instead=BLOT).hide(None, dict(stored)))
-    )
+    plain = dict(stored)
+    return TOO_DEEP if is_deep(plain) else controls.show_json(Placeholders(instead=BLOT).hide(None, plain))
+
+
+def show_fields(stored: Mapping[str, Any], schema: type[BaseModel]) -> str:
+    """Return a stored configuration as HTML: each field with its title, lists and models inside of it as lists."""
+    if is_deep(dict(stored)):
+        return TOO_DEEP
+    control = _build(schema)
+    return _show(control.resolve(stored) or control, _hide(control, stored, schema, BLOT))
+
+
+def _show(control: controls.Control | None, plain: Any) -> str:
+    if not isinstance(plain, (dict, list)) or not plain or controls.is_reference(plain):
+        return _show_value(control, plain)
+    parts = [
+        (_get_title(control, key), _show(control and control.find(key, part), part)) for key, part in iter_json(plain)
+    ]
+    if isinstance(plain, dict):
+        lines = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", parts)
+        return format_html('<dl class="dps-fields">{}</dl>', lines)
+    return format_html("<ol>{}</ol>", format_html_join("", "<li>{}</li>", ((text,) for _title, text in parts)))
+
+
+def _show_value(control: controls.Control | None, plain: Any) -> str:
+    if reference := read_reference(plain):
+        return str(reference)
+    if plain is None or plain in ("", [], {}):
+        return _("Not set")
+    if isinstance(plain, bool):
+        return _("Yes") if plain else _("No")
+    return control.get_choice_title(plain) if isinstance(control, ChoiceControl) else str(plain)
+
+
+def _get_title(control: controls.Control | None, key: str) -> str:
+    child = control and not control.has_free_keys and control.get_child(key)
+    return str(child.label.title) if child and child.label.title else key
 
 
 def _hide(control: controls.Control, stored: Mapping[str, Any], schema: type[BaseModel], instead: Any) -> Any:
@@ -271,6 +293,25 @@ def _parse_or_none(text: str | None) -> Any:
 
 
 # Paths
+
+
+def _follow(control: controls.Control, path: Path, form: Any, *, stored: bool) -> list[tuple[str, controls.Label]]:
+    """Return the title and the label of each part on a path, which goes by form keys or by those that are ``stored``.
+
+    What is not there has its key, and no label.
+    """
+    slots = {slot.key if stored else slot.at[0]: slot for slot in control.split(form)}
+    slot = slots.get(path[0] if path else "")
+    if slot is None:
+        return [(str(int(key) + 1) if key.isdecimal() else key, controls.Label()) for key in path]
+    rest = _follow(slot.control, path[1 if stored else len(slot.at) :], slot.form, stored=stored)
+    has_free_key = len(slot.at) > 1
+    title = path[0] if has_free_key else str(slot.control.label.title) or path[0]
+    return [(str(int(path[0]) + 1) if isinstance(form, list) else title, slot.control.label), *rest]
+
+
+def _join_titles(steps: Iterable[tuple[str, controls.Label]]) -> str:
+    return " > ".join(title for title, _label in steps)
 
 
 def _locate(control: controls.Control, path: Path, form: Any) -> Path:
@@ -337,11 +378,6 @@ _Place = tuple[str | None, ...]
 """A path with None for list positions and free keys, as entries may move."""
 
 
-def has_read_only(schema: type[BaseModel]) -> bool:
-    """Say whether a field of ``schema``, at any depth, is read-only."""
-    return any(is_read_only(part) for model in iter_models(get_tree(schema)) for part in model.parts)
-
-
 def find_changed(model: BaseModel, given: Mapping[str, Any], before: Mapping[str, Any]) -> list[FieldProblem]:
     """Return a problem for each read-only field of ``model`` that it was ``given`` otherwise than it was ``before``.
 
@@ -353,8 +389,8 @@ def find_changed(model: BaseModel, given: Mapping[str, Any], before: Mapping[str
         if place not in known:
             known[place] = {controls.freeze(_conceal(value)) for value in _look_up(before, place)}
         was_there = list(_look_up(before, path))
-        is_new = not was_there or None in place
-        allowed = {*known[place], *([controls.freeze(get_default(part))] if is_new else [])}
+        is_new = None in place or not was_there
+        allowed = known[place] | ({controls.freeze(get_default(part))} if is_new else set())
         if (not found and not is_new) or any(controls.freeze(_conceal(value)) not in allowed for value in found):
             problems.append(FieldProblem(path, _("This field is read-only: leave it as it is.")))
     return problems

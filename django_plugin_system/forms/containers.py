@@ -286,18 +286,10 @@ class VariantsControl(controls.Control):
     def _list_likely(self, given: dict[str, Any]) -> list[controls.Control]:
         """Return the options for ``given``, a plain or form value; not those of which it contradicts a constant.
 
-        First comes the one with the most constants in it, such as a discriminator; then the one whose fields say most
-        of its keys.
+        First comes the one whose fields say most of its keys.
         """
-
-        def rank(option: controls.Control) -> tuple[int, int]:
-            fields = _get_fields(option)
-            constants = [name for name in given if is_constant(fields.get(name))]
-            known = sum(name in fields for name in given)
-            return len(constants), known - (len(given) - known)
-
         possible = [option for option in self.options if not _contradicts(option, given)]
-        return sorted(possible, key=rank, reverse=True)
+        return sorted(possible, key=lambda option: len(_get_fields(option).keys() & given.keys()), reverse=True)
 
     def _choose(self, plain: Any) -> tuple[controls.Control | None, Any]:
         """Return the likeliest option that can show ``plain``, and the form value that does."""
@@ -314,9 +306,7 @@ class VariantsControl(controls.Control):
 
     def adapt(self, plain: Any) -> controls.Control:
         """Adapt the option that the value belongs to; a model with an odd value is told by its keys."""
-        chosen, _form = self._choose(plain)
-        if chosen is None and isinstance(plain, dict):
-            chosen = next((option for option in self._list_likely(plain) if isinstance(option, GroupControl)), None)
+        chosen = self._choose(plain)[0] or self.pick_form(plain)
         if chosen is None:
             raise controls.UnfitError
         adapted = chosen.adapt(plain)

@@ -10,7 +10,7 @@ Three shapes of one value:
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -61,9 +61,6 @@ class Label:
 
     holds_secret: bool = False
     """Whether a secret may be typed here, or anywhere inside."""
-
-    neighbours: Mapping[str, Text] = field(default_factory=dict)
-    """The titles of the fields beside it, by name."""
 
 
 @dataclass(frozen=True)

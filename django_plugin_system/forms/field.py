@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.apps import apps
@@ -43,28 +43,30 @@ def list_sources() -> list[dict[str, Any]]:
     variables = sorted(name for name in known if is_listed(name) and not name.endswith("*"))
     paths = chain.from_iterable(sorted(Path(folder).glob("*")) for folder in settings.FILE_REFERENCES)
 
-    def works(kind: str, name: str) -> bool:
-        return not isinstance(resolver.get(Reference(kind, name)), Unavailable)
-
-    sources = [
-        _describe(ENV, _("Environment variable"), settings.ENV_REFERENCES, variables, works),
-        _describe(FILE, _("File"), settings.FILE_REFERENCES, map(str, filter(Path.is_file, paths)), works),
+    kinds: list[tuple[str, str, Sequence[str], Iterable[str]]] = [
+        (ENV, _("Environment variable"), settings.ENV_REFERENCES, variables),
+        (FILE, _("File"), settings.FILE_REFERENCES, map(str, filter(Path.is_file, paths))),
     ]
     for store, options in settings.REFERENCES.items():
-        title, allowed = _("Store: %s") % store, options["ALLOW"]
-        sources.append(_describe(f"${store}", title, allowed, [one for one in allowed if "*" not in one]))
-    return [source for source in sources if source["allowed"]]
+        names = [name for name in options["ALLOW"] if "*" not in name]
+        kinds.append((f"${store}", _("Store: %s") % store, options["ALLOW"], names))
 
+    def offer(kind: str, name: str) -> dict[str, Any]:
+        works = None
+        if kind in {ENV, FILE}:
+            works = not isinstance(resolver.get(Reference(kind, name)), Unavailable)
+        return {"name": name, "works": works}
 
-def _describe(
-    kind: str,
-    title: str,
-    allowed: Sequence[str],
-    names: Iterable[str],
-    works: Callable[[str, str], bool | None] = lambda _kind, _name: None,
-) -> dict[str, Any]:
-    offered = [{"name": name, "works": works(kind, name)} for name in islice(names, MOST_NAMES)]
-    return {"kind": kind, "title": title, "allowed": ", ".join(allowed), "names": offered}
+    return [
+        {
+            "kind": kind,
+            "title": title,
+            "allowed": ", ".join(allowed),
+            "names": [offer(kind, name) for name in islice(names, MOST_NAMES)],
+        }
+        for kind, title, allowed, names in kinds
+        if allowed
+    ]
 
 
 HIDDEN = "********"
@@ -144,46 +146,6 @@ def is_jsonform_installed() -> bool:
     return apps.is_installed("django_jsonform")
 
 
-def get_script_texts() -> dict[str, str]:
-    """Return the texts that django-jsonform's script writes in English, and ours, in the language of the request."""
-    return {
-        "Add item": _("Add item"),
-        "Add new item": _("Add new item"),
-        "Collapse": _("Collapse"),
-        "Collapsed": _("Collapsed"),
-        "Configuration": _("Configuration"),
-        "Expand": _("Expand"),
-        "Move down": _("Move down"),
-        "Move up": _("Move up"),
-        "Remove": _("Remove"),
-        "Select...": _("Select…"),
-        "add": _("Add %s"),
-        "addTo": _("Add to %s"),
-        "stored": _("Stored"),
-        "typed": _("Typed, not saved yet. It is kept for half an hour."),
-        "retype": _("Not kept: type this secret again."),
-        "replaced": _("Replaces the stored secret when you save."),
-        "cleared": _("The stored secret is removed when you save."),
-        "typeNew": _("Type the new secret."),
-        "show": _("Show"),
-        "replace": _("Replace"),
-        "clear": _("Clear"),
-        "keep": _("Keep the stored one"),
-        "where": _("Where the value stands"),
-        "value": _("Value"),
-        "choose": _("Choose"),
-        "other": _("Another one…"),
-        "allowed": _("Allowed:"),
-        "works": _("found"),
-        "fails": _("not there"),
-        "unit": _("Unit"),
-        "days": _("days"),
-        "hours": _("hours"),
-        "minutes": _("minutes"),
-        "seconds": _("seconds"),
-    }
-
-
 class HiddenPost(QueryDict):
     """What was posted, the configuration out of sight: error reporters copy a POST, whatever Django hides."""
 
@@ -211,6 +173,14 @@ class GeneratedConfigWidget(_HiddenWidget, JSONFormWidget):  # type: ignore[misc
 
     template_name = "django_plugin_system/widgets/config.html"
 
+    class Media:
+        css: ClassVar[Any] = {"all": ["django_jsonform/style.css", "django_plugin_system/config-form.css"]}
+        js = (
+            "django_jsonform/index.js",
+            "django_plugin_system/config-inputs.js",
+            "django_plugin_system/config-form.js",
+        )
+
     def __init__(self, binding: ConfigBinding) -> None:
         """Draw the form of ``binding``."""
         super().__init__(schema={})
@@ -218,9 +188,8 @@ class GeneratedConfigWidget(_HiddenWidget, JSONFormWidget):  # type: ignore[misc
         self.error_map: dict[str, list[str]] = {}
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Add the texts that our script needs; all else it is told in the schema."""
+        """Add what a value may refer to; all else our script is told in the schema and by the template."""
         context: dict[str, Any] = super().get_context(name, value, attrs)
-        context["widget"]["texts"] = json.dumps(get_script_texts())
         context["widget"]["sources"] = json.dumps(list_sources())
         return context
 
@@ -228,20 +197,6 @@ class GeneratedConfigWidget(_HiddenWidget, JSONFormWidget):  # type: ignore[misc
         """Draw the schema for the very value that is shown."""
         self.schema = self.binding.get_schema(value)
         return super().render(name, value, attrs, renderer)
-
-    @property
-    def media(self) -> forms.Media:
-        """Add our own style and script, after django-jsonform's."""
-        own = forms.Media(
-            css={"all": ["django_jsonform/style.css", "django_plugin_system/config-form.css"]},
-            js=[
-                "django_jsonform/index.js",
-                "django_plugin_system/config-inputs.js",
-                "django_plugin_system/config-form.js",
-            ],
-        )
-        media: forms.Media = super().media + own
-        return media
 
 
 class TextConfigWidget(_HiddenWidget, forms.Textarea):

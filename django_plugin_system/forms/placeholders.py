@@ -32,36 +32,31 @@ from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.references import read_reference
 from django_plugin_system.config.tokens import is_marker
 from django_plugin_system.exceptions import FieldProblem, Path
-from django_plugin_system.schema.values import MISSING
+from django_plugin_system.schema.values import MISSING, PLACEHOLDERS
 
 if TYPE_CHECKING:
     from django_plugin_system.forms.controls import Control
 
-PLACEHOLDER = "[stored secret {}]"
-"""What stands for a stored secret on its way to the browser and back; the id is opaque."""
+_STORED, _TYPED, RETYPE = PLACEHOLDERS
+"""How what stands for a stored secret begins, and for one that was typed into a form that was refused.
 
-RETYPE = "[type this secret again]"
-"""What stands for a secret that was typed into a form that was refused; the server never accepts it."""
-
-TYPED = "[typed, not saved yet: {}]"
-"""What stands for such a secret where it can be handed back."""
+``RETYPE`` stands for the latter where it cannot be handed back; the server never accepts it.
+"""
 
 LIFETIME = 30 * 60
 """Seconds for which it can be handed back; every refusal begins anew."""
 
 MASK_PROBLEM = gettext_lazy("This is a mask, not a secret. Type the secret itself.")
 
-_ID = re.compile(r"\[stored secret ([0-9a-f]{16})\]\Z")
-_OPENING = PLACEHOLDER.partition("{}")[0]
-_TYPED_OPENING = TYPED.partition("{}")[0]
-_TYPED = re.compile(re.escape(TYPED).replace(r"\{\}", r"([0-9a-f]{8})\.([0-9]{1,12})\.([A-Za-z0-9_=-]{40,})") + r"\Z")
+_PLACEHOLDER = re.compile(re.escape(_STORED) + r"[0-9a-f]{16}\]\Z")
+_SEALED = re.compile(re.escape(_TYPED) + r"([0-9a-f]{8})\.([0-9]{1,12})\.([A-Za-z0-9_=-]{40,})\]\Z")
 _NONCE_BYTES = 12
 _MASK = re.compile(r"[\s*\u2022\u25cf\u2219\u00b7\u2024\u2027\uff0a\u30fb]+\Z")
 
 
 def is_placeholder(text: Any) -> bool:
     """Say whether ``text`` is a placeholder and nothing else."""
-    return isinstance(text, str) and _ID.match(text) is not None
+    return isinstance(text, str) and _PLACEHOLDER.match(text) is not None
 
 
 def find_marker_problem(text: Any) -> str | None:
@@ -70,9 +65,9 @@ def find_marker_problem(text: Any) -> str | None:
         return None
     if RETYPE in text:
         return _("The form was refused, so what you typed here was not kept. Type the secret again.")
-    if _TYPED_OPENING in text:
+    if _TYPED in text:
         return _("What was typed before is too old, or not from here. Type the secret again.")
-    if _OPENING in text:
+    if _STORED in text:
         return _("Text was added to the stored secret. Empty the field, then type the whole new secret.")
     return None
 
@@ -95,11 +90,11 @@ class TypedSecrets:
         keyring, nonce = get_keyring(), os.urandom(_NONCE_BYTES)
         expiry = str(int(time.time()) + LIFETIME)
         sealed = keyring.encrypt(nonce, json.dumps(typed).encode(), self._associate(keyring.primary_id, expiry, at))
-        return TYPED.format(f"{keyring.primary_id}.{expiry}.{base64.urlsafe_b64encode(nonce + sealed).decode()}")
+        return f"{_TYPED}{keyring.primary_id}.{expiry}.{base64.urlsafe_b64encode(nonce + sealed).decode()}]"
 
     def open(self, text: str, at: Path) -> Any:
         """Return what was typed, for what stood for it at the path ``at``; any other text as it is."""
-        found, keyring = _TYPED.match(text), get_keyring()
+        found, keyring = _SEALED.match(text), get_keyring()
         if found is None or found[1] not in keyring.key_ids or int(found[2]) < time.time():
             return text
         try:
@@ -129,9 +124,6 @@ class StoredSecret:
     path: Path
     place: Path
     """``path`` without list positions, and with ``ANY_KEY`` for the free keys of a dict."""
-
-    titles: tuple[str, ...]
-    """How people know each part of ``path``."""
 
     stored: Any = field(repr=False)
     opened: Any = field(repr=False)
@@ -163,33 +155,29 @@ class Placeholders:
 
         A secret is what is stored as one, or stands where ``control`` has one.
         """
-        return self._hide(control and control.resolve(stored), stored, (), (), ())
+        return self._hide(control and control.resolve(stored), stored, (), ())
 
-    def _hide(self, control: Control | None, stored: Any, path: Path, place: Path, titles: tuple[str, ...]) -> Any:
+    def _hide(self, control: Control | None, stored: Any, path: Path, place: Path) -> Any:
         if read_reference(stored):
             return stored
         is_declared = control.is_secret if control else path in self.declared
         if is_marker(stored) or (is_declared and stored is not None):
             opened = self.opened.get(path, MISSING if is_marker(stored) else stored)
-            return self._keep(StoredSecret(path, place, titles, stored, opened))
+            return self._keep(StoredSecret(path, place, stored, opened))
         if is_placeholder(stored) or find_marker_problem(stored):
             self.lookalikes.add((path, stored))
         free_keys = control is not None and control.has_free_keys
 
         def hide_part(key: str, part: Any) -> Any:
-            child = control and control.find(key, part)
-            if isinstance(stored, list):
-                return self._hide(child, part, (*path, key), place, (*titles, str(int(key) + 1)))
-            title = str(child.label.title) if child and not free_keys else ""
-            inner = (*place, ANY_KEY if free_keys else key)
-            return self._hide(child, part, (*path, key), inner, (*titles, title or key))
+            inner = place if isinstance(stored, list) else (*place, ANY_KEY if free_keys else key)
+            return self._hide(control and control.find(key, part), part, (*path, key), inner)
 
         return map_present(stored, hide_part)
 
     def _keep(self, secret: StoredSecret) -> Any:
         message = json.dumps([self.row, secret.path])
         digest = salted_hmac("django_plugin_system.forms.placeholders", message, algorithm="sha256").hexdigest()
-        placeholder = PLACEHOLDER.format(digest[:16])
+        placeholder = f"{_STORED}{digest[:16]}]"
         self.secrets[placeholder] = secret
         return placeholder if self.instead is None else self.instead
 

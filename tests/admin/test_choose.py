@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_plugin_system.admin.adding import Tile
+from django_plugin_system.admin.adding import show_tile
 from django_plugin_system.models import PluginItem, PluginType
 from django_plugin_system.registry import Identity, ItemSpec, TypeSpec, registry
 from tests.admin.helpers import url
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
     from django_plugin_system.models import PluginInstance
+
+
+def get_items(page: Any) -> list[PluginItem]:
+    """Return the items that a page offers."""
+    return [tile["item"] for tile in page.context["tiles"]]
 
 
 def register_many(types: int, items: int) -> None:
@@ -43,12 +48,10 @@ def test_200_items(admin_client: Client, instance: PluginInstance) -> None:
     with CaptureQueriesContext(connection) as many:
         response = admin_client.get(url("add"))
     assert len(many) == len(few)
-    groups = {
-        kind: list(found) for kind, found in groupby(response.context["items"], lambda item: item.plugin_type.name)
-    }
+    groups = {kind: list(found) for kind, found in groupby(get_items(response), lambda item: item.plugin_type.name)}
     assert list(groups) == ["sms", *(f"type-{number:02}" for number in range(10))]
     assert [len(found) for found in groups.values()] == [2, *[20] * 10]
-    counts = {item.name: item.instance_count for item in response.context["items"]}
+    counts = {item.name: item.instance_count for item in get_items(response)}
     assert (counts["twilio"], counts["console"]) == (2, 0)
 
 
@@ -57,7 +60,7 @@ def test_search_finds_types_too(admin_client: Client, instance: PluginInstance) 
     del instance
     register_many(3, 3)
     response = admin_client.get(url("add"), {"q": "type-02 things thing"})
-    found = [item.name for item in response.context["items"]]
+    found = [item.name for item in get_items(response)]
     assert found == ["item-02-00", "item-02-01", "item-02-02"]
 
 
@@ -79,21 +82,22 @@ def test_providers_have_an_identity(admin_client: Client, instance: PluginInstan
     docs = "https://docs.example/?a=1&b=<2>"
     add_known(kind, "sms-78", label="Ätna", icon="☎", docs_url=docs, category="Abroad")
     page = admin_client.get(url("add"))
-    assert [item.label for item in page.context["items"]] == ["console", "twilio", "Mailer", "Ätna"]
+    assert [item.label for item in get_items(page)] == ["console", "twilio", "Mailer", "Ätna"]
     text = page.content.decode()
     assert '<img src="/static/known/mailer.svg" alt="">' in text
     assert '<span class="dps-icon" aria-hidden="true">☎</span>' in text
     assert '<span class="dps-icon" aria-hidden="true">C</span>' in text
     assert text.count('<h3 class="dps-category">Abroad</h3>') == 1
     assert 'href="https://docs.example/?a=1&amp;b=&lt;2&gt;"' in text
-    assert [item.name for item in admin_client.get(url("add"), {"q": "abroad ätna"}).context["items"]] == ["sms-78"]
-    form = admin_client.get(url("add"), {"item": admin_client.get(url("add"), {"q": "ätna"}).context["items"][0].pk})
+    assert [item.name for item in get_items(admin_client.get(url("add"), {"q": "abroad ätna"}))] == ["sms-78"]
+    form = admin_client.get(url("add"), {"item": get_items(admin_client.get(url("add"), {"q": "ätna"}))[0].pk})
     assert 'href="https://docs.example/' in form.content.decode()
     assert "Ätna" in form.context["title"]
     manifest = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
     settings.STATIC_ROOT = "unused"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": manifest}}
-    assert (Tile(mailer).picture, Tile(mailer).icon) == ("", "M")
+    tile = show_tile(mailer)
+    assert (tile["picture"], tile["icon"]) == ("", "M")
 
 
 def test_an_item_whose_code_is_gone_has_its_name(instance: PluginInstance) -> None:

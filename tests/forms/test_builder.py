@@ -12,11 +12,10 @@ import typing_extensions
 from pydantic import BaseModel, ConfigDict, Field, Json, RootModel, SecretStr, WithJsonSchema, create_model
 from pydantic_core import core_schema
 
-from django_plugin_system.forms.binding import ConfigBinding
+from django_plugin_system.forms.binding import ConfigBinding, show_fields
 from django_plugin_system.forms.builder import build, get_model_title
 from django_plugin_system.forms.controls import Control
 from django_plugin_system.forms.scalars import JsonTextControl
-from django_plugin_system.forms.viewing import show_fields
 from django_plugin_system.schema.tree import get_tree
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.form_models import Color, Smtp, Tree

@@ -12,10 +12,9 @@ from pydantic import BaseModel, SecretStr
 from django_plugin_system import BoundTo
 from django_plugin_system.config.backends import ReferenceBackend
 from django_plugin_system.config.codec import Kept
-from django_plugin_system.forms.binding import drop_secrets, redact
+from django_plugin_system.forms.binding import drop_secrets, redact, show_fields
 from django_plugin_system.forms.field import ConfigFormField, list_sources
 from django_plugin_system.forms.placeholders import RETYPE
-from django_plugin_system.forms.viewing import show_fields
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.table import MARKER, SHAPES, Shape, get_stored
 from tests.support.cases import each, tried_on

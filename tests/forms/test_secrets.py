@@ -9,9 +9,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretStr
 
 from django_plugin_system.config.codec import Kept
-from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact
+from django_plugin_system.forms.binding import BLOT, ConfigBinding, drop_secrets, redact, show_fields
 from django_plugin_system.forms.placeholders import RETYPE
-from django_plugin_system.forms.viewing import show_fields
 from tests.forms.helpers import OPENED, SECRET, bind, edit, get_form, make_schema, post
 from tests.shapes.form_models import Account, Typed
 from tests.shapes.table import MARKER

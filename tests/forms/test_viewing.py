@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
-from django_plugin_system.forms.binding import BLOT
-from django_plugin_system.forms.viewing import show_fields
+from django_plugin_system.forms.binding import BLOT, show_fields
 from tests.shapes.table import MARKER
 
 

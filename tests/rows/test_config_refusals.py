@@ -17,7 +17,6 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from django_plugin_system import ConfigurablePlugin
 from django_plugin_system.exceptions import ConfigWriteRefused, InvalidConfig, PluginNotRegistered
 from django_plugin_system.forms.binding import BLOT
-from django_plugin_system.forms.placeholders import PLACEHOLDER, RETYPE, TYPED
 from django_plugin_system.models import PluginInstance
 from tests.support.plugins import SECRET, VALID, ConsoleSms, LenientConfig, ProviderConfig, declare_item
 from tests.support.rows import add_instance, assert_sealed, read_raw, reload
@@ -165,9 +164,9 @@ MASKS = {
     "bytes": str(SecretBytes(b"x")),
     "django": "*" * 20,
     "page": BLOT,
-    "placeholder": PLACEHOLDER.format("0123456789abcdef"),
-    "typed": TYPED.format("01234567.1.x"),
-    "retype": RETYPE,
+    "placeholder": "[stored secret 0123456789abcdef]",
+    "typed": "[typed, not saved yet: 01234567.1.x]",
+    "retype": "[type this secret again]",
 }
 
 

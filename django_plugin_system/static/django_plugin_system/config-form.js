@@ -153,7 +153,7 @@
   function nameAddButton(button, told) {
     const title = getTitle(button, "");
     const thing = told.things.get(title);
-    const text = thing ? told.texts.add.replace("%s", thing) : told.texts.addTo.replace("%s", title);
+    const text = thing ? told.texts.add.replace("{name}", thing) : told.texts.addTo.replace("{name}", title);
     if (title && button.textContent !== text) {
       button.textContent = text;
     }
@@ -321,10 +321,15 @@
     Array.from(event.formData.keys()).filter((key) => key.startsWith(INNER)).forEach((key) => event.formData.delete(key));
   }
 
+  function readTexts(box) {
+    const texts = Array.from(box.querySelector(".dps-texts").content.children);
+    return Object.fromEntries(texts.map((one) => [one.dataset.name, one.textContent]));
+  }
+
   function enhance(box) {
     const told = {
       schema: JSON.parse(box.querySelector("[data-django-jsonform]").dataset.djangoJsonform).schema,
-      texts: JSON.parse(box.dataset.dpsTexts),
+      texts: readTexts(box),
       sources: JSON.parse(box.dataset.dpsSources),
       stored: findStored(),
     };
