@@ -90,7 +90,7 @@ def test_providers_have_an_identity(admin_client: Client, instance: PluginInstan
     assert text.count('<h3 class="dps-category">Abroad</h3>') == 1
     assert 'href="https://docs.example/?a=1&amp;b=&lt;2&gt;"' in text
     assert [item.name for item in get_items(admin_client.get(url("add"), {"q": "abroad ätna"}))] == ["sms-78"]
-    form = admin_client.get(url("add"), {"item": get_items(admin_client.get(url("add"), {"q": "ätna"}))[0].pk})
+    form = admin_client.get(url("add"), {"item": str(get_items(admin_client.get(url("add"), {"q": "ätna"}))[0].pk)})
     assert 'href="https://docs.example/' in form.content.decode()
     assert "Ätna" in form.context["title"]
     manifest = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
