@@ -277,7 +277,9 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         """
         rows = list(objs)
         kwargs |= dict(zip(_BULK_CREATE_OPTIONS, args, strict=False))
-        _refuse_upsert(kwargs)
+        refused = sorted(_SEALED_TOGETHER & set(kwargs.get("update_fields") or ()))
+        if kwargs.get("update_conflicts") and refused:
+            raise ConfigWriteRefused("bulk_create", refused)
         for row in rows:
             row.seal_config()
         using, in_conflict = self._get_write_alias(), bool(kwargs.keys() & {"ignore_conflicts", "update_conflicts"})
@@ -296,12 +298,9 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         if not _SEALED_TOGETHER & set(names):
             return super().bulk_update(rows, names, batch_size)
         prefetch_related_objects(rows, "item__plugin_type")
-        for row in rows:
-            row.check_overwritten(self._get_write_alias())
-        return self._bulk_update_sealed(rows, names, batch_size or WRITTEN_AT_ONCE)
-
-    def _bulk_update_sealed(self, rows: list[PluginInstance], names: list[str], size: int) -> int:
         using, written = self._get_write_alias(), 0
+        for row in rows:
+            row.check_overwritten(using)
         renewed = {row.pk for row in rows if row.seal_config()}
         with changing(using):
             held = self.model.lock_configs(rows, using)
@@ -309,7 +308,7 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
             if not stale:
                 changed = [name for name in COMPARED if any(row.is_changed(name) for row in rows)]
                 names = [*dict.fromkeys([*names, "config", *changed])]
-                written = super().bulk_update(rows, names, size)
+                written = super().bulk_update(rows, names, batch_size or WRITTEN_AT_ONCE)
                 if not {"item", "item_id", "scope"}.isdisjoint(names):
                     move_health(self.model, using, rows)
         if stale:  # raised out here, so that an outer transaction stays usable
@@ -349,12 +348,6 @@ def _renew(row: PluginInstance) -> Reason | None:
     except ConfigError as error:
         return describe_config_error(error)
     return None
-
-
-def _refuse_upsert(kwargs: dict[str, Any]) -> None:
-    refused = sorted(_SEALED_TOGETHER & set(kwargs.get("update_fields") or ()))
-    if kwargs.get("update_conflicts") and refused:
-        raise ConfigWriteRefused("bulk_create", refused)
 
 
 def add_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance] | None = None) -> None:

@@ -18,7 +18,7 @@ from django_plugin_system.changes import TABLE, announce_instances, changing
 from django_plugin_system.compat import ReadsAsDict  # RemovedInPluginSystem30Warning
 from django_plugin_system.exceptions import ConfigError
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
-from django_plugin_system.querysets import DEFAULT_NAME, add_health
+from django_plugin_system.querysets import DEFAULT_NAME, UNTOUCHED, add_health
 from django_plugin_system.registry import ItemSpec, TypeKey, registry
 from django_plugin_system.rows.fields import StoredConfig
 from django_plugin_system.schema.values import is_same
@@ -33,15 +33,6 @@ _LOCK = f"SELECT pg_advisory_xact_lock(1685091121, ('{TABLE}'::regclass::oid::bi
 """The first number stands for this package ("dps1"), the second one for the schema."""
 _NAMESPACE = uuid.UUID("5b3a2f6e-6d0b-4b53-9d7c-2f6a0a4b8c11")
 """Of the ids that a sync gives."""
-_AS_MADE: dict[str, Any] = {
-    "name": DEFAULT_NAME,
-    "scope": "",
-    "config": {},
-    "status": PluginStatus.ACTIVE,
-    "priority": None,
-    "description": "",
-}
-"""A default instance of which an operator has changed nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,8 +218,8 @@ def _leave_out_used(rows: Any, tables: set[str], ignore: type[models.Model] | No
             return rows.none()
         pointing = key.model._base_manager.using(rows.db).filter(**{f"{key.name}__isnull": False})
         if key.model is PluginInstance:
-            idle = _leave_out_used(pointing.filter(**_AS_MADE), tables)
-            pointing = pointing.exclude(pk__in=idle.values("pk"))
+            as_made = pointing.filter(UNTOUCHED, status=PluginStatus.ACTIVE, priority=None, description="")
+            pointing = pointing.exclude(pk__in=_leave_out_used(as_made, tables).values("pk"))
         rows = rows.exclude(pk__in=pointing.values(key.attname))
     return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -121,18 +121,8 @@ class Codec:
             path for path in find_undeclared((get_tree(self.schema),), opened.data) if is_below(path, secrets)
         }
         opened.data, secrets = _drop_all(opened.data, secrets, hidden)
-        resolver = Resolver()
-        resolved = resolve(opened.data, resolver, secrets)
-        places = {path: self._locate(path, resolved.data) for path in resolved.references}
-        if resolved.problems:
-            found = [FieldProblem(self._locate(path, resolved.data), text) for path, text in resolved.problems]
-            raise InvalidConfig(self.subject, found)
-        model = self._validate(resolved, resolver, secrets, InvalidConfig, by_alias=True)
-        references = {places[path]: reference for path, reference in resolved.references.items()}
-        problems = find_unknown_keys(model, resolved.data)
-        if problems := [*_cut(problems, references), *_find_exposed(model, secrets)]:
-            raise InvalidConfig(self.subject, problems)
-        return Parsed(model, references, resolver, opened.data, secrets, opened, markers)
+        parsed = self._validate(opened.data, secrets, Resolver(), is_input=True)
+        return replace(parsed, given=opened, markers=markers)
 
     def _leave_undeclared(self, given: Any, previous: Opened | None) -> dict[str, Any]:
         """Return what was given without what stands there because it is stored: that is carried along anyway."""
@@ -354,29 +344,33 @@ class Codec:
         :raises StoredConfigInvalid: as ``restore`` does.
         :raises UnresolvedReference: as ``restore`` does.
         """
-        resolver = resolver or Resolver()
+        return self._validate(data, secrets, resolver or Resolver(), is_input=False)
+
+    def _validate(self, data: Any, secrets: Secrets, resolver: Resolver, *, is_input: bool) -> Parsed:
+        """Return the model for what was typed or is stored.
+
+        What a reference gives is taken as text; where no text fits, as the JSON that it spells.
+        """
+        invalid, unresolved = (InvalidConfig, InvalidConfig) if is_input else _STORED_ERRORS
         resolved = resolve(data, resolver, secrets)
         if resolved.problems:
-            raise exceptions.UnresolvedReference(self.subject, resolved.problems)
-        model = self._validate(resolved, resolver, secrets, exceptions.StoredConfigInvalid, by_alias=False)
-        if exposed := _find_exposed(model, secrets):
-            raise exceptions.StoredConfigInvalid(self.subject, exposed)
-        return Parsed(model, resolved.references, resolver, data, secrets)
-
-    def _validate(
-        self, resolved: Resolved, resolver: Resolver, secrets: Secrets, error: type[InvalidConfig], *, by_alias: bool
-    ) -> BaseModel:
-        """Return the model. What a reference gives is taken as text; where no text fits, as the JSON that it spells."""
+            found = [FieldProblem(self._locate(path, resolved.data), text) for path, text in resolved.problems]
+            raise unresolved(self.subject, found)
         given = {path: resolver.get(reference) for path, reference in resolved.references.items()}
+        places = {self._locate(path, resolved.data): path for path in given}
+        references = {place: resolved.references[path] for place, path in places.items()}
         hidden = [*secrets.values(), *given.values(), *map(parse_given, given.values())]
-        model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
-        places = {self._locate(path, resolved.data): path for path in given} if problems else {}
+        model, problems = validate(self.schema, resolved.data, hidden, by_alias=is_input)
         if _spell_out(resolved, given, places, problems):
-            model, problems = validate(self.schema, resolved.data, hidden, by_alias=by_alias)
-        if model is None:
-            names = {place: resolved.references[path] for place, path in places.items()}
-            raise error(self.subject, _cut(problems, names))
-        return model
+            model, problems = validate(self.schema, resolved.data, hidden, by_alias=is_input)
+        if model is not None:
+            problems = [*(find_unknown_keys(model, resolved.data) if is_input else ()), *_find_exposed(model, secrets)]
+        if model is None or problems:
+            raise invalid(self.subject, _cut(problems, references))
+        return Parsed(model, references, resolver, data, secrets)
+
+
+_STORED_ERRORS = (exceptions.StoredConfigInvalid, exceptions.UnresolvedReference)
 
 
 def _spell_out(

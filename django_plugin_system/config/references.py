@@ -54,16 +54,10 @@ def read_reference(value: object) -> Reference | None:
     if not isinstance(value, dict) or len(value) != 1:
         return None
     [(kind, name)] = value.items()
-    return (
-        Reference(kind, name)
-        if kind in get_settings().reference_kinds and isinstance(name, str) and _is_name(name)
-        else None
-    )
-
-
-def _is_name(name: str) -> bool:
-    """Say whether a name can be stored and shown: no half of a surrogate pair, which JSON can write, no NUL."""
-    return "\0" not in name and name == name.encode(errors="replace").decode()
+    if kind not in get_settings().reference_kinds or not isinstance(name, str):
+        return None
+    can_be_shown = "\0" not in name and name == name.encode(errors="replace").decode()  # no half of a surrogate pair
+    return Reference(kind, name) if can_be_shown else None
 
 
 @dataclass

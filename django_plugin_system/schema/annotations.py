@@ -23,13 +23,10 @@ def is_root_model(value: Any) -> bool:
 def get_hints(cls: type) -> dict[str, Any]:
     """Return the types of what a class declares, by name."""
     hints = typing_extensions.get_type_hints(cls, include_extras=True)
-    return {name: _strip_qualifier(hint) for name, hint in hints.items()}
-
-
-def _strip_qualifier(hint: Any) -> Any:
-    while typing_extensions.get_origin(hint) in _QUALIFIERS:
-        hint = typing_extensions.get_args(hint)[0]
-    return hint
+    for name in hints:
+        while typing_extensions.get_origin(hints[name]) in _QUALIFIERS:
+            hints[name] = typing_extensions.get_args(hints[name])[0]
+    return hints
 
 
 def get_given(origin: Any, args: tuple[Any, ...]) -> dict[Any, Any]:

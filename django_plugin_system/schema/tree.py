@@ -195,8 +195,11 @@ class Part:
 
     @cached_property
     def bound_to(self) -> tuple[str, ...]:
-        """The names of the fields beside it that the secrets in a field are bound to."""
-        return tuple(dict.fromkeys(_iter_bound_names(self.node)))
+        """The names of the fields beside it that the secrets in a field are bound to, by its type or a type in that."""
+        whole = self.node.kind is Kind.MODEL  # what its own fields are bound to, they say themselves
+        nodes = [self.node] if whole else iter_nodes(self.node, into_models=False)
+        bonds = [item for node in nodes for item in node.metadata if isinstance(item, BoundTo)]
+        return tuple(dict.fromkeys(name for bond in bonds for name in bond.names))
 
     def make_default(self) -> Any:
         """Return the default, or what its factory makes now; PydanticUndefined if that is none, or cannot be told."""
@@ -226,14 +229,6 @@ def iter_nodes(root: Node, *, into_models: bool = True) -> Iterator[Node]:
 def iter_models(root: Node) -> Iterator[Node]:
     """Yield a node of each class with fields that ``root`` is made of, each class once."""
     yield from {node.annotation: node for node in iter_nodes(root) if node.kind is Kind.MODEL}.values()
-
-
-def _iter_bound_names(node: Node) -> Iterator[str]:
-    """Yield what a field's type is bound to, whether it says so itself or a type in it does, down to other models."""
-    for inner in iter_nodes(node, into_models=False) if node.kind is not Kind.MODEL else [node]:
-        for item in inner.metadata:
-            if isinstance(item, BoundTo):
-                yield from item.names
 
 
 _TREES: dict[Any, Node] = {}

@@ -28,11 +28,8 @@ def get_fields(value: Any) -> dict[str, Any] | None:
     if isinstance(value, BaseModel):
         names = [name for name in type(value).__pydantic_fields__ if name in value.__dict__]  # others were never set
         return {**{name: value.__dict__[name] for name in names}, **(value.model_extra or {})}
-    is_object = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    return _get_dataclass_fields(value) if is_object else None
-
-
-def _get_dataclass_fields(value: Any) -> dict[str, Any]:
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return None
     fields = {field.name: field.init for field in dataclasses.fields(value)}
     is_open = getattr(value, "__pydantic_config__", {}).get("extra") == "allow"
     extra = {name: item for name, item in value.__dict__.items() if name not in fields} if is_open else {}
