@@ -34,14 +34,6 @@ ModelT = TypeVar("ModelT", bound=ChangeAnnouncingModel)
 class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     """A queryset whose every write is seen by the next selection, in every process."""
 
-    _is_batch = False
-    """Whether this is what ``bulk_update()`` writes a batch with: it has checked and told what is written."""
-
-    def _clone(self) -> Self:
-        clone: Self = super()._clone()  # type: ignore[misc]
-        clone._is_batch = self._is_batch
-        return clone
-
     def _get_write_alias(self) -> str:
         return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
 
@@ -75,13 +67,12 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
 
     def bulk_update(self, objs: Iterable[ModelT], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Write ``fields`` of ``objs``, as Django does."""
-        rows, names = list(objs), list(fields)
-        batches = self._chain()  # type: ignore[attr-defined]
-        batches._is_batch = True  # noqa: SLF001 - ours, or documented
-        with changing(self._get_write_alias()):
+        rows, names, using = list(objs), list(fields), self._get_write_alias()
+        plain = models.QuerySet(self.model, self.query.chain(), using)  # calls update(), which would refuse a config
+        with changing(using):
             self._tell(rows, names)
-            written = super(ChangeAnnouncingQuerySet, batches).bulk_update(rows, names, batch_size)
-            commit = get_commit(self._get_write_alias())
+            written = plain.bulk_update(rows, names, batch_size)
+            commit = get_commit(using)
             for row in rows:
                 row.note_stored(names, commit)
             return written
@@ -93,11 +84,6 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
-
-    def _raw_delete(self, using: str | None) -> int:
-        with changing(using or self._get_write_alias()):
-            self._tell(None)
-            return super()._raw_delete(using)
 
 
 NAME_LENGTH = 100
@@ -148,15 +134,8 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         super().__init__(model, query or _InstanceQuery(model), *args, **kwargs)
 
     def _tell(self, rows: Iterable[PluginInstance] | None, columns: Iterable[str] | None = None) -> None:
-        if not self._is_batch:
-            ids = None if rows is None else [row.pk for row in rows]
-            announce_instances(self.model, self._get_write_alias(), ids, columns)
-
-    def _raw_delete(self, using: str | None) -> int:
-        with changing(using or self._get_write_alias()):
-            health = _get_health(self.model, using or self._get_write_alias())
-            health.filter(pk__in=self.order_by().values("pk"))._raw_delete(using)  # noqa: SLF001 - ours, or documented
-            return super()._raw_delete(using)
+        ids = None if rows is None else [row.pk for row in rows]
+        announce_instances(self.model, self._get_write_alias(), ids, columns)
 
     def for_type(self, ref: object, manager: str | None = None) -> Self:
         """Keep the instances of one plugin type: its interface class, its name and manager, or its row.
@@ -214,9 +193,9 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         :raises ConfigWriteRefused: for ``config``, ``config_version``, ``item`` and ``id``, and an expression as scope.
         :raises ConfigError: if the configuration of one of the rows cannot move to another scope; nothing was written.
         """
-        moves = isinstance(kwargs.get("scope"), str) and not self._is_batch
+        moves = isinstance(kwargs.get("scope"), str)
         refused = sorted((_SEALED_TOGETHER - ({"scope"} if moves else set())) & kwargs.keys())
-        if refused and not self._is_batch:
+        if refused:
             raise ConfigWriteRefused("update", refused)
         health = {name: kwargs.pop(name) for name in HEALTH & kwargs.keys()}
         using = self._get_write_alias()

@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import connections, router
@@ -58,6 +59,8 @@ class Finding:
     config: str
     problems: list[str] = field(default_factory=list)
     may_be_plain: bool = False
+    plain: list[Path] = field(default_factory=list)
+    """Where it holds plain text, and its class declares a secret."""
 
     @property
     def is_outdated(self) -> bool:
@@ -209,13 +212,12 @@ def rotate_secrets(
     A row with a secret that cannot be opened is reported and stays as it is, byte by byte. ``dry_run`` only counts.
     """
     alias, report = using or router.db_for_write(PluginInstance), RotationReport(get_keyring().key_ids)
-    for findings, plain in _look_at_all(alias, batch_size, report, on_batch):
-        outdated = {found.row: found for found in findings if found.is_outdated}
+    for findings in _look_at_all(alias, batch_size, report, on_batch):
         if dry_run:
-            report.rewritten += len(outdated.keys() | {found.row for found in plain})
-        else:
-            encrypted = _encrypt_plain([found.row.pk for found in plain], alias, report)
-            _write({row: found for row, found in outdated.items() if row.pk not in encrypted}, alias, report)
+            report.rewritten += sum(found.is_outdated or bool(found.plain) for found in findings)
+            continue
+        encrypted = _encrypt_plain([found.row.pk for found in findings if found.plain], alias, report)
+        _write({one.row: one for one in findings if one.is_outdated and one.row.pk not in encrypted}, alias, report)
     _look_at_states(alias, report, renew=True, write=not dry_run)
     return report
 
@@ -231,9 +233,9 @@ def verify_secrets(
     A secret in plain text counts as a problem here.
     """
     alias, report = using or router.db_for_write(PluginInstance), RotationReport(get_keyring().key_ids)
-    for _findings, plain in _look_at_all(alias, batch_size, report, on_batch):
-        for found, paths in plain.items():
-            places = ", ".join(map(show_path, paths))
+    for found in chain.from_iterable(_look_at_all(alias, batch_size, report, on_batch)):
+        if found.plain:
+            places = ", ".join(map(show_path, found.plain))
             report.add_problem(found, f"{places}: a secret in plain text; pluginrotate encrypts it")
     _look_at_states(alias, report)
     return report
@@ -241,33 +243,31 @@ def verify_secrets(
 
 def _look_at_all(
     using: str, size: int, report: RotationReport, on_batch: Callable[[RotationReport], object] | None
-) -> Iterator[tuple[list[Finding], dict[Finding, list[Path]]]]:
-    """Yield what the rows hold, ``size`` rows at a time, with the places of plain text; all is added to ``report``."""
+) -> Iterator[list[Finding]]:
+    """Yield what the rows hold, ``size`` rows at a time; all is added to ``report``."""
     for batch in _iter_batches(_read_rows(using), size):
         findings = examine(batch, using)
         report.rows += len(findings)
         for found in findings:
             report.secrets.update(_CLAIM.findall(found.row.config))
         report.add_problems_of(findings)
-        plain = _find_plain(findings, using, report)
-        report.plain += len(plain)
-        yield findings, plain
+        _find_plain(findings, using, report)
+        yield findings
         if on_batch:
             on_batch(report)
 
 
-def _find_plain(findings: Sequence[Finding], using: str, report: RotationReport) -> dict[Finding, list[Path]]:
-    """Return the rows that hold plain text where their class declares a secret, with the places."""
+def _find_plain(findings: Sequence[Finding], using: str, report: RotationReport) -> None:
+    """Find the places where rows hold plain text, and their class declares a secret."""
     suspects = {found.row.pk: found for found in findings if found.may_be_plain and not found.problems}
-    plain = {}
     for row in _load(suspects, using):
         found = suspects[row.pk]
         try:
-            plain[found] = find_plain_secrets(row)
+            found.plain = find_plain_secrets(row)
         except ConfigError as error:
             reason = describe_config_error(error)
             report.add_problem(found, f"cannot tell whether it holds a secret in plain text: {reason}")
-    return {found: paths for found, paths in plain.items() if paths}
+        report.plain += bool(found.plain)
 
 
 def _load(ids: Collection[uuid.UUID], using: str) -> Any:

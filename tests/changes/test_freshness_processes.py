@@ -73,10 +73,6 @@ def _delete_rows() -> None:
     main_row().delete()
 
 
-def _raw_delete() -> None:
-    main_row()._raw_delete("default")  # noqa: SLF001 - the admin calls it
-
-
 def _raw_sql() -> None:
     write_raw(main_row().get().pk, status="disable")
     refresh_plugins()
@@ -91,7 +87,6 @@ HIDING = [
     _base_manager,
     _delete_row,
     _delete_rows,
-    _raw_delete,
     _raw_sql,
 ]
 
@@ -143,7 +138,7 @@ def test_changes_of_items_and_types_are_seen(other: Worker) -> None:
     add_instance("spare", get_item("other"))
     PluginItem.objects.filter(name="provider").update(status="disable")
     assert choose() == other.ask("choose") == "other/spare/AC1"
-    PluginInstance.objects.all()._raw_delete("default")  # noqa: SLF001 - so that nothing protects it
+    PluginInstance.objects.all().delete()  # so that nothing protects it
     PluginType.objects.get().delete()
     assert choose() is other.ask("choose") is None
 

@@ -64,7 +64,7 @@ def insert(rows: Iterable[PluginInstance]) -> None:
 
 def store(items: dict[tuple[str, str], ItemOf]) -> None:
     """Store items and instances in place of those that are there."""
-    PluginInstance.objects.all()._raw_delete("default")  # noqa: SLF001 - so that nothing protects them
+    PluginInstance.objects.all().delete()  # so that nothing protects them
     PluginItem.objects.all().delete()
     plugin_type, _created = PluginType.objects.get_or_create(name="sms", manager="apps.sms", description="")
     for (name, module), item in items.items():
