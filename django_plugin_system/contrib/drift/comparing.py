@@ -59,12 +59,11 @@ def compare_items(old: ItemShape, new: ItemShape) -> list[Change]:
 
 def _compare_places(old: Place, new: Place, path: str) -> Iterator[Change]:
     """Yield the differences between what may stand at a place."""
-    defaults = [(_to_text(one.default), one.default_factory, one.default_withheld) for one in (old, new)]
-    if old.optional and not new.optional:
+    if old.default and not new.default:
         yield Change(path, Effect.MIGRATION, "has no default any more: rows that never stored it are refused")
-    elif new.optional and not old.optional:
+    elif new.default and not old.default:
         yield Change(path, Effect.ADDITIVE, "has a default now")
-    elif defaults[0] != defaults[1]:
+    elif old.default != new.default:
         yield Change(path, Effect.ADDITIVE, "has another default; it holds for rows that never stored the field")
     for name in ("title", "description", "aliases"):
         if getattr(old, name) != getattr(new, name):
@@ -112,7 +111,7 @@ def _compare_parts(old: TypeShape, new: TypeShape, path: str) -> Iterator[Change
 
 def _judge_added(part: Place, *, open_before: bool) -> tuple[Effect, str]:
     what = "secret" if any(shape.secret for shape in part.types.values()) else "field"
-    if not part.optional:
+    if not part.default:
         return Effect.MIGRATION, f"is a new {what} without a default"
     if open_before:
         return Effect.MIGRATION, f"is a new {what}, but rows may hold an undeclared value of that name"

@@ -146,7 +146,7 @@ class _Describer:
             return Place(types=types)
         return Place(
             types=types,
-            **_describe_default(part, in_secret=where.in_secret),
+            default=_describe_default(part, in_secret=where.in_secret),
             title=str(getattr(part.field, "title", None) or ""),
             description=str(getattr(part.field, "description", None) or ""),
             aliases=tuple(sorted(part.aliases)),
@@ -178,18 +178,17 @@ def _get_tag(member: Node, discriminator: Any) -> str:
     return json.dumps(tags[0]) if tags else ""
 
 
-def _describe_default(part: Part, *, in_secret: bool) -> dict[str, Any]:
-    """Return ``optional``, and ``default``, ``default_factory`` or ``default_withheld`` of a field, whichever holds."""
+def _describe_default(part: Part, *, in_secret: bool) -> str:
+    """Return what holds where a field is left out, as ``Place.default`` has it."""
     if part.required:
-        return {}
+        return ""
     if part.default_factory is not None:
-        return {"optional": True, "default_factory": get_name(part.default_factory)}
+        return f"made by {get_name(part.default_factory)}"
     if part.default is PydanticUndefined:
-        return {"optional": True, "default_factory": "absent"}
+        return "absent"
     is_nothing = part.default is None or (type(part.default) in _CONTAINERS and not part.default)
-    if not is_nothing and (in_secret or part.node.holds_secret or may_hold_secret(part.default)):
-        return {"optional": True, "default_withheld": True}
-    return {"optional": True, "default": to_json(part.default)}
+    is_secret = in_secret or part.node.holds_secret or may_hold_secret(part.default)
+    return "withheld" if is_secret and not is_nothing else json.dumps(to_json(part.default), sort_keys=True)
 
 
 def may_hold_secret(value: Any, depth: int = 0) -> bool:
@@ -205,11 +204,10 @@ def may_hold_secret(value: Any, depth: int = 0) -> bool:
 
 def _get_kind(node: Node) -> str:
     """Return what a snapshot calls a type that is neither a secret nor a union."""
-    kinds = {Kind.MODEL: "model", Kind.TUPLE: "tuple", Kind.DICT: "dict"}
-    if node.kind is Kind.LIST:
-        return "set" if issubclass(node.cls, collections.abc.Set) else "list"
-    if node.kind in kinds:
-        return kinds[node.kind]
+    if node.kind is Kind.LIST and issubclass(node.cls, collections.abc.Set):
+        return "set"
+    if node.kind in (Kind.MODEL, Kind.LIST, Kind.TUPLE, Kind.DICT):
+        return node.kind.name.lower()
     annotation = node.annotation
     if isinstance(annotation, collections.abc.Hashable) and annotation in _KINDS:
         return _KINDS[annotation]

@@ -33,12 +33,9 @@ class Place(_Part):
     types: dict[str, TypeShape]
     """The types of its values, by what tells these apart: the tag in a discriminated union, else what JSON stores them
     as (``text``, ``number``, ``object`` ...). Where only pydantic's own choice tells, a number behind a ``?``."""
-    optional: bool = False
-    """Whether a field may be left out. Then ``default`` holds, unless a factory makes it or it is withheld."""
-    default: JsonValue = None
-    default_factory: str = ""
-    default_withheld: bool = False
-    """The default is, or may hold, a secret: it stands in no file."""
+    default: str = ""
+    """What holds where a field is left out: JSON, or how it is made. ``withheld`` is one that is, or may hold, a
+    secret: it stands in no file. Nothing, if the field must be given."""
     title: str = ""
     description: str = ""
     aliases: tuple[str, ...] = ()

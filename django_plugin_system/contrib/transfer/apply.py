@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import NamedTuple
 
 from django.db import IntegrityError, OperationalError, router, transaction
 from django.db.models import ProtectedError, RestrictedError
@@ -15,7 +14,16 @@ from django.utils import timezone
 
 from django_plugin_system.changes import changing
 from django_plugin_system.contrib.transfer.document import VALUES, Entry, Problem, read_document
-from django_plugin_system.contrib.transfer.planning import BATCH, Action, Change, Existing, Plan, Rules, make_plan
+from django_plugin_system.contrib.transfer.planning import (
+    BATCH,
+    Action,
+    Change,
+    Claim,
+    Existing,
+    Plan,
+    Rules,
+    make_plan,
+)
 from django_plugin_system.exceptions import ImportRefused
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.querysets import WRITTEN_AT_ONCE, PluginInstanceQuerySet
@@ -29,13 +37,6 @@ _WRITTEN: tuple[Action, ...] = ("update", "release", "delete", "create")
 
 Note = Callable[[Plan], None]
 """Takes down what an import does."""
-
-
-class Told(NamedTuple):
-    """Who is told of what is done: the log, which names the command, and whoever takes it down."""
-
-    command: str
-    note: Note | None = None
 
 
 logger = logging.getLogger(__name__)
@@ -59,15 +60,14 @@ def import_document(
     :raises ImportRefused: with every problem that was found; nothing was written.
     """
     try:
-        entries, problems = read_document(text, kind)
+        claims = [(found, "") for found in read_document(text, kind)]
     finally:
         del text  # it may hold secrets, which no error is to show with this frame
-    claims = [(entry, "") for entry in entries]
-    return _carry_out(claims, problems, using, Rules(existing), dry_run=dry_run, told=Told("pluginimport", note))
+    return _carry_out(claims, using, Rules(existing), note, dry_run=dry_run)
 
 
 def apply_documents(
-    documents: Mapping[str, tuple[list[Entry], list[Problem]]],
+    documents: Mapping[str, list[Entry | Problem]],
     using: str | None = None,
     *,
     adopt: bool = False,
@@ -84,39 +84,25 @@ def apply_documents(
 
     :raises ImportRefused: with every problem that was found; nothing was written.
     """
-    claims = [(entry, name) for name, (entries, _problems) in documents.items() for entry in entries]
-    problems = [
-        Problem(f"{name}: {problem.subject}", problem.message)
-        for name, (_entries, found) in documents.items()
-        for problem in found
-    ]
+    claims = [(found, name) for name, document in documents.items() for found in document]
     rules = Rules(owners=frozenset(documents), adopt=adopt, gone=gone)
-    return _carry_out(claims, problems, using, rules, dry_run=dry_run, told=Told("pluginapply", note))
+    return _carry_out(claims, using, rules, note, dry_run=dry_run)
 
 
-def _carry_out(
-    claims: Sequence[tuple[Entry, str]],
-    problems: Sequence[Problem],
-    using: str | None,
-    rules: Rules,
-    *,
-    dry_run: bool,
-    told: Told,
-) -> Plan:
+def _carry_out(claims: Sequence[Claim], using: str | None, rules: Rules, note: Note | None, *, dry_run: bool) -> Plan:
     alias = using or router.db_for_write(PluginInstance)
     for _attempt in range(ATTEMPTS):
         plan = make_plan(claims, alias, rules)
-        plan.problems[:0] = problems
         if dry_run:
             return plan
         if plan.problems:
             raise ImportRefused(plan.problems)
-        if _write(plan, alias, told):
+        if _write(plan, alias, rules.command, note):
             return plan
     raise ImportRefused([Problem("all entries", "somebody else keeps changing these instances: try again")])
 
 
-def _write(plan: Plan, alias: str, told: Told) -> bool:
+def _write(plan: Plan, alias: str, command: str, note: Note | None) -> bool:
     """Write what changes, and say whether it was still possible: nobody may have changed these rows since the plan.
 
     Whoever writes them at the same time waits, or makes this wait, in the order of the keys: so nobody waits in a
@@ -136,9 +122,9 @@ def _write(plan: Plan, alias: str, told: Told) -> bool:
                 rows.filter(pk=change.row.pk).update(managed_by="", updated_at=timezone.now())
             _delete(rows, deleted)
             rows.bulk_create([change.row for change in new], BATCH)
-            if told.note is not None:
-                told.note(plan)
-            transaction.on_commit(partial(_log, plan, told.command), using=alias)
+            if note is not None:
+                note(plan)
+            transaction.on_commit(partial(_log, plan, command), using=alias)
     except (ProtectedError, RestrictedError) as error:  # a table of the project's refers to an instance
         refusal = Problem("all entries", f"instances that would be deleted are still referred to by: {_name(error)}")
     except IntegrityError:  # an instance of that name was made, or its item removed

@@ -111,8 +111,8 @@ def _to_data(entry: Entry) -> dict[str, Any]:
 
 
 @leaving_frames_behind
-def read_document(text: str, kind: str, *, complete: bool = False) -> tuple[list[Entry], list[Problem]]:
-    """Return the entries of a document, and what is wrong with those that are left out.
+def read_document(text: str, kind: str, *, complete: bool = False) -> list[Entry | Problem]:
+    """Return the entries of a document; in the place of one that cannot be used, what is wrong with it.
 
     ``kind`` is ``json``, ``yaml`` or ``toml``. With ``complete``, what an entry does not give is given by its default.
 
@@ -121,15 +121,10 @@ def read_document(text: str, kind: str, *, complete: bool = False) -> tuple[list
     data = READERS[kind](text)
     if is_deep(data, MAX_DEPTH):
         raise InvalidDocument(f"it is nested more than {MAX_DEPTH} levels deep")
-    entries: list[Entry] = []
-    problems: list[Problem] = []
+    found: list[Entry | Problem] = []
     for number, given in enumerate(_find_instances(data), 1):
-        found = _read_entry({**_DEFAULTS, **given} if complete and isinstance(given, dict) else given)
-        if isinstance(found, Entry):
-            entries.append(found)
-        else:
-            problems += [Problem(_name_entry(number, given), message) for message in found]
-    return entries, problems
+        found += _read_entry(number, {**_DEFAULTS, **given} if complete and isinstance(given, dict) else given)
+    return found
 
 
 def _find_instances(data: Any) -> list[Any]:
@@ -150,21 +145,18 @@ def _find_instances(data: Any) -> list[Any]:
 _DEFAULTS: dict[str, Any] = {"status": "active", "priority": None, "description": "", "config": {}}
 
 
-def _read_entry(given: Any) -> Entry | list[str]:
+def _read_entry(number: int, given: Any) -> list[Entry] | list[Problem]:
     """Return the entry, or what is wrong with it, without quoting a value."""
     if not isinstance(given, dict):
-        return ["must be an object with a key for each value"]
+        return [Problem(f"entry {number}", "must be an object with a key for each value")]
     try:
-        return Entry.model_validate(given)
+        return [Entry.model_validate(given)]
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        return [f"{one['loc'][0]}: {one['msg']}" for one in found]
-
-
-def _name_entry(number: int, given: Any) -> str:
-    name = given.get("name") if isinstance(given, dict) else None
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+    name = given.get("name")
     fits = isinstance(name, str) and re.fullmatch(_SLUG[1:-1], name)
-    return f"entry {number} ({name})" if fits else f"entry {number}"
+    subject = f"entry {number} ({name})" if fits else f"entry {number}"
+    return [Problem(subject, f"{fault['loc'][0]}: {fault['msg']}") for fault in faults]
 
 
 # Secrets that stand encrypted in a document

@@ -42,7 +42,8 @@ from django_plugin_system.schema.values import is_same
 Existing = Literal["fail", "skip", "update"]
 """What is done with an instance that is there already, and differs from its entry."""
 Action = Literal["create", "update", "skip", "refuse", "unchanged", "delete", "release", "left"]
-_ACTIONS: dict[Existing, Action] = {"fail": "refuse", "skip": "skip", "update": "update"}
+Claim = tuple["Entry | Problem", str]
+"""What a document says of one instance, and the name of the file that manages it then; empty for an import."""
 _Key = tuple["uuid.UUID", str, str]
 """Item, scope and name."""
 BATCH = 500
@@ -63,6 +64,11 @@ class Rules(NamedTuple):
     """Whether the files take over what others made, or another file declared, and differs."""
     gone: Action = "left"
     """What is done with the files' own instances that they do not declare any more."""
+
+    @property
+    def command(self) -> str:
+        """The command that works by these rules."""
+        return "pluginapply" if self.owners else "pluginimport"
 
 
 class Difference(NamedTuple):
@@ -85,12 +91,6 @@ class Change:
     differences: list[Difference]
 
     @property
-    def lock(self) -> tuple[Any, ...]:
-        """What a write locks: the row, or the place of a new one."""
-        row = self.row
-        return (row.item_id, row.scope, row.name) if self.action == "create" else (row.pk,)
-
-    @property
     def in_config(self) -> bool:
         """Whether the configuration changes."""
         return any(difference.name.startswith("config") for difference in self.differences)
@@ -110,15 +110,13 @@ class Plan:
         return Counter(change.action for change in self.changes)
 
     def pick(self, action: Action) -> list[Change]:
-        """Return the changes of one kind in the order in which everybody locks them: of the keys, or names of new ones.
+        """Return the changes of one kind in the order in which everybody writes new rows: nobody waits in a circle."""
+        found = [change for change in self.changes if change.action == action]
+        return sorted(found, key=lambda change: (change.row.item_id, change.row.scope, change.row.name))
 
-        So nobody waits in a circle.
-        """
-        return sorted((one for one in self.changes if one.action == action), key=lambda one: one.lock)
-
-    def refuse(self, entry: Entry, owner: str, *reasons: str) -> None:
-        """Put down why ``entry`` of a file cannot be imported."""
-        self.problems += [Problem(f"{owner}: {entry}" if owner else str(entry), reason) for reason in reasons]
+    def refuse(self, subject: object, owner: str, *reasons: str) -> None:
+        """Put down why ``subject``, an entry of the file ``owner``, cannot be imported."""
+        self.problems += [Problem(f"{owner}: {subject}" if owner else str(subject), reason) for reason in reasons]
 
     def add(self, entry: Entry, owner: str, row: PluginInstance, rules: Rules) -> None:
         """Put down what is done with ``entry``, which is ``row`` in the database, or will be if that is new."""
@@ -154,8 +152,9 @@ def _judge(differences: Sequence[Difference], former: str, owner: str, rules: Ru
     if not owner and former:
         return "refuse", f"is managed by {former}, and differs in {names}: change it there"
     if not owner:
-        reason = f"is there already and differs in {names}: choose --existing update or --existing skip"
-        return _ACTIONS[rules.existing], reason if rules.existing == "fail" else ""
+        if rules.existing != "fail":
+            return rules.existing, ""
+        return "refuse", f"is there already and differs in {names}: choose --existing update or --existing skip"
     return _judge_claim(differences, former, owner, rules)
 
 
@@ -169,17 +168,19 @@ def _judge_claim(differences: Sequence[Difference], former: str, owner: str, rul
     return "refuse", f"{whose}: --adopt takes it over"
 
 
-def make_plan(claims: Sequence[tuple[Entry, str]], using: str, rules: Rules) -> Plan:
-    """Return what is to be done in the database ``using``. Nothing is written, nothing locked.
-
-    ``claims`` are the entries, each with the name of the file that manages its instance from then on; empty for an
-    import, which hands nothing over.
-    """
+def make_plan(claims: Sequence[Claim], using: str, rules: Rules) -> Plan:
+    """Return what is to be done in the database ``using``. Nothing is written, nothing locked."""
     plan = Plan()
     items = _read_items(using)
     seen: set[_Key] = set()
-    for start in range(0, len(claims), BATCH):
-        placed = [(entry, owner, _find_item(items, entry)) for entry, owner in claims[start : start + BATCH]]
+    entries: list[tuple[Entry, str]] = []
+    for found, owner in claims:
+        if isinstance(found, Entry):
+            entries.append((found, owner))
+        else:
+            plan.refuse(found.subject, owner, found.message)
+    for start in range(0, len(entries), BATCH):
+        placed = [(entry, owner, _find_item(items, entry)) for entry, owner in entries[start : start + BATCH]]
         rows = _find_rows([(item, entry.name) for entry, _owner, item in placed if not isinstance(item, str)], using)
         for entry, owner, item in placed:
             if isinstance(item, str):
@@ -189,7 +190,8 @@ def make_plan(claims: Sequence[tuple[Entry, str]], using: str, rules: Rules) -> 
             else:
                 seen.add((item.pk, *entry.key))
                 plan.plain_secrets += [(entry, owner, path) for path in find_plain(item.config_schema, entry.config)]
-                row = rows.get((item.pk, *entry.key)) or _make_row(entry)
+                new = PluginInstance(name=entry.name, scope=entry.scope)
+                row = rows.get((item.pk, *entry.key), new)
                 row.item = item
                 plan.add(entry, owner, row, rules)
     for row in _find_gone(seen, using, rules):
@@ -205,10 +207,6 @@ def _find_gone(seen: Container[_Key], using: str, rules: Rules) -> Iterator[Plug
         gone = sorted(pk for pk, *key in keys if tuple(key) not in seen)
         for start in range(0, len(gone), BATCH):
             yield from rows.filter(pk__in=gone[start : start + BATCH]).select_related("item__plugin_type")
-
-
-def _make_row(entry: Entry) -> PluginInstance:
-    return PluginInstance(name=entry.name, scope=entry.scope, **entry.values)
 
 
 def _find_rows(keys: Sequence[tuple[PluginItem, str]], using: str) -> dict[_Key, PluginInstance]:

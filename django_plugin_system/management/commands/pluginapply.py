@@ -94,9 +94,9 @@ def _find_paths(names: list[str]) -> list[Path]:
     return paths
 
 
-def _read(name: str, text: Concealed) -> tuple[list[Entry], list[Problem]]:
+def _read(name: str, text: Concealed) -> list[Entry | Problem]:
     if not text.config.strip():
-        return [], []  # an empty file declares nothing
+        return []  # an empty file declares nothing
     try:
         return read_document(text.config, guess_format(name), complete=True)
     except InvalidDocument as error:
