@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -74,43 +73,28 @@ ALONE = Trouble("I002", INFO, "serve their name alone, without a standby", "Add 
 _USABLE = {None, PLAIN, OLDER}
 
 
-@dataclass
-class _Found:
-    """The instances with one kind of trouble: how many there are, and the first of them."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, text: str) -> None:
-        self.count += 1
-        if len(self.first) < LISTED:
-            self.first.append(exceptions.make_printable(text))
-
-    def __str__(self) -> str:
-        more = f", and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
-        return f"{', '.join(self.first)}{more}"
-
-
 def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = None) -> Iterator[CheckMessage]:
     """Look at every instance, a page at a time, and yield a message for each kind of trouble that some have."""
     rows = PluginInstance.objects.using(using).select_related("item__plugin_type", "health").order_by("pk")
     total, done = rows.count(), 0
-    found: dict[Trouble, _Found] = {}
+    found: dict[Trouble, list[str]] = {}
     serving: Counter[tuple[TypeKey, str, str]] = Counter()
     for page in iter_pages(rows):
         for row in page:
             trouble, why = _examine(row)
             if trouble not in {None, KEYLESS}:
-                found.setdefault(trouble, _Found()).add(f"{row}{why and f' ({why})'}")
+                found.setdefault(trouble, []).append(f"{row}{why and f' ({why})'}")
             if trouble in _USABLE and find_status_reason(row) is None:
                 serving[row.item.plugin_type.key, row.name, row.scope] += 1
         done += len(page)
         if on_page:
             on_page(done, max(total, done))
-    for text in _iter_alone(serving):
-        found.setdefault(ALONE, _Found()).add(text)
+    if alone := list(_iter_alone(serving)):
+        found[ALONE] = alone
     for trouble, some in found.items():
-        text = f'{some.count:,} plugin instances in database "{using}" {trouble.text}: {some}.'
+        more = [f"and {len(some) - LISTED:,} more"] if len(some) > LISTED else []
+        named = exceptions.make_printable(", ".join([*some[:LISTED], *more]))
+        text = f'{len(some):,} plugin instances in database "{using}" {trouble.text}: {named}.'
         yield CheckMessage(trouble.level, text, hint=trouble.hint, id=f"django_plugin_system.{trouble.id}")
 
 

@@ -11,14 +11,15 @@ from django.core.management.base import CommandError
 from django.core.validators import slug_re
 from django.views.decorators.debug import sensitive_variables
 
-from django_plugin_system.config.json_tree import iter_json, parse_json
+from django_plugin_system.config.json_tree import INSIDE, look_up, parse_json, replace_json
 from django_plugin_system.config.references import read_reference
+from django_plugin_system.config.undeclared import drop
 from django_plugin_system.exceptions import FieldProblem, InvalidConfig, Path
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.registry import TypeSpec, registry
 from django_plugin_system.rows.config import open_current
 from django_plugin_system.rows.reasons import find_reason
-from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind, reveal
+from django_plugin_system.rows.traceback_safety import Concealed, leaving_frames_behind
 from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import find_secrets
 
@@ -124,9 +125,6 @@ def describe(row: PluginInstance) -> dict[str, Any]:
     }
 
 
-_NOTHING: Any = object()
-
-
 @sensitive_variables()
 def read_value(stream: TextIO) -> str:
     """Return all that a stream gives, without the line end that most tools put at its end."""
@@ -140,7 +138,7 @@ def is_secret(row: PluginInstance, path: Path) -> bool:
     if schema is None:
         return True
     try:
-        data = _put(open_current(row).stored, row, path, "?")
+        data = _put(open_current(row).stored, path, "?", str(row))
     except InvalidConfig:
         return True
     return any(place[: len(path)] == path for place, _value in find_secrets(get_tree(schema), data))
@@ -154,48 +152,44 @@ def set_field(row: PluginInstance, alias: str, path: Path, text: Concealed | Non
 
     :raises ConfigError: if the result is not valid; nothing was written.
     """
-    given, spelled = text or Concealed(_NOTHING), Concealed(_read_json(reveal(text)))
-    if read_reference(spelled.config) is not None:
-        given = spelled
     with PluginInstance.objects.using(alias).locked(row.pk) as held:
         stored = open_current(held).stored
+        if text is None:
+            held.set_config(drop(stored, {path}))
+            return
+        spelled = Concealed(_read_json(text.config))
+        given = text if read_reference(spelled.config) is None else spelled
         try:
-            held.set_config(_put(stored, held, path, given.config))
+            held.set_config(_put(stored, path, given.config, str(row)))
         except InvalidConfig:
-            if spelled.config is _NOTHING:
-                raise
-            held.set_config(_put(stored, held, path, spelled.config))
+            held.set_config(_put(stored, path, spelled.config, str(row)))
 
 
 @sensitive_variables()
-def _read_json(text: str | None) -> Any:
+def _read_json(text: str) -> Any:
+    """Return what ``text`` says as JSON, if that is more than a text."""
     with suppress(ValueError):
-        found = parse_json(text or "")
-        if not isinstance(found, str):
-            return found
-    return _NOTHING
+        found = parse_json(text)
+        return text if isinstance(found, str) else found
+    return text
 
 
 @sensitive_variables()
-def _put(data: Any, row: PluginInstance, path: Path, value: Any) -> Any:
+def _put(data: Any, path: Path, value: Any, subject: str) -> Any:
     """Return a copy of ``data`` with ``value`` at ``path``; objects on the way are made where there are none.
 
     :raises InvalidConfig: if the path leads into something else.
     """
-    if not path:
-        return value
-    key, *rest = path
-    problem = FieldProblem(path, "there is no such place in what is stored")
-    if isinstance(data, list):
-        if not key.isdecimal() or int(key) > len(data):
-            raise InvalidConfig(str(row), [problem])
-        items: dict[Any, Any] = dict(iter_json(data))
-    elif isinstance(data, dict):
-        items = dict(data)
-    else:
-        raise InvalidConfig(str(row), [problem])
-    found = _put(items.get(key, {}), row, tuple(rest), value)
-    items = (
-        {**items, key: found} if found is not _NOTHING else {name: one for name, one in items.items() if name != key}
-    )
-    return list(items.values()) if isinstance(data, list) else items
+    known = next(path[:end] for end in range(len(path), -1, -1) if look_up(data, path[:end]))
+    if known != path:
+        [parent], (key, *rest) = look_up(data, known), path[len(known) :]
+        for name in reversed(rest):
+            value = {name: value}
+        if isinstance(parent, dict):
+            value = {**parent, key: value}
+        elif isinstance(parent, list) and key == str(len(parent)):
+            value = [*parent, value]
+        else:
+            problem = FieldProblem(path[len(known) :], "there is no such place in what is stored")
+            raise InvalidConfig(subject, [problem])
+    return replace_json(data, lambda at, _value: value if at == known else INSIDE)
