@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -44,15 +44,15 @@ class Move:
         """Return how many rows name a file that is to be moved."""
         return sum(rows.count() for rows, _name in self._iter_rows())
 
-    def run(self, tell: Callable[[], None]) -> None:
-        """Move all files; ``tell`` is called after each. What cannot be moved stays, and is listed in ``problems``."""
+    def run(self) -> Iterator[str]:
+        """Move all files, and yield the old name of each. What cannot be moved stays, and is listed in ``problems``."""
         for rows, name in self._iter_rows():
             for pk, old in rows.values_list("pk", name).iterator():
                 try:
                     self._move(rows.model, name, pk, old)
                 except Exception as error:  # noqa: BLE001 - foreign code; one file must not stop the others
                     self.problems.append(f"{old}: {type(error).__name__}: {error}")
-                tell()
+                yield old
 
     def _iter_rows(self) -> Iterator[tuple[Any, str]]:
         """Yield the rows of each model that name a file in the source, with the name of the field."""
@@ -116,14 +116,8 @@ def run(command: PluginCommand, alias: str, options: dict[str, Any]) -> None:
     if options["dry_run"]:
         command.tell(f"Files to move: {total:,}.")
         return
-    done = 0
-
-    def tell() -> None:
-        nonlocal done
-        done += 1
+    for done, _name in enumerate(move.run(), start=1):
         command.show_progress(done, max(done, total), "files")
-
-    move.run(tell)
     command.list_problems(move.problems)
     command.tell(f"Files moved to {target}: {move.moved:,}.")
     if move.problems:

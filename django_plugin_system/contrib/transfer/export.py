@@ -9,7 +9,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,9 +81,13 @@ def export_instances(
     export = Export(rows.filter(item__in=sources).count())
     if secrets == "env":
         export.entries = _iter_referring(rows, sources, export)
+    elif secrets == "encrypted":
+        export.entries = (
+            _fill(one, seal_for_document(item, one.key, held.version, held.config, held.secrets))
+            for one, item, held in _iter_entries(rows, sources, export)
+        )
     else:
-        found = _iter_entries(rows, sources, export)
-        export.entries = (one if secrets == "redacted" else _seal(one, item, held) for one, item, held in found)
+        export.entries = (one for one, _item, _held in _iter_entries(rows, sources, export))
     return export
 
 
@@ -139,19 +142,14 @@ def _iter_referring(rows: QuerySet[PluginInstance], items: Iterable[PluginItem],
     found = _iter_entries(rows, items, Export(0))
     used = Counter(make_name(entry, path) for entry, _item, held in found for path in held.secret_paths)
     for entry, _item, held in _iter_entries(rows, items, export):
-        names = {path: make_name(entry, path, used) for path in held.secret_paths}
-        export.variables.update(names.values())
-        yield entry.model_copy(update={"config": substitute(entry.config, partial(_refer, names))})
+        references = {path: {ENV: make_name(entry, path, used)} for path in held.secret_paths}
+        export.variables.update(reference[ENV] for reference in references.values())
+        yield _fill(entry, references)
 
 
-def _seal(entry: Entry, item: PluginItem, held: Snapshot) -> Entry:
-    """Return ``entry`` with its secrets encrypted, as far as they could be opened."""
-    sealed = seal_for_document(item, entry.key, held.version, held.config, held.secrets)
-    return entry.model_copy(update={"config": substitute(held.config, lambda path: sealed.get(path, keep(path)))})
-
-
-def _refer(names: Mapping[Path, str], path: Path) -> dict[str, Any]:
-    return {ENV: names[path]} if path in names else keep(path)
+def _fill(entry: Entry, secrets: Mapping[Path, dict[str, str]]) -> Entry:
+    """Return ``entry`` with what stands for each of its ``secrets``; others stay left out."""
+    return entry.model_copy(update={"config": substitute(entry.config, lambda path: secrets.get(path, keep(path)))})
 
 
 def make_name(entry: Entry, path: Path, used: Mapping[str, int] = MappingProxyType({})) -> str:

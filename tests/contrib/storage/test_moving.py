@@ -40,10 +40,8 @@ class Places:
     def move(self, source: PluginInstance | None, target: PluginInstance, **options: Any) -> Move:
         """Move, and return what came of it."""
         move = Move(self.storage, source.pk if source else None, target.pk, **options)
-        told: list[None] = []
         expected = move.count()
-        move.run(lambda: told.append(None))
-        assert len(told) == expected
+        assert len(list(move.run())) == expected
         return move
 
     def list_files(self, name: str) -> list[str]:
