@@ -88,7 +88,7 @@ def iter_troubles(using: str, on_page: Callable[[int, int], object] | None = Non
                 serving[row.item.plugin_type.key, row.name, row.scope] += 1
         done += len(page)
         if on_page:
-            on_page(done, max(total, done))
+            on_page(done, total)
     if alone := list(_iter_alone(serving)):
         found[ALONE] = alone
     for trouble, some in found.items():

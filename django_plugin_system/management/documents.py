@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
-import tempfile
 from argparse import ArgumentParser
 from bisect import bisect
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -60,7 +59,7 @@ class ImportCommand(PluginCommand):
             yield
         except ImportRefused as error:
             self.list_problems(error.problems)
-            raise CommandError(f"Nothing was written; problems: {len(error.problems):,}, see above.") from None
+            raise CommandError(f"Nothing was written. Problems: {len(error.problems):,}; see above.") from None
 
     def show_plan(self, plan: Plan, options: dict[str, Any], would: str = "") -> None:
         """Write what changes, with what was and will be, and how much; ``would`` is what was not done, but shown.
@@ -77,8 +76,7 @@ class ImportCommand(PluginCommand):
         counts = plan.count()
         self.tell(" ".join(f"{word}: {counts[action]:,}." for word, action in self.counted))
         self.list_problems(plan.problems)
-        if plan.problems:
-            raise CommandError(f"This would be refused; problems: {len(plan.problems):,}, see above.")
+        self.end_with(len(plan.problems), "This would be refused. Problems")
 
 
 # Files
@@ -95,11 +93,8 @@ def read_text(name: str) -> str:
     :raises CommandError: if it cannot be read, is too long, or is not UTF-8.
     """
     try:
-        if name == STANDARD:
-            content = sys.stdin.buffer.read(MOST_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                content = file.read(MOST_BYTES + 1)
+        with nullcontext(sys.stdin.buffer) if name == STANDARD else Path(name).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
     if len(content) > MOST_BYTES:
@@ -114,31 +109,31 @@ def read_text(name: str) -> str:
 
 
 @contextmanager
-def open_new(path: Path, *, force: bool) -> Iterator[TextIO]:
+def open_new(path: Path, *, force: bool) -> Iterator[Any]:
     """Open a file that only its owner may read; it has its content once the block is done, or it is not there.
 
     ``force`` puts it in the place of one that is there, in one step; a link is replaced, not followed.
 
     :raises CommandError: if there is a file and ``force`` is not given, or it cannot be written.
     """
-    unfinished: list[str] = []
+    unfinished: list[Path] = []
     try:
         if not force:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            unfinished.append(str(path))  # the name is taken
-        descriptor, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        unfinished.append(written)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            path.touch(0o600, exist_ok=False)  # the name is taken
+            unfinished.append(path)
+        named: dict[str, Any] = {"dir": path.parent, "prefix": f".{path.name}.", "delete": False}
+        with NamedTemporaryFile("w", encoding="utf-8", newline="\n", **named) as file:
+            unfinished.append(Path(file.name))
             yield file
-        os.replace(written, path)  # noqa: PTH105 - as Path.replace
+        Path(file.name).replace(path)
         unfinished.clear()
     except FileExistsError:
         raise CommandError(f"{path} exists. Choose another name, or --force to replace it.") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        for name in unfinished:
-            os.unlink(name)  # noqa: PTH108 - as Path.unlink
+        for one in unfinished:
+            one.unlink()
 
 
 # Secrets in plain text

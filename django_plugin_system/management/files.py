@@ -117,11 +117,10 @@ def run(command: PluginCommand, alias: str, options: dict[str, Any]) -> None:
         command.tell(f"Files to move: {total:,}.")
         return
     for done, _name in enumerate(move.run(), start=1):
-        command.show_progress(done, max(done, total), "files")
+        command.show_progress(done, total, "files")
     command.list_problems(move.problems)
     command.tell(f"Files moved to {target}: {move.moved:,}.")
-    if move.problems:
-        raise CommandError(f"Files that stay where they are: {len(move.problems):,}; see above.")
+    command.end_with(len(move.problems), "Files that stay where they are")
 
 
 def _find_storage(alias: str) -> PluginStorage:

@@ -67,6 +67,14 @@ class PluginCommand(BaseCommand):
         for problem in problems:
             self.warn(f"- {problem}", self.style.ERROR)
 
+    def end_with(self, count: int, what: str) -> None:
+        """Go on if there is nothing of what was listed above.
+
+        :raises CommandError: if there is.
+        """
+        if count:
+            raise CommandError(f"{what}: {count:,}; see above.")
+
     def tell_json(self, data: Any) -> None:
         """Write ``data`` as JSON; whatever a terminal might obey is escaped in it."""
         self.stdout.write(json.dumps(data, indent=2))
@@ -94,6 +102,7 @@ class PluginCommand(BaseCommand):
 
     def show_progress(self, done: int, total: int, what: str) -> None:
         """Say how far a long work is: again and again on a terminal's last line, else at each tenth of it."""
+        total = max(done, total)
         text = f"{done:,} of {total:,} {what} ({done / total:.0%})"
         if self.stdout.isatty():
             self.stdout.write(f"\r{text}", ending="\n" if done >= total else "")

@@ -13,25 +13,9 @@ from pydantic import SecretStr
 
 from django_plugin_system.config.json_tree import INSIDE, look_up, replace_json, walk_json
 from django_plugin_system.config.validation import unwrap_secrets, upgrade, wrap_secrets
+from django_plugin_system.contrib.transfer import export
 from django_plugin_system.contrib.transfer.document import Entry, Problem, open_document_config, show_name
-from django_plugin_system.contrib.transfer.export import (
-    REDACTED,
-    Snapshot,
-    claims_kept,
-    find_plain,
-    keep,
-    make_entry,
-    substitute,
-    take_snapshot,
-)
-from django_plugin_system.exceptions import (
-    ConfigError,
-    FieldProblem,
-    InvalidConfig,
-    Path,
-    SecretError,
-    show_path,
-)
+from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, SecretError, show_path
 from django_plugin_system.models import PluginInstance, PluginItem
 from django_plugin_system.registry import registry
 from django_plugin_system.rows.config import is_older, require_declared
@@ -127,7 +111,7 @@ class Plan:
             if problems := _fit_config(row, entry, before):
                 self.refuse(entry, owner, *(f"{show_path(('config', *one.path))}: {one.message}" for one in problems))
                 return
-            after = take_snapshot(row, as_stored=True)
+            after = export.take_snapshot(row, as_stored=True)
         else:
             after = replace(before, columns={**before.columns, **entry.values})
         differences = _compare(before, after)
@@ -189,13 +173,17 @@ def make_plan(claims: Sequence[Claim], using: str, rules: Rules) -> Plan:
                 plan.refuse(entry, owner, "stands twice in the document")
             else:
                 seen.add((item.pk, *entry.key))
-                plan.plain_secrets += [(entry, owner, path) for path in find_plain(item.config_schema, entry.config)]
+                plan.plain_secrets += [
+                    (entry, owner, path) for path in export.find_plain(item.config_schema, entry.config)
+                ]
                 new = PluginInstance(name=entry.name, scope=entry.scope)
                 row = rows.get((item.pk, *entry.key), new)
                 row.item = item
                 plan.add(entry, owner, row, rules)
     for row in _find_gone(seen, using, rules):
-        plan.changes.append(Change(make_entry(row, Snapshot({}, row.config_version)), row, rules.gone, []))
+        plan.changes.append(
+            Change(export.make_entry(row, export.Snapshot({}, row.config_version)), row, rules.gone, [])
+        )
     return plan
 
 
@@ -249,22 +237,22 @@ def _fits(entry: Entry, module: str, type_name: str, manager: str, name: str) ->
 # The configuration of an entry
 
 
-def _look_before(row: PluginInstance, entry: Entry) -> tuple[Snapshot, bool]:
+def _look_before(row: PluginInstance, entry: Entry) -> tuple[export.Snapshot, bool]:
     """Return what ``row`` holds, and whether the config stays as it is.
 
     It does if the entry gives none, or the very one that is there, as it is stored or as its class would store it now.
     """
     is_given = "config" in entry.model_fields_set
     if not is_given or not is_older(row):
-        before = take_snapshot(row, as_stored=True)
+        before = export.take_snapshot(row, as_stored=True)
         if not is_given or _says_the_same(row, entry, before):
             return before, True
-    before = take_snapshot(row)
+    before = export.take_snapshot(row)
     return before, _says_the_same(row, entry, before)
 
 
 @leaving_frames_behind
-def _says_the_same(row: PluginInstance, entry: Entry, before: Snapshot) -> bool:
+def _says_the_same(row: PluginInstance, entry: Entry, before: export.Snapshot) -> bool:
     """Say whether the entry gives the very config that is there, so that it stays as it is, even if unreadable."""
     if (entry.config_version or before.version) != before.version:
         return False
@@ -273,16 +261,16 @@ def _says_the_same(row: PluginInstance, entry: Entry, before: Snapshot) -> bool:
         return False
 
     def hide(path: Path, value: Any) -> Any:
-        return keep(path) if path in opened.tokens or _is_stored(path, value, before) else INSIDE
+        return export.keep(path) if path in opened.tokens or _is_stored(path, value, before) else INSIDE
 
     return to_text(replace_json(entry.config, hide)) == to_text(before.config)
 
 
-def _is_stored(path: Path, secret: Any, before: Snapshot) -> bool:
+def _is_stored(path: Path, secret: Any, before: export.Snapshot) -> bool:
     return path in before.secrets and is_same(before.secrets[path].value, secret)
 
 
-def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> list[FieldProblem]:
+def _fit_config(row: PluginInstance, entry: Entry, before: export.Snapshot | None) -> list[FieldProblem]:
     """Put the config of ``entry`` into ``row``; return what is wrong with it instead, without its values.
 
     ``before`` is what ``row`` holds, without its secrets; None for a new row.
@@ -292,7 +280,7 @@ def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> l
         return problems
     try:
         config = _upgrade(row, entry)
-        filled = Concealed(substitute(config.config, lambda path: _take(before, config.config, path, problems)))
+        filled = Concealed(export.substitute(config.config, lambda path: _take(before, config.config, path, problems)))
         if not problems:
             row.set_config(filled.config)
     except SecretError as error:
@@ -303,13 +291,13 @@ def _fit_config(row: PluginInstance, entry: Entry, before: Snapshot | None) -> l
 
 
 def _find_misplaced(given: Any) -> Iterator[FieldProblem]:
-    for path, value in walk_json(given, lambda _path, value: not claims_kept(value)):
-        if claims_kept(value) and (value != {REDACTED: True} or value[REDACTED] is not True):
-            reason = f'a value that was left out is written {{"{REDACTED}": true}}, and nothing beside it'
+    for path, value in walk_json(given, lambda _path, value: not export.claims_kept(value)):
+        if export.claims_kept(value) and (value != {export.REDACTED: True} or value[export.REDACTED] is not True):
+            reason = f'a value that was left out is written {{"{export.REDACTED}": true}}, and nothing beside it'
             yield FieldProblem(path, reason)
 
 
-def _take(before: Snapshot | None, config: Any, path: Path, problems: list[FieldProblem]) -> Any:
+def _take(before: export.Snapshot | None, config: Any, path: Path, problems: list[FieldProblem]) -> Any:
     """Return what is stored where ``config`` says that something was left out; note why it cannot be meant."""
     found = [] if before is None else look_up(before.stored, path)
     if before is None or not found:
@@ -343,7 +331,7 @@ class _LeftOut(SecretStr):
     def get_secret_value(self) -> Any:
         """Return what says that the value was left out, and note that it is needed."""
         self._opened.append(self._path)
-        return keep(self._path)
+        return export.keep(self._path)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _LeftOut:
         return self
@@ -367,8 +355,8 @@ def _upgrade(row: PluginInstance, entry: Entry) -> Concealed:
     if version == known:
         return given
     opened: list[Path] = []
-    wrapped = wrap_secrets(given.config, find_plain(schema, given.config))
-    given = Concealed(substitute(wrapped, lambda path: _LeftOut(path, opened)))
+    wrapped = wrap_secrets(given.config, export.find_plain(schema, given.config))
+    given = Concealed(export.substitute(wrapped, lambda path: _LeftOut(path, opened)))
     try:
         given = Concealed(upgrade(plugin_class, given.config, version, known))
     except ConfigError:
@@ -383,7 +371,7 @@ def _upgrade(row: PluginInstance, entry: Entry) -> Concealed:
 # What changes
 
 
-def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
+def _compare(before: export.Snapshot | None, after: export.Snapshot) -> list[Difference]:
     """Return what changes in a row: columns, then places of its configuration; all of it for a new one.
 
     Secrets that stay are among it only where something else of the configuration changes.
@@ -403,14 +391,14 @@ def _compare(before: Snapshot | None, after: Snapshot) -> list[Difference]:
     return [one for one in found if one.text != KEPT] if is_config_kept else found
 
 
-def _describe_secret(place: Path, before: Snapshot | None, after: Snapshot) -> str:
+def _describe_secret(place: Path, before: export.Snapshot | None, after: export.Snapshot) -> str:
     if before is None or place not in before.secret_paths:
         return "set"
     is_kept = place in after.secrets and _is_stored(place, after.secrets[place].value, before)
     return KEPT if is_kept else "changed"
 
 
-def _flatten(snapshot: Snapshot | None) -> dict[Path, Any]:
+def _flatten(snapshot: export.Snapshot | None) -> dict[Path, Any]:
     """Return each value that holds no other, by its path; an object of one key that starts with ``$`` is a value."""
     if snapshot is None:
         return {}
@@ -428,4 +416,6 @@ def _show_at(values: Mapping[Path, Any], path: Path) -> str:
     """Return a value for people; one that is text stands in quotes, unlike these words."""
     if path not in values:
         return "nothing"
-    return "a secret" if claims_kept(values[path]) else json.dumps(values[path], ensure_ascii=False, sort_keys=True)
+    return (
+        "a secret" if export.claims_kept(values[path]) else json.dumps(values[path], ensure_ascii=False, sort_keys=True)
+    )

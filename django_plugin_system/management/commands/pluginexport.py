@@ -67,11 +67,7 @@ class Command(PluginCommand):
             if export.variables:
                 self._list_variables(sorted(export.variables))
         self.list_problems(export.problems)
-        if export.problems:
-            raise CommandError(
-                f"Configurations that could not be read: {len(export.problems):,}; see above. "
-                "They were exported as they are stored."
-            )
+        self.end_with(len(export.problems), "Configurations that could not be read, exported as they are stored")
 
     def _list_variables(self, names: list[str]) -> None:
         self.warn("Environment variables to set where this is imported, and wherever it is used:")

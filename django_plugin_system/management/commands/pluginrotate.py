@@ -67,11 +67,8 @@ class Command(PluginCommand):
 
     def _run(self, alias: str, options: dict[str, Any]) -> RotationReport:
         total = PluginInstance.objects.using(alias).count()
-
-        def show(report: RotationReport) -> None:
-            self.show_progress(report.rows, max(total, report.rows), "rows")
-
-        shared = {"batch_size": options["batch_size"], "on_batch": show if options["verbosity"] else None}
+        show = (lambda report: self.show_progress(report.rows, total, "rows")) if options["verbosity"] else None
+        shared = {"batch_size": options["batch_size"], "on_batch": show}
         if options["verify"]:
             return verify_secrets(alias, **shared)
         return rotate_secrets(alias, dry_run=options["dry_run"], **shared)
@@ -90,8 +87,7 @@ class Command(PluginCommand):
         self.stdout.write(f"Rows {done} with key {report.key_ids[0]}: {report.rewritten:,}.")
         if report.plain:
             self.stdout.write(f"Rows found with a secret in plain text: {report.plain:,}.")
-        if report.failed:
-            raise CommandError(f"Rows with a problem: {report.failed:,}; see above.")
+        self.end_with(report.failed, "Rows with a problem")
         if not dry_run:
             self.stdout.write(self.style.SUCCESS("Done. Run pluginrotate --verify before you remove an old key."))
 
@@ -103,8 +99,7 @@ class Command(PluginCommand):
             self.stdout.write("History tables and backups were not looked at: they still need the old keys.")
         for key_id, count in report.outdated.items():
             self.stdout.write(f"Key {key_id} is still needed; secrets encrypted with it: {count:,}.")
-        if report.failed:
-            raise CommandError(f"Rows with a problem: {report.failed:,}; see above.")
+        self.end_with(report.failed, "Rows with a problem")
         if report.outdated:
             raise CommandError("Not every secret uses the first key: run pluginrotate.")
         self.stdout.write(self.style.SUCCESS(f"Every secret opens with key {report.key_ids[0]}."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError, no_translations
+from django.core.management.base import no_translations
 
 from django_plugin_system.contrib.drift.gate import GateReport, check_schemas, write_schemas
 from django_plugin_system.management.output import PluginCommand
@@ -59,15 +59,13 @@ class Command(PluginCommand):
             self.tell(f"No place for a snapshot: {reason}; {NO_PLACE}.")
 
     def _end_check(self, report: GateReport) -> None:
-        if failed := len(report.different) + len(report.unplaced):
-            raise CommandError(f"Items that differ from their snapshot, or have none: {failed}; see above.")
+        failed = len(report.different) + len(report.unplaced)
+        self.end_with(failed, "Items that differ from their snapshot, or have none")
         self.tell(f"Every schema is as its snapshot says: {len(report.verdicts)}.", self.style.SUCCESS)
 
     def _end_writing(self, report: GateReport) -> None:
-        if report.refused:
-            raise CommandError(f"Nothing was written. Items to be changed first: {len(report.refused)}; see above.")
+        self.end_with(len(report.refused), "Nothing was written. Items to be changed first")
         for path in report.written:
             self.tell(f"{'Wrote' if path.exists() else 'Removed'} {path}")
-        if report.unplaced:
-            raise CommandError(f"Items that have no place for a snapshot: {len(report.unplaced)}; see above.")
+        self.end_with(len(report.unplaced), "Items that have no place for a snapshot")
         self.tell(f"Items with a snapshot: {sum(map(len, report.contents.values()))}.", self.style.SUCCESS)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from django_plugin_system.management.output import PluginCommand, add_database_option
 from django_plugin_system.sync import sync_registered_plugins_to_db
 
@@ -54,5 +52,4 @@ class Command(PluginCommand):
         if not options["no_prune"]:
             self.stdout.write(f"- Pruned types: {result.pruned_types}, pruned items: {result.pruned_items}")
         self.list_problems(result.config_problems)
-        if result.configs_failed:
-            raise CommandError(f"Configs that stay in their old form: {result.configs_failed}; see above.")
+        self.end_with(result.configs_failed, "Configs that stay in their old form")

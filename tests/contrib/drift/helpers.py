@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from django_plugin_system.contrib.drift.comparing import compare_items
 from django_plugin_system.contrib.drift.describing import describe_schema
+from django_plugin_system.contrib.drift.gate import Outcome, compare_items
 from django_plugin_system.contrib.drift.snapshots import ItemShape
 from tests.config.helpers import make_codec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from django_plugin_system.contrib.drift.comparing import Change, Effect
+    from django_plugin_system.contrib.drift.gate import Change
 
 
 def snapshot(schema: type[BaseModel], version: int = 1) -> ItemShape:
@@ -34,9 +34,9 @@ def compare(old: type[BaseModel], new: type[BaseModel]) -> list[Change]:
     return compare_items(snapshot(old), snapshot(new))
 
 
-def judge(old: type[BaseModel], new: type[BaseModel]) -> Effect | None:
-    """Return the effect that counts; None for no change."""
-    return max((change.effect for change in compare(old, new)), default=None)
+def judge(old: type[BaseModel], new: type[BaseModel]) -> Outcome | None:
+    """Return the outcome that counts; None for no change."""
+    return max((change.outcome for change in compare(old, new)), key=list(Outcome).index, default=None)
 
 
 def carry(old: type[BaseModel], new: type[BaseModel], value: Any) -> Any:

@@ -27,7 +27,7 @@ from pydantic import (
     create_model,
 )
 
-from django_plugin_system.contrib.drift.comparing import Change, Effect
+from django_plugin_system.contrib.drift.gate import Change, Outcome
 from django_plugin_system.exceptions import PluginSystemError
 from django_plugin_system.schema.tree import BoundTo
 from tests.config.helpers import make_codec, make_schema
@@ -150,7 +150,7 @@ def is_within(part: Any, whole: Any) -> bool:
 def test_what_is_additive_is_read_as_what_it_was(old: Any, new: Any, values: list[Any]) -> None:
     """A row that the old class stored is read by the new one, with the same values."""
     before, after = make_schema(old), make_schema(new)
-    assert judge(before, after) == Effect.ADDITIVE
+    assert judge(before, after) == Outcome.ADDITIVE
     for value in values:
         assert is_within(plain(carry(before, before, value)), plain(carry(before, after, value)))
 
@@ -164,7 +164,7 @@ LABELS = [
 @pytest.mark.parametrize(("old", "new"), LABELS)
 def test_labels_are_only_for_people(old: Any, new: Any) -> None:
     """Titles, descriptions, aliases and the names of classes stand in no row."""
-    assert judge(old, new) == Effect.LABEL
+    assert judge(old, new) == Outcome.LABEL
     stored = make_codec(old).store(make_codec(old).parse({"a": 5} if old.__name__ == "Part" else {"a": {"b": 5}}))
     make_codec(new).restore(stored)
 
@@ -233,7 +233,7 @@ BREAKING: list[tuple[str, Any, Any, list[Any]]] = [
 def test_what_may_break_needs_a_migration(old: Any, new: Any, values: list[Any]) -> None:
     """Where a value is given, the new class does refuse what the old one stored, or reads something else."""
     before, after = make_schema(old), make_schema(new)
-    assert judge(before, after) == Effect.MIGRATION
+    assert judge(before, after) == Outcome.MIGRATION
     for value in values:
         try:
             found = plain(carry(before, after, value))
@@ -259,7 +259,7 @@ SECRECY = [
 def test_what_is_secret_may_not_change_unseen(old: Any, new: Any, becomes_secret: bool) -> None:  # noqa: FBT001 - a row
     """At any depth, and whatever else changes, it says which way the secrecy goes."""
     changes = compare(make_schema(old), make_schema(new))
-    found = [change.text for change in changes if change.effect is Effect.SECRECY]
+    found = [change.text for change in changes if change.outcome is Outcome.SECRECY]
     assert [("is a secret" in text, "is plain" in text) for text in found] == [(becomes_secret, not becomes_secret)]
 
 
@@ -278,10 +278,10 @@ def test_changes_name_their_place() -> None:
         "login.name: is a new field without a default",
         "login.user: is gone; what is stored is not read any more (renamed to name? then a step has to move it)",
         "ports{}: takes null now, too",
-        'tags[]: takes "b" now, too',
         'tags[]: no longer takes "a"',
+        'tags[]: takes "b" now, too',
     ]
-    assert str(Change("", Effect.LABEL, "is new")) == "(root): is new"
+    assert str(Change("", Outcome.LABEL, "is new")) == "(root): is new"
 
 
 class Other(BaseModel):
@@ -309,11 +309,11 @@ class WiderTree(BaseModel):
 
 def test_a_class_in_itself_is_compared_once() -> None:
     """Recursion has an end, and a change that is additive alone is not where members are told apart by their fields."""
-    assert {(change.path, change.effect) for change in compare(Tree, WiderTree)} == {
-        ("", Effect.LABEL),
-        ("either", Effect.LABEL),
-        ("either.note", Effect.MIGRATION),
-        ("note", Effect.ADDITIVE),
+    assert {(change.path, change.outcome) for change in compare(Tree, WiderTree)} == {
+        ("", Outcome.LABEL),
+        ("either", Outcome.LABEL),
+        ("either.note", Outcome.MIGRATION),
+        ("note", Outcome.ADDITIVE),
     }
     assert compare(Tree, Tree) == []
 
@@ -368,7 +368,7 @@ PAIRS: Any = st.one_of(st.tuples(SHAPES, SHAPES), st.tuples(SHAPES).map(lambda o
 def test_nothing_that_is_called_additive_breaks(pair: tuple[Any, Any], value: Any) -> None:
     """Of generated pairs: what the old class stores, the new one reads as what it was, unless told to migrate."""
     before, after = map(make_schema, pair)
-    if judge(before, after) not in (None, Effect.ADDITIVE, Effect.LABEL):
+    if judge(before, after) not in (None, Outcome.ADDITIVE, Outcome.LABEL):
         return
     try:
         expected = plain(carry(before, before, value))

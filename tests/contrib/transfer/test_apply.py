@@ -172,8 +172,8 @@ class TestApply:
             "- other.json: sms (apps.sms)",
         ]
         assert ran.err.endswith("main: stands twice in the document\n")
-        assert ran.error == "Nothing was written; problems: 4, see above."
-        assert run("pluginapply", str(file), other, "--check").error == "This would be refused; problems: 4, see above."
+        assert ran.error == "Nothing was written. Problems: 4; see above."
+        assert run("pluginapply", str(file), other, "--check").error == "This would be refused. Problems: 4; see above."
         assert get().config["account"] == "AC1"
 
     def test_files_that_cannot_be(self, file: Path, folder: Path) -> None:

@@ -194,7 +194,7 @@ class TestWhatCannotBeRead:
         """Return the one entry of an export that fails, and what is said about it."""
         ran = run("pluginexport")
         assert SECRET not in ran.everything
-        assert ran.error.startswith("Configurations that could not be read: 1; see above.")
+        assert ran.error.startswith("Configurations that could not be read, exported as they are stored: 1; see above.")
         (problem,) = ran.problems
         (entry,) = json.loads(ran.out)["instances"]
         return entry, problem

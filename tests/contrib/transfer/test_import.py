@@ -132,7 +132,7 @@ class TestExisting:
                 "choose --existing update or --existing skip"
             )
         ]
-        assert ran.error == "Nothing was written; problems: 1, see above."
+        assert ran.error == "Nothing was written. Problems: 1; see above."
         assert not ran.out
         assert get().updated_at == row.updated_at
         assert PluginInstance.objects.count() == 1
@@ -236,7 +236,7 @@ class TestDryRun:
         add_instance("main", provider)
         ran = run_import(folder, make_entry(priority=1), args=("--dry-run",))
         assert ran.out.splitlines()[:2] == [f"! {SUBJECT}: refuse", "    priority: null -> 1"]
-        assert ran.error == "This would be refused; problems: 1, see above."
+        assert ran.error == "This would be refused. Problems: 1; see above."
 
     def test_quiet_means_counts_only(self, provider: PluginItem, folder: Path) -> None:
         """With --verbosity 0 the changes are not listed."""

@@ -31,7 +31,7 @@ def refuse(folder: Path, *entries: Any, args: tuple[str, ...] = UPDATE) -> list[
     """Import what is refused; check that nothing was written or betrayed, and return the problems."""
     before = sorted(PluginInstance.objects.values_list("pk", "updated_at"))
     ran = run_import(folder, *entries, args=args)
-    assert ran.error == f"Nothing was written; problems: {len(ran.problems)}, see above."
+    assert ran.error == f"Nothing was written. Problems: {len(ran.problems)}; see above."
     assert not ran.out
     assert sorted(PluginInstance.objects.values_list("pk", "updated_at")) == before
     assert SECRET not in ran.everything
