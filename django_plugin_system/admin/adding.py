@@ -85,10 +85,6 @@ def show_choice(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/django_plugin_system/plugininstance/choose_item.html", context)
 
 
-COPIED = ("status", "priority", "description")
-"""Columns that a copy starts with."""
-
-
 @sensitive_variables()
 def copy_with_secrets(source: PluginInstance) -> PluginInstance:
     """Store a copy of ``source``, disabled, under a name that is free; each secret is encrypted anew for it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +26,19 @@ Key = tuple[Any, str, str]
 
 def find_chains(keys: Iterable[Key]) -> dict[Key, list[PluginInstance]]:
     """Return for each of ``keys``, in one query, the instances that may serve it, in the order of selection."""
-    chains: dict[Key, list[PluginInstance]] = {key: [] for key in keys}
-    shared: dict[tuple[Any, str], list[PluginInstance]] = {}
-    items = PluginItem.objects.filter(plugin_type__in={kind for kind, _name, _scope in chains})
-    scopes, names = {"", *(key[2] for key in chains)}, {key[1] for key in chains}
-    rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in=scopes)
+    wanted = dict.fromkeys(keys)
+    kinds, names, scopes = ({key[place] for key in wanted} for place in range(3))
+    items = PluginItem.objects.filter(plugin_type__in=kinds)
+    rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in={"", *scopes})
+    own: defaultdict[Key, list[PluginInstance]] = defaultdict(list)
     for row in complete(rows):
-        pair = (row.item.plugin_type_id, row.name)
-        (chains.get((*pair, row.scope), []) if row.scope else shared.setdefault(pair, [])).append(row)
-    return {key: rows + shared.get(key[:2], []) for key, rows in chains.items()}
+        own[get_key(row)].append(row)
+    return {key: own[key] + (own[key[0], key[1], ""] if key[2] else []) for key in wanted}
+
+
+def find_chain(key: Key) -> list[PluginInstance]:
+    """Return the instances that may serve ``key``, in the order of selection."""
+    return find_chains([key])[key]
 
 
 def get_key(row: PluginInstance) -> Key:

@@ -74,12 +74,8 @@ class State:
 
     def show(self) -> SafeString:
         """Return the word, and the sentence beside it."""
-        return format_html(
-            '<span class="dps-state dps-{}">{}</span> <span class="dps-reason">{}</span>',
-            self.kind,
-            self.title,
-            self.text,
-        )
+        text = '<span class="dps-state dps-{}">{}</span> <span class="dps-reason">{}</span>'
+        return format_html(text, self.kind, self.title, self.text)
 
 
 def describe_state(row: PluginInstance, reason: str | None, length: int = 120) -> State:

@@ -28,13 +28,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from django_plugin_system.admin import chains, columns, connection_test
-from django_plugin_system.admin.adding import COPIED, find_item, find_row, show_choice
+from django_plugin_system.admin.adding import find_item, find_row, show_choice
 from django_plugin_system.admin.instance_list import InstanceList
 from django_plugin_system.admin.shared import Links, ModelForm
 from django_plugin_system.changes import changing
 from django_plugin_system.config.leaks import MAX_LENGTH
 from django_plugin_system.exceptions import ConfigError, FieldProblem, InvalidConfig, Path, StaleConfig
-from django_plugin_system.forms.binding import ConfigBinding, Submission, drop_secrets, redact, show_fields
+from django_plugin_system.forms.binding import ConfigBinding, Submission, drop_secrets, show_fields
 from django_plugin_system.forms.field import ConfigFormField, hide_config, is_jsonform_installed
 from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.models import PluginInstance, PluginStatus
@@ -126,7 +126,7 @@ class InstancePage:
     @cached_property
     def selection(self) -> Selection | None:
         """What selection makes of the stored row's name; read when the page is drawn, as a test may come before."""
-        rows = chains.find_chains([self.key])[self.key] if self.key else []
+        rows = chains.find_chain(self.key) if self.key else []
         return chains.explain_chain(rows) if self.row in rows else None
 
     @property
@@ -180,6 +180,9 @@ class VersionField(forms.CharField):
         return False
 
 
+_BASICS = ("name", "scope", "status", "priority", "description")
+
+
 class PluginInstanceForm(ModelForm):
     """The columns of an instance. ``InstancePage.make_form_class`` adds the page, and the configuration."""
 
@@ -189,7 +192,7 @@ class PluginInstanceForm(ModelForm):
 
     class Meta:
         model = PluginInstance
-        fields = ("name", "scope", "status", "priority", "description")
+        fields = _BASICS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start from the row, or from a new one of the item."""
@@ -239,7 +242,6 @@ class PluginInstanceForm(ModelForm):
             self.add_error("config", field.note_problems([FieldProblem((), str(refused))]))
 
 
-_BASICS = ("name", "scope", "status", "priority", "description")
 _TIMES = (
     columns.make_time("created_at", gettext_lazy("created at")),
     columns.make_time("updated_at", gettext_lazy("updated at")),
@@ -258,9 +260,7 @@ class PluginInstanceAdmin(InstanceList):
     def stored_config(self, row: PluginInstance) -> SafeString:
         """Return the configuration without its secrets, and why it cannot be changed."""
         schema, obstacle = find_schema(row)
-        text: str = format_html('<pre class="dps-stored">{}</pre>', redact(row.config)) if row.config else ""
-        if row.config and schema:
-            text = show_fields(row.config, schema)
+        text = show_fields(row.config, schema) if row.config else ""
         return format_html('<div>{}<div class="dps-quiet">{}</div></div>', text, obstacle)
 
     # Who may do what, beside Django's own permissions
@@ -360,7 +360,8 @@ class PluginInstanceAdmin(InstanceList):
         source = page.source if page else None
         if source is None:
             return super().get_changeform_initial_data(request)
-        return {"name": f"{source.name}-copy", **{name: getattr(source, name) for name in COPIED}}
+        copied = {name: getattr(source, name) for name in ("status", "priority", "description")}
+        return {"name": f"{source.name}-copy", **copied}
 
     # Saving and testing
 

@@ -150,7 +150,7 @@ def act(model_admin: Any, request: HttpRequest, row: PluginInstance) -> str:
     """Do with ``row`` what was asked for; return why nothing was done, or nothing."""
     using, todo = router.db_for_write(PluginInstance), request.POST.get("do")
     with changing(using):
-        rows = chains.find_chains([key := chains.get_key(row)])[key]
+        rows = chains.find_chain(chains.get_key(row))
         locked = [one.pk for one in lock_rows(PluginInstance, [one.pk for one in rows if one.scope == row.scope])]
         chain = {one.pk: one for one in complete(PluginInstance.objects.using(using).filter(pk__in=locked))}
         if row.pk not in chain or chains.get_mark(chain.values()) != request.POST.get("seen"):
@@ -247,7 +247,7 @@ class PluginOverviewAdmin(ModelAdmin):
         elif refused := act(instances, request, row):
             self.message_user(request, refused, messages.ERROR)
         else:
-            rows = chains.find_chains([key := chains.get_key(row)])[key]
+            rows = chains.find_chain(chains.get_key(row))
             now = chains.describe_now(chains.explain_chain(rows), row.name)
             self.message_user(request, _("Done. %(now)s") % {"now": now}, messages.SUCCESS)
         return HttpResponseRedirect(f"{request.get_full_path()}#of-{row.pk}")

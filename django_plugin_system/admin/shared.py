@@ -229,9 +229,8 @@ class PluginAdmin(ModelAdmin):
     """Bounds what one request may do, however many rows there are; gives the description a few lines, not a page."""
 
     action_form = AskingForm
-    show_facets: ClassVar[Any] = getattr(
-        getattr(admin, "ShowFacets", None), "NEVER", None
-    )  # each would count the whole table
+    # Each facet would count the whole table; before Django 5.0 there are none.
+    show_facets: ClassVar[Any] = getattr(getattr(admin, "ShowFacets", None), "NEVER", None)
 
     class Media:
         css = {"all": ["django_plugin_system/admin.css"]}  # noqa: RUF012 - Django's way to declare media

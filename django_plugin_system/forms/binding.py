@@ -98,9 +98,6 @@ class ConfigBinding:
         if not self.generated:
             self._form = {**(_outline(self.control) or {}), **self.plain} if self.is_new else self.plain
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self.plain)} fields>"
-
     def get_text(self) -> str:
         """Return what is sent to the browser: the form value as JSON."""
         return controls.show_json(self._form)
@@ -235,26 +232,25 @@ def drop_secrets(stored: Mapping[str, Any], schema: type[BaseModel]) -> dict[str
     return dropped
 
 
-def redact(stored: Mapping[str, Any]) -> str:
-    """Return as JSON a stored configuration whose schema is not known: neither secrets nor placeholders."""
-    plain = dict(stored)
-    return TOO_DEEP if is_deep(plain) else controls.show_json(Placeholders(instead=BLOT).hide(None, plain))
+def show_fields(stored: Mapping[str, Any], schema: type[BaseModel] | None) -> str:
+    """Return a stored configuration as HTML: each field with its title, lists and models inside of it as lists.
 
-
-def show_fields(stored: Mapping[str, Any], schema: type[BaseModel]) -> str:
-    """Return a stored configuration as HTML: each field with its title, lists and models inside of it as lists."""
+    Without a schema, which is gone, fields have their keys.
+    """
     if is_deep(dict(stored)):
         return TOO_DEEP
+    if schema is None:
+        return _show(None, Placeholders(instead=BLOT).hide(None, dict(stored)))
     control = _build(schema)
-    return _show(control.resolve(stored) or control, _hide(control, stored, schema, BLOT))
+    return _show(control, _hide(control, stored, schema, BLOT))
 
 
 def _show(control: controls.Control | None, plain: Any) -> str:
+    control = control and control.resolve(plain)
     if not isinstance(plain, (dict, list)) or not plain or controls.is_reference(plain):
         return _show_value(control, plain)
-    parts = [
-        (_get_title(control, key), _show(control and control.find(key, part), part)) for key, part in iter_json(plain)
-    ]
+    inside = [(_get_title(control, key), control and control.get_child(key), part) for key, part in iter_json(plain)]
+    parts = [(title, _show(child, part)) for title, child, part in inside]
     if isinstance(plain, dict):
         lines = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", parts)
         return format_html('<dl class="dps-fields">{}</dl>', lines)

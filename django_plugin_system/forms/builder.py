@@ -51,7 +51,7 @@ def build(node: Node, label: Label = _UNTOLD, around: tuple[Any, ...] = (), *, i
         found = _build_union(node, label, metadata, nullable=nullable)
     else:
         found = None if _holds_itself(node) else _build_container(node, label, metadata, in_union=in_union)
-        found = _make_optional(found) if found is not None and nullable else found
+        found = _make_optional(found, node) if found is not None and nullable else found
     return found or scalars.make_json_text(label, nullable=nullable)
 
 
@@ -77,7 +77,7 @@ def _build_container(node: Node, label: Label, metadata: tuple[Any, ...], *, in_
 
 
 def _build_model(node: Node, label: Label) -> Control:
-    own_title, labels = get_model_title(node.annotation), {name: make_label(part) for name, part in node.fields.items()}
+    labels = {name: make_label(part) for name, part in node.fields.items()}
     children = {
         name: build(part.node, _add_bound_hint(labels[name], [labels[other] for other in part.bound_to]))
         for name, part in node.fields.items()
@@ -85,8 +85,8 @@ def _build_model(node: Node, label: Label) -> Control:
     if node.annotation.model_config.get("extra") == "allow":
         value = build(node.extra) if node.extra else scalars.JsonTextControl()
         children[containers.EXTRAS] = containers.PairsControl(Label(gettext_lazy("Further values")), item=value)
-    label = replace(label, title=label.title or own_title)
-    return containers.GroupControl(label, children=children, own_title=own_title)
+    label = replace(label, title=label.title or get_model_title(node.annotation))
+    return containers.GroupControl(label, children=children)
 
 
 # Choices between types
@@ -96,7 +96,7 @@ def _build_union(node: Node, label: Label, metadata: tuple[Any, ...], *, nullabl
     options = []
     for index, member in enumerate(node.members):
         control = build(member, Label(help_text=label.help_text), metadata, in_union=True)
-        option = replace(control, label=replace(control.label, title=_get_option_title(control)))
+        option = replace(control, label=replace(control.label, title=_get_option_title(control, member)))
         if isinstance(option, containers.GroupControl):
             mark = scalars.ChoiceControl(choices=(("", str(index)),))
             option = replace(option, children={containers.VARIANT: mark, **option.children})
@@ -106,16 +106,16 @@ def _build_union(node: Node, label: Label, metadata: tuple[Any, ...], *, nullabl
     return containers.VariantsControl(label, nullable, _add_nothing(options) if nullable else tuple(options))
 
 
-def _make_optional(control: Control) -> Control:
+def _make_optional(control: Control, node: Node) -> Control:
     """Put "not set" before a control that has no empty value of its own."""
-    label = replace(control.label, title=_get_option_title(control), default=MISSING)
+    label = replace(control.label, title=_get_option_title(control, node), default=MISSING)
     inner = replace(control, label=label)
     return containers.VariantsControl(control.label, nullable=True, options=(containers.NOTHING, inner))
 
 
-def _get_option_title(control: Control) -> Text:
-    own_title = control.own_title if isinstance(control, containers.GroupControl) else ""
-    return own_title or _TITLES.get(control.kind, gettext_lazy("Values"))
+def _get_option_title(control: Control, node: Node) -> Text:
+    is_model = isinstance(control, containers.GroupControl)
+    return get_model_title(node.annotation) if is_model else _TITLES.get(control.kind, gettext_lazy("Values"))
 
 
 def _is_unambiguous(options: list[Control]) -> bool:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django_plugin_system.config.json_tree import iter_json
 from django_plugin_system.forms import controls
 from django_plugin_system.forms.controls import Slot
-from django_plugin_system.forms.scalars import ChoiceControl, TextControl, adapt_or_fall_back, is_constant
+from django_plugin_system.forms.scalars import ChoiceControl, TextControl, adapt_or_fall_back
 from django_plugin_system.schema.values import MISSING
 
 NO_LIMIT = 10_000
@@ -154,8 +154,6 @@ class GroupControl(Container):
 
     children: Mapping[str, controls.Control] = field(default_factory=dict)
     """By form key."""
-    own_title: str = ""
-    """The model's title, for where it is one of several possibilities."""
 
     def _get_drawn(self) -> dict[str, controls.Control]:
         """Return the fields as they stand on the page: those under a heading last, together with their like."""
@@ -245,7 +243,8 @@ def _show_default(control: controls.Control) -> Any:
 
 def _is_fillable(control: controls.Control) -> bool:
     """Say whether it can be seen that ``control`` was left empty: a check box without a tick is an answer."""
-    return control.kind in {"string", "number"} and not is_constant(control)
+    is_constant = isinstance(control, ChoiceControl) and control.is_constant
+    return control.kind in {"string", "number"} and not is_constant
 
 
 # A choice between types: unions, optional models and lists

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -89,12 +90,6 @@ class ConfigFormField(forms.Field):
         label, initial = _("Configuration"), binding.get_text()
         super().__init__(widget=widget, label=label, required=False, initial=initial, help_text=help_text)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> ConfigFormField:
-        """Return a copy for one form, without the problems of another."""
-        copied: ConfigFormField = super().__deepcopy__(memo)
-        copied.widget.error_map = {}
-        return copied
-
     def clean(self, value: Any) -> Submission:
         """Read what was posted.
 
@@ -107,12 +102,13 @@ class ConfigFormField(forms.Field):
 
     def note_problems(self, problems: Iterable[FieldProblem], form: Any = None) -> ValidationError:
         """Show ``problems`` (with paths in a posted ``form``) at their places; return the error that says them all."""
-        found = []
+        found, errors = [], defaultdict(list)
         for path, message in islice(problems, MOST_PROBLEMS):
             title, example = self.binding.describe_place(path, form)
             title, text = escape_surrogates(title), escape_surrogates(localize(message, example))
-            self.widget.error_map.setdefault(JOIN.join(path), []).append(text)
+            errors[JOIN.join(path)].append(text)
             found.append(f"{title}: {text}" if title else text)
+        self.widget.error_map = dict(errors)
         return ValidationError(found)
 
     def bound_data(self, data: Any, initial: Any) -> str:

@@ -150,14 +150,12 @@ class Placeholders:
     lookalikes: set[tuple[Path, str]] = field(default_factory=set, repr=False)
     """Stored texts that are no secrets and only read like a marker of the form, each with its path."""
 
-    def hide(self, control: Control | None, stored: Any) -> Any:
+    def hide(self, control: Control | None, stored: Any, path: Path = (), place: Path = ()) -> Any:
         """Return stored JSON with each secret replaced by its placeholder.
 
         A secret is what is stored as one, or stands where ``control`` has one.
         """
-        return self._hide(control and control.resolve(stored), stored, (), ())
-
-    def _hide(self, control: Control | None, stored: Any, path: Path, place: Path) -> Any:
+        control = control and control.resolve(stored)
         if read_reference(stored):
             return stored
         is_declared = control.is_secret if control else path in self.declared
@@ -170,7 +168,7 @@ class Placeholders:
 
         def hide_part(key: str, part: Any) -> Any:
             inner = place if isinstance(stored, list) else (*place, ANY_KEY if free_keys else key)
-            return self._hide(control and control.find(key, part), part, (*path, key), inner)
+            return self.hide(control and control.get_child(key), part, (*path, key), inner)
 
         return map_present(stored, hide_part)
 

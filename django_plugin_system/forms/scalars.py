@@ -216,11 +216,6 @@ class ChoiceControl(Control):
         return self.find_text(form) or self.blank
 
 
-def is_constant(control: Control | None) -> bool:
-    """Say whether there is but one value that ``control`` can have."""
-    return isinstance(control, ChoiceControl) and control.is_constant
-
-
 @dataclass(frozen=True)
 class SecretControl(Control):
     """A secret: write-only. It shows a placeholder, and takes it back as "keep".

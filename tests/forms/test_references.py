@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr
 from django_plugin_system import BoundTo
 from django_plugin_system.config.backends import ReferenceBackend
 from django_plugin_system.config.codec import Kept
-from django_plugin_system.forms.binding import drop_secrets, redact, show_fields
+from django_plugin_system.forms.binding import drop_secrets, show_fields
 from django_plugin_system.forms.field import ConfigFormField, list_sources
 from django_plugin_system.forms.placeholders import RETYPE
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
@@ -147,14 +147,14 @@ def test_json_text_in_a_form_takes_references() -> None:
 def test_people_who_may_only_look_see_the_reference() -> None:
     """The name of a variable is no secret, also in the place of one; a copy of a row takes it along."""
     stored = {"host": FILE, "token": ENV}
-    assert json.loads(redact(stored)) == stored
-    assert "$env APP_TOKEN" in show_fields(stored, Config)
+    for schema in (Config, None):
+        assert "$env APP_TOKEN" in show_fields(stored, schema)
     assert drop_secrets({**stored, "spare": MARKER}, Config) == stored
     deep: Any = ENV
     for _level in range(200):
         deep = [deep]
-    assert "APP_TOKEN" not in redact({"host": deep})
-    assert "APP_TOKEN" not in show_fields({"host": deep}, Config)
+    for schema in (Config, None):
+        assert "APP_TOKEN" not in show_fields({"host": deep}, schema)
 
 
 def test_what_may_be_referred_to_is_said(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
