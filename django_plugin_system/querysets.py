@@ -68,7 +68,7 @@ class ChangeAnnouncingQuerySet(models.QuerySet[ModelT]):
     def bulk_update(self, objs: Iterable[ModelT], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Write ``fields`` of ``objs``, as Django does."""
         rows, names, using = list(objs), list(fields), self._get_write_alias()
-        plain = models.QuerySet(self.model, self.query.chain(), using)  # calls update(), which would refuse a config
+        plain: models.QuerySet[ModelT] = models.QuerySet(self.model, self.query.chain(), using)  # ours refuses configs
         with changing(using):
             self._tell(rows, names)
             written = plain.bulk_update(rows, names, batch_size)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connections, router
 from django.views.decorators.debug import sensitive_variables
@@ -35,25 +35,16 @@ BATCH_SIZE = 500
 LISTED = 100
 """A report names so many rows with problems, and counts the others."""
 TABLE = PluginInstance._meta.db_table
+_COLUMNS = ("config_version", "name", "item_id", "scope")
 _CLAIM = re.compile(rf'"{re.escape(MARKER)}"\s*:\s*"{VERSION}\.([0-9a-f]{{8}})\.', re.ASCII)
-
-
-class Row(NamedTuple):
-    """One row as the database holds it; ``config`` is JSON text."""
-
-    pk: uuid.UUID
-    config: str
-    version: int
-    name: str
-    item_id: uuid.UUID
-    scope: str
 
 
 @dataclass(eq=False)
 class Finding:
-    """What one row holds. ``config`` is the row's text with a new token for each that does not use the first key."""
+    """What one row holds. ``config`` is its text with a new token for each that does not use the first key."""
 
-    row: Row
+    row: Any
+    """The row as ``_read_rows`` found it."""
     item: PluginItem | None
     """None if it was deleted since the row was read."""
     config: str
@@ -65,7 +56,7 @@ class Finding:
     @property
     def is_outdated(self) -> bool:
         """Whether the row can, and should, be written with the new text."""
-        return not self.problems and self.config != self.row.config
+        return not self.problems and self.config != self.row.text
 
     def __str__(self) -> str:
         return make_printable(f"{self.row.name} ({self.item.name if self.item else '?'}) {self.row.pk}")
@@ -74,21 +65,17 @@ class Finding:
 # Reading
 
 
-def _read_texts(using: str, *columns: str) -> Any:
-    """Return the rows in the order of their ids, as tuples of an id, the text of a config, and more columns."""
-    text = AsText("config")
-    return PluginInstance.objects.using(using).order_by("pk").annotate(text=text).values_list("pk", "text", *columns)
+def _read_rows(using: str, *columns: str) -> Any:
+    """Return the rows in the order of their ids: named tuples of an id, the text of a config, and more columns."""
+    rows = PluginInstance.objects.using(using).order_by("pk").annotate(text=AsText("config"))
+    return rows.values_list("pk", "text", *columns, named=True)
 
 
-def _read_rows(using: str) -> Any:
-    return _read_texts(using, "config_version", "name", "item_id", "scope")
-
-
-def _iter_batches(texts: Any, size: int) -> Iterator[list[tuple[Any, ...]]]:
-    batch = list(texts[:size])
+def _iter_batches(rows: Any, size: int) -> Iterator[list[Any]]:
+    batch = list(rows[:size])
     while batch:
         yield batch
-        batch = list(texts.filter(pk__gt=batch[-1][0])[:size])
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:size])
 
 
 def count_rows_by_key(using: str) -> Counter[str]:
@@ -97,9 +84,8 @@ def count_rows_by_key(using: str) -> Counter[str]:
     It touches no other table and no other column: a system check runs it before the migrations that may change one.
     """
     counts: Counter[str] = Counter()
-    for batch in _iter_batches(_read_texts(using), BATCH_SIZE):
-        for _id, config in batch:
-            counts.update(set(_CLAIM.findall(config)))
+    for row in chain.from_iterable(_iter_batches(_read_rows(using), BATCH_SIZE)):
+        counts.update(set(_CLAIM.findall(row.text)))
     is_migrated = PluginState._meta.db_table in connections[using].introspection.table_names()
     states = _read_states(using) if is_migrated else ()
     counts.update(key_id for state in states for key_id in _find_key_ids(state.stored))
@@ -117,22 +103,22 @@ def _find_key_ids(token: str) -> list[str]:
 # Looking
 
 
-def examine(fetched: Sequence[tuple[Any, ...]], using: str) -> list[Finding]:
+def examine(rows: Sequence[Any], using: str) -> list[Finding]:
     """Open every secret of the rows, and encrypt those anew that do not use the first key."""
-    rows, keyring = [Row._make(values) for values in fetched], get_keyring()
+    keyring = get_keyring()
     items = PluginItem.objects.using(using).select_related("plugin_type").in_bulk({row.item_id for row in rows})
-    return [_examine(Finding(row, items.get(row.item_id), row.config), keyring) for row in rows]
+    return [_examine(Finding(row, items.get(row.item_id), row.text), keyring) for row in rows]
 
 
 @sensitive_variables()
 def _examine(found: Finding, keyring: KeyRing) -> Finding:
     row = found.row
     try:
-        stored = json.loads(row.config)
+        stored = json.loads(row.text)
     except (ValueError, RecursionError):
         found.problems.append("the config is JSON that cannot be read: nested too deeply, or a number too long")
         return found
-    place = make_place(row.pk, row.item_id, row.scope, row.version)
+    place = make_place(row.pk, row.item_id, row.scope, row.config_version)
     opened = open_config(stored, place, keyring)
     found.problems += map(str, opened.failures.values())
     found.may_be_plain = not found.problems and _may_hold_plain(found, stored)
@@ -140,7 +126,7 @@ def _examine(found: Finding, keyring: KeyRing) -> Finding:
         token = opened.get_token(path)
         if get_token_key_id(token) == keyring.primary_id:
             continue
-        if token not in row.config:  # spelled in a way that only raw SQL stores
+        if token not in row.text:  # spelled in a way that only raw SQL stores
             found.problems.append(str(MalformedToken(path)))
         renewed = seal(sealed.value, place, path, keyring, stored, sealed.bonds)
         found.config = found.config.replace(token, renewed[MARKER])
@@ -149,9 +135,9 @@ def _examine(found: Finding, keyring: KeyRing) -> Finding:
 
 def _may_hold_plain(found: Finding, stored: Any) -> bool:
     declared = found.item.declared if found.item else None
-    if declared is None or declared.schema is None or found.row.version > declared.version:
+    if declared is None or declared.schema is None or found.row.config_version > declared.version:
         return False  # nobody here can tell
-    if found.row.version < declared.version:
+    if found.row.config_version < declared.version:
         return get_tree(declared.schema).holds_secret
     return may_hold_plain_secret(declared.schema, stored)
 
@@ -245,11 +231,11 @@ def _look_at_all(
     using: str, size: int, report: RotationReport, on_batch: Callable[[RotationReport], object] | None
 ) -> Iterator[list[Finding]]:
     """Yield what the rows hold, ``size`` rows at a time; all is added to ``report``."""
-    for batch in _iter_batches(_read_rows(using), size):
+    for batch in _iter_batches(_read_rows(using, *_COLUMNS), size):
         findings = examine(batch, using)
         report.rows += len(findings)
         for found in findings:
-            report.secrets.update(_CLAIM.findall(found.row.config))
+            report.secrets.update(_CLAIM.findall(found.row.text))
         report.add_problems_of(findings)
         _find_plain(findings, using, report)
         yield findings
@@ -285,15 +271,15 @@ def _encrypt_plain(ids: Collection[uuid.UUID], using: str, report: RotationRepor
     return written
 
 
-def _write(findings: dict[Row, Finding], using: str, report: RotationReport) -> None:
+def _write(findings: dict[Any, Finding], using: str, report: RotationReport) -> None:
     """Write the new tokens, under the locks of the rows; what was changed meanwhile is looked at again."""
     if not findings:
         return
     connection, key = connections[using], PluginInstance._meta.pk
     statement = f"UPDATE {TABLE} SET config = %s WHERE id = %s"  # noqa: S608 - names only
     with changing(using):
-        locked = _read_rows(using).filter(pk__in=[row.pk for row in findings]).select_for_update(no_key=True)
-        rows = list(map(Row._make, locked))
+        locked = _read_rows(using, *_COLUMNS).filter(pk__in=[row.pk for row in findings])
+        rows = list(locked.select_for_update(no_key=True))
         changed = examine([row for row in rows if row not in findings], using)
         outdated = [findings[row] for row in rows if row in findings] + [one for one in changed if one.is_outdated]
         with connection.cursor() as cursor:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ForwardRef, TypeVar, Union
 
 import typing_extensions
 
-_QUALIFIERS = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly)
+_QUALIFIERS: tuple[Any, ...] = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly)
 
 
 def is_root_model(value: Any) -> bool:
