@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
 from django.core import checks
-from django.core.checks import CheckMessage, Tags
+from django.core.checks import ERROR, WARNING, CheckMessage, Tags
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
@@ -25,6 +26,7 @@ from django_plugin_system.registry import registry
 from django_plugin_system.rotation import count_rows_by_key
 
 TAG = "plugins"
+Messages = Iterator[CheckMessage]
 
 
 def register_checks() -> None:
@@ -44,94 +46,73 @@ def find_everything(using: str, on_page: Callable[[int, int], object] | None = N
     return found
 
 
-def check_settings(**_kwargs: Any) -> list[CheckMessage]:
+def _say(level: int, number: str, text: str, hint: str | None = None) -> CheckMessage:
+    return CheckMessage(level, text, hint=hint, id=f"django_plugin_system.{number}")
+
+
+def check_settings(**_kwargs: Any) -> Messages:
     """E001: a setting is unknown or unusable; E002: an encryption key is."""
     problems = find_setting_problems()
-    if problems:
-        return [checks.Error(str(problem), id="django_plugin_system.E001") for problem in problems]
+    yield from (_say(ERROR, "E001", str(problem)) for problem in problems)
     try:
         get_keyring()
     except InvalidSetting as error:
-        return [checks.Error(str(error), hint="manage.py pluginkey prints a good one.", id="django_plugin_system.E002")]
-    return []
+        if not problems:
+            yield _say(ERROR, "E002", str(error), "manage.py pluginkey prints a good one.")
 
 
-def check_references(**_kwargs: Any) -> list[CheckMessage]:
+def check_references(**_kwargs: Any) -> Messages:
     """W005: what the settings list for references covers a key; such a reference is refused. E006: a wrong backend."""
     try:
         kinds, found = get_settings().REFERENCES, find_exposed_keys()
     except InvalidSetting:
-        return []  # E001 or E002 says so already
+        return  # E001 or E002 says so already
     hint = "BACKEND is the dotted path of a ReferenceBackend, OPTIONS what its constructor takes."
-    faults = filter(None, (find_fault(f"${name}") for name in kinds))
-    errors = [checks.Error(fault, hint=hint, id="django_plugin_system.E006") for fault in faults]
-    return [*errors] + [
-        checks.Warning(
-            f"{make_printable(name)} holds a key of the settings, and ENV_REFERENCES or FILE_REFERENCES covers it.",
-            hint="List narrower names, or keep the key elsewhere. References to it are refused.",
-            id="django_plugin_system.W005",
-        )
-        for name in found
-    ]
+    for fault in filter(None, (find_fault(f"${name}") for name in kinds)):
+        yield _say(ERROR, "E006", fault, hint)
+    hint = "List narrower names, or keep the key elsewhere. References to it are refused."
+    for name in map(make_printable, found):
+        text = f"{name} holds a key of the settings, and ENV_REFERENCES or FILE_REFERENCES covers it."
+        yield _say(WARNING, "W005", text, hint)
 
 
-def check_waiting_items(**_kwargs: Any) -> list[CheckMessage]:
+def check_waiting_items(**_kwargs: Any) -> Messages:
     """W001: an item's type never came."""
-    return [
-        checks.Warning(
-            f"Plugin item {spec} waits for plugin type {spec.describe_type()}, which nobody registered.",
-            hint="Register the type, or correct type_name and manager_name of the item.",
-            id="django_plugin_system.W001",
-        )
-        for spec in registry.waiting.values()
-    ]
+    hint = "Register the type, or correct type_name and manager_name of the item."
+    for spec in registry.waiting.values():
+        text = f"Plugin item {spec} waits for plugin type {spec.describe_type()}, which nobody registered."
+        yield _say(WARNING, "W001", text, hint)
 
 
-def check_form_renderer(**_kwargs: Any) -> list[CheckMessage]:
+def check_form_renderer(**_kwargs: Any) -> Messages:
     """W002: the admin cannot show generated forms."""
     configurable = any(spec.config.schema for spec in registry.items.values())
-    if not configurable or not apps.is_installed("django.contrib.admin") or apps.is_installed("django_jsonform"):
-        return []
-    return [
-        checks.Warning(
-            "Plugin configurations are edited as JSON text, because django_jsonform is not installed as an app.",
-            hint='Add "django_jsonform" to INSTALLED_APPS.',
-            id="django_plugin_system.W002",
-        )
-    ]
+    if configurable and apps.is_installed("django.contrib.admin") and not apps.is_installed("django_jsonform"):
+        text = "Plugin configurations are edited as JSON text, because django_jsonform is not installed as an app."
+        yield _say(WARNING, "W002", text, 'Add "django_jsonform" to INSTALLED_APPS.')
 
 
-def check_own_key(**_kwargs: Any) -> list[CheckMessage]:
+def check_own_key(**_kwargs: Any) -> Messages:
     """W003: secrets are encrypted with a key derived from SECRET_KEY."""
-    try:
-        derived = uses_derived_keys()
-    except PluginSystemError:
-        return []  # E001 says so already
-    if not derived:
-        return []
-    return [
-        checks.Warning(
-            "Plugin secrets are encrypted with a key derived from SECRET_KEY.",
-            hint=f"Put a key of your own into {SETTING}, as manage.py pluginkey prints it. "
-            "If secrets are stored already, list after it what manage.py pluginkey --derived prints, "
-            "and run manage.py pluginrotate.",
-            id="django_plugin_system.W003",
-        )
-    ]
+    with suppress(PluginSystemError):  # E001 says so already
+        if uses_derived_keys():
+            hint = (
+                f"Put a key of your own into {SETTING}, as manage.py pluginkey prints it. "
+                "If secrets are stored already, list after it what manage.py pluginkey --derived prints, "
+                "and run manage.py pluginrotate."
+            )
+            yield _say(WARNING, "W003", "Plugin secrets are encrypted with a key derived from SECRET_KEY.", hint)
 
 
-def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> Messages:
     """E003: the tables are those of 2.0.x. Runs with ``check --database`` and with ``migrate``, which it stops."""
-    return [
-        checks.Error(
-            f'The plugin tables in database "{alias}" were made by 2.0.x, another line with other columns.',
-            hint="They were not touched. Go back to 2.0.x, write its instances down and remove its tables: "
-            'see "From 2.0.x" in migrations_guide.md.',
-            id="django_plugin_system.E003",
-        )
-        for alias in databases or ()
-        if _is_of_2x(alias)
-    ]
+    hint = (
+        "They were not touched. Go back to 2.0.x, write its instances down and remove its tables: "
+        'see "From 2.0.x" in migrations_guide.md.'
+    )
+    for alias in filter(_is_of_2x, databases or ()):
+        text = f'The plugin tables in database "{alias}" were made by 2.0.x, another line with other columns.'
+        yield _say(ERROR, "E003", text, hint)
 
 
 def _is_of_2x(alias: str) -> bool:
@@ -147,36 +128,27 @@ def _find_columns(alias: str, model: type[Any]) -> set[str]:
         return {column.name for column in introspection.get_table_description(cursor, table)}
 
 
-def check_migrations(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+def check_migrations(databases: Sequence[str] | None = None, **_kwargs: Any) -> Messages:
     """E007: the tables are missing, or not those of this version. Only the doctor says so: ``migrate`` may follow."""
-    return [
-        checks.Error(
-            f'The plugin tables in database "{alias}" are missing, or not those of this version.',
-            hint="Run manage.py migrate.",
-            id="django_plugin_system.E007",
-        )
-        for alias in databases or ()
-        if router.allow_migrate_model(alias, PluginInstance) and not _has_columns(alias)
-    ]
+    for alias in databases or ():
+        if router.allow_migrate_model(alias, PluginInstance) and not _has_columns(alias):
+            text = f'The plugin tables in database "{alias}" are missing, or not those of this version.'
+            yield _say(ERROR, "E007", text, "Run manage.py migrate.")
 
 
-def check_needed_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+def check_needed_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> Messages:
     """W004: rows hold secrets of a key that is not configured. Runs with ``check --database`` and with ``migrate``."""
     try:
         configured = get_keyring().key_ids
     except InvalidSetting:
-        return []  # E001 or E002 says so already
-    return [
-        checks.Warning(
-            f'{count} plugin instances in database "{alias}" need key {key_id}, which is not configured.',
-            hint=_say_where_to_find(key_id),
-            id="django_plugin_system.W004",
-        )
-        for alias in databases or ()
-        if _find_columns(alias, PluginInstance) and not _is_of_2x(alias)
-        for key_id, count in sorted(count_rows_by_key(alias).items())
-        if key_id not in configured
-    ]
+        return  # E001 or E002 says so already
+    for alias in databases or ():
+        readable = _find_columns(alias, PluginInstance) and not _is_of_2x(alias)
+        needed = count_rows_by_key(alias) if readable else {}
+        for key_id in sorted(needed.keys() - {*configured}):
+            rows = f'{needed[key_id]} plugin instances in database "{alias}"'
+            text = f"{rows} need key {key_id}, which is not configured."
+            yield _say(WARNING, "W004", text, _say_where_to_find(key_id))
 
 
 def _say_where_to_find(key_id: str) -> str:
@@ -187,42 +159,42 @@ def _say_where_to_find(key_id: str) -> str:
     return f"Put that key back into {SETTING}; manage.py pluginrotate tells which rows need it."
 
 
-def check_service(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+def check_service(databases: Sequence[str] | None = None, **_kwargs: Any) -> Messages:
     """E004: of a type's enabled instances, none can be used; E005: a name that code asks for, and nobody serves.
 
     Runs with ``check --database`` and with ``migrate``. Nothing is said while there are migrations to apply, as these
     may mend it.
     """
-    aliases = [alias for alias in databases or () if _is_up_to_date(alias) and not _is_behind(alias)]
-    return [found for alias in aliases for found in iter_unserved(alias)]
-
-
-def _is_behind(alias: str) -> bool:
-    executor = MigrationExecutor(connections[alias])
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    for alias in filter(_is_up_to_date, databases or ()):
+        executor = MigrationExecutor(connections[alias])
+        if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            yield from iter_unserved(alias)
 
 
 def check_instances(
     databases: Sequence[str] | None = None, on_page: Callable[[int, int], object] | None = None, **_kwargs: Any
-) -> list[CheckMessage]:
+) -> Messages:
     """W006 to W012, I001 and I002: what is wrong with instances. Opens each of them, so only the doctor runs it."""
-    return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_troubles(alias, on_page)]
+    for alias in filter(_is_up_to_date, databases or ()):
+        yield from iter_troubles(alias, on_page)
 
 
-def check_files(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+def check_files(databases: Sequence[str] | None = None, **_kwargs: Any) -> Messages:
     """I004: instances of a file that nobody applies any more. Only the doctor says so."""
-    return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_orphans(alias)]
+    for alias in filter(_is_up_to_date, databases or ()):
+        yield from iter_orphans(alias)
 
 
-def check_unused_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+def check_unused_keys(databases: Sequence[str] | None = None, **_kwargs: Any) -> Messages:
     """I003: a key that no secret needs any more. Looks at each instance, so that only the doctor runs it."""
-    return [found for alias in databases or () if _is_up_to_date(alias) for found in iter_unused_keys(alias)]
+    for alias in filter(_is_up_to_date, databases or ()):
+        yield from iter_unused_keys(alias)
 
 
-def check_stores(**_kwargs: Any) -> list[CheckMessage]:
+def check_stores(**_kwargs: Any) -> Messages:
     """W013: a store that instances refer to does not answer this process."""
     hint = "Processes use what they hold of it for a while. Instances without a value are skipped."
-    return [checks.Warning(f"{outage}.", hint=hint, id="django_plugin_system.W013") for outage in find_outages()]
+    yield from (_say(WARNING, "W013", f"{outage}.", hint) for outage in find_outages())
 
 
 def _is_up_to_date(alias: str) -> bool:
@@ -241,7 +213,7 @@ def _has_columns(alias: str) -> bool:
     )
 
 
-CHECKS: dict[Callable[..., list[CheckMessage]], str | None] = {
+CHECKS: dict[Callable[..., Messages], str | None] = {
     check_settings: TAG,
     check_references: TAG,
     check_waiting_items: TAG,
