@@ -27,9 +27,9 @@ Key = tuple[Any, str, str]
 def find_chains(keys: Iterable[Key]) -> dict[Key, list[PluginInstance]]:
     """Return for each of ``keys``, in one query, the instances that may serve it, in the order of selection."""
     wanted = dict.fromkeys(keys)
-    kinds, names, scopes = ({key[place] for key in wanted} for place in range(3))
-    items = PluginItem.objects.filter(plugin_type__in=kinds)
-    rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in={"", *scopes})
+    items = PluginItem.objects.filter(plugin_type__in={kind for kind, _name, _scope in wanted})
+    scopes, names = {"", *(key[2] for key in wanted)}, {key[1] for key in wanted}
+    rows = PluginInstance.objects.filter(item__in=items.values("pk"), name__in=names, scope__in=scopes)
     own: defaultdict[Key, list[PluginInstance]] = defaultdict(list)
     for row in complete(rows):
         own[get_key(row)].append(row)

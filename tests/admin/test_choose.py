@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django_plugin_system.models import PluginInstance
 
 
-def get_items(page: Any) -> list[PluginItem]:
+def get_items(page: Any) -> list[Any]:
     """Return the items that a page offers."""
     return [tile["item"] for tile in page.context["tiles"]]
 
