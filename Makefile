@@ -123,4 +123,4 @@ matrix-%: $(STAMP)
 	$(PY) -m nox --session $*
 
 clean: ## Remove everything that the targets above create
-	rm -rf $(VENV) .bench .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist docs/_build docs/project tests/screenshots
+	rm -rf $(VENV) .bench .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist docs/_build docs/project

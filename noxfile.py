@@ -92,7 +92,7 @@ def wheel(session: nox.Session) -> None:
     session.install(*TEST_GROUP, PIP)
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder / "dist"), silent=True)
     session.install(*map(str, (folder / "dist").glob("*.whl")))
-    left_out = shutil.ignore_patterns("_build", "*.sqlite3", "screenshots")
+    left_out = shutil.ignore_patterns("_build", "*.sqlite3")
     for name in ("bench", "demo", "docs", "tests"):
         if (HERE / name).exists():
             shutil.copytree(HERE / name, folder / name, ignore=left_out)

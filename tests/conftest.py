@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
@@ -20,15 +21,11 @@ from tests.support.missing import skip_or_fail
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Error, Page
     from pytest_django import DjangoDbBlocker
     from pytest_django.live_server_helper import LiveServer
 
 __all__ = ["all_kinds", "declared", "other", "process", "provider"]
-
-SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parent / "screenshots"))
-"""Where ``screenshot`` puts its pictures; ``make screenshots`` names the folder of the documentation."""
-
 
 SAME_ON_EVERY_DATABASE = (
     *("admin/test_add", "admin/test_bound_secrets", "admin/test_choose", "admin/test_connection_bound"),
@@ -137,26 +134,45 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+@pytest.fixture(scope="session")
+def tab(browser: Browser, live_server: LiveServer) -> Page:
+    """Return the tab that ``page`` cleans: a new profile in a new window takes more than most tests do in it."""
+    context = browser.new_context(base_url=live_server.url)
+    context.set_default_timeout(10_000)
+    return context.new_page()
+
+
 @pytest.fixture
-def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+def page(tab: Page, live_server: LiveServer) -> Iterator[Page]:
     """Return an empty tab whose relative addresses go to the live server; a script error on a page fails the test."""
     problems: list[str] = []
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
-    tab = context.new_page()
-    tab.on("pageerror", lambda error: problems.append(str(error)))
+
+    def note(error: Error) -> None:
+        problems.append(str(error))
+
+    tab.on("pageerror", note)
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.emulate_media(color_scheme="light")
     yield tab
-    context.close()
+    tab.unroute_all()
+    tab.goto("/")  # where nothing is; about:blank would end the process that has compiled the scripts
+    tab.remove_listener("pageerror", note)
+    tab.context.new_cdp_session(tab).send(
+        "Storage.clearDataForOrigin", {"origin": live_server.url, "storageTypes": "all"}
+    )
     assert not problems, problems
 
 
 @pytest.fixture
-def screenshot(page: Page) -> Callable[..., Path]:
+def page_without_javascript(page: Page) -> Iterator[Page]:
+    """Return the tab with scripts switched off."""
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setScriptExecutionDisabled", {"value": True})
+    yield page
+    session.detach()
+
+
+@pytest.fixture
+def screenshot(page: Page) -> Callable[..., None]:
     """Return a function that takes a picture of the tab: ``screenshot("add-instance", full_page=True)``."""
-
-    def take(name: str, **options: Any) -> Path:
-        path = SCREENSHOTS / f"{name}.png"
-        chromium.take_picture(page, path, **options)
-        return path
-
-    return take
+    return partial(chromium.take_picture, page)

@@ -14,14 +14,13 @@ from playwright.sync_api import expect
 from django_plugin_system.models import PluginInstance, PluginItem
 from tests.admin.checked import CheckedSms, declare_checked, pass_quietly, raising
 from tests.admin.sample import SECRET, SID, make_instance
-from tests.browser.test_accessibility import find_serious
+from tests.browser.test_accessibility import find_serious, show_looks
 from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Page
-    from pytest_django.live_server_helper import LiveServer
+    from playwright.sync_api import Page
 
     Shoot = Callable[..., Any]
 
@@ -137,27 +136,25 @@ def test_dates_stand_at_their_secrets(admin_page: Page, checked: PluginInstance)
     expect(page.locator(".dps-status", has_text=" ago")).to_have_count(1)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_everyone_can_use_it(admin_page: Page, checked: PluginInstance, strict_policy: list[str], theme: Any) -> None:
+def test_everyone_can_use_it(admin_page: Page, checked: PluginInstance, strict_policy: list[str]) -> None:
     """Result and dates have no serious finding of axe-core, under a strict policy, also on a narrow screen."""
     page = admin_page
-    page.emulate_media(color_scheme=theme)
-    page.set_viewport_size({"width": 400, "height": 800})
     CheckedSms.behave = raising(ConnectionError("x" * 450))
     page.goto(f"{LIST}{checked.pk}/change/")
     expect(press_test(page)).to_contain_text("The test failed: ConnectionError: xxx")
-    assert find_serious(page, strict_policy) == []
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    for look in show_looks(page):
+        assert (look, find_serious(page, strict_policy)) == (look, [])
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.goto(LIST)
-    assert find_serious(page, strict_policy) == []
+    for look in show_looks(page):
+        assert (look, find_serious(page, strict_policy)) == (look, [])
 
 
-def test_without_javascript(browser: Browser, live_server: LiveServer, checked: PluginInstance) -> None:
+def test_without_javascript(page_without_javascript: Page, checked: PluginInstance) -> None:
     """The button sends the form, and the page comes back with the result; dates stand in a list."""
     User.objects.create_superuser("admin", password="admin-password")
     PluginInstance.objects.update(secret_dates={'["auth_token"]': "2021-05-01T12:00:00+00:00"})
-    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    page = context.new_page()
+    page = page_without_javascript
     page.goto(f"/admin/login/?next={LIST}{checked.pk}/change/")
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill("admin-password")
@@ -167,7 +164,6 @@ def test_without_javascript(browser: Browser, live_server: LiveServer, checked: 
     )
     page.get_by_role("button", name="Test", exact=True).click()
     expect(page.locator(".messagelist .success")).to_have_text("The test passed.")
-    context.close()
 
 
 def test_who_may_only_look_and_test(admin_page: Page, checked: PluginInstance) -> None:

@@ -14,14 +14,13 @@ from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus
 from django_plugin_system.registry import ItemSpec, TypeSpec, registry
 from tests.admin.checked import CheckedSms, declare_checked, pass_quietly
 from tests.admin.sample import AbstractSms, TwilioSms, make_instance
-from tests.browser.test_accessibility import LOOKS, find_serious
+from tests.browser.test_accessibility import find_faults
 from tests.support.health import set_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Page
-    from pytest_django.live_server_helper import LiveServer
+    from playwright.sync_api import Page
 
     Shoot = Callable[..., Any]
 
@@ -61,15 +60,12 @@ def get_order(page: Page, name: str) -> list[str]:
     return chain.locator(".dps-who b").all_inner_texts()
 
 
-@pytest.mark.parametrize("look", LOOKS)
 def test_at_a_glance(
-    admin_page: Page, desk: dict[str, PluginInstance], strict_policy: list[str], screenshot: Shoot, look: str
+    admin_page: Page, desk: dict[str, PluginInstance], strict_policy: list[str], screenshot: Shoot
 ) -> None:
     """One row for each name, who serves it, why others do not; no serious finding, no wider than the screen."""
     assert desk
-    page, (theme, width) = admin_page, LOOKS[look]
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    page.set_viewport_size({"width": width, "height": 844})
+    page = admin_page
     page.goto("/admin/")
     page.get_by_role("link", name="Overview", exact=True).first.click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -79,9 +75,7 @@ def test_at_a_glance(
     expect(transactional.locator(".dps-line").first).to_contain_text("Cooling down Used again in 3")
     expect(page.locator(".dps-unserved")).to_contain_text("Nobody serves “marketing” now.")
     expect(page.locator(".dps-card").last).to_contain_text("fax Sends fax. Add instance")
-    screenshot(f"overview-{look}", full_page=width > 390)
-    assert find_serious(page, strict_policy) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width + 10
+    assert find_faults(page, strict_policy, "overview", screenshot) == {}
 
 
 def test_the_keyboard(admin_page: Page, desk: dict[str, PluginInstance]) -> None:
@@ -134,11 +128,10 @@ def test_what_goes_wrong(admin_page: Page, desk: dict[str, PluginInstance], scre
     page.unroute("**/pluginoverview/")
 
 
-def test_without_javascript(browser: Browser, live_server: LiveServer, desk: dict[str, PluginInstance]) -> None:
+def test_without_javascript(page_without_javascript: Page, desk: dict[str, PluginInstance]) -> None:
     """Every button works as a form."""
     User.objects.create_superuser("admin", password="admin-password")
-    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    page = context.new_page()
+    page = page_without_javascript
     page.goto(OVERVIEW)
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill("admin-password")
@@ -152,4 +145,3 @@ def test_without_javascript(browser: Browser, live_server: LiveServer, desk: dic
     expect(page.locator(".messagelist")).to_contain_text("Done. twilio serves “transactional” now.")
     expect(page.locator(".dps-chain")).to_have_count(1)
     assert PluginInstance.objects.get(pk=desk["transactional/pigeon"].pk).status == PluginStatus.DISABLED
-    context.close()

@@ -238,10 +238,9 @@ def test_labels_and_keyboard(page: Page) -> None:
     expect(page.locator("#result")).to_contain_text('"one"')
 
 
-def test_without_javascript(browser: Any, live_server: Any) -> None:
+def test_without_javascript(page_without_javascript: Page) -> None:
     """Without JavaScript the form's JSON can be edited as text."""
-    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    page = context.new_page()
+    page = page_without_javascript
     page.goto("/shape/text/?stored=" + quote(json.dumps({"value": "a"})))
     text = page.locator("textarea[name=config]")
     text.fill(text.input_value().replace('"a"', '"b"'))
@@ -249,4 +248,3 @@ def test_without_javascript(browser: Any, live_server: Any) -> None:
     text.fill("")
     assert save(page) == ""
     expect(page.locator(".errorlist")).to_contain_text("JavaScript")
-    context.close()

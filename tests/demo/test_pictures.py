@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import SCREENSHOTS
 from tests.support.chromium import take_picture
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def test_the_page_fits_its_window_and_loads_nothing_from_elsewhere(browser: Brow
         context = browser.new_context(base_url=used.url, **look)
         page = context.new_page()
         page.goto("/")
-        take_picture(page, SCREENSHOTS / f"{name}.png", full_page=True)
+        take_picture(page, name, full_page=True)
         asked = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
         width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         context.close()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import SCREENSHOTS
 from tests.docs.conftest import open_terminal
 from tests.docs.pages import QUICKSTART
 from tests.docs.story import Story
@@ -59,7 +58,7 @@ def follow_step_4(page: Page) -> None:
         expect(page.locator(".messagelist .success")).to_be_visible()
     page.locator("#result_list").get_by_role("link", name="transactional").click()
     assert not [token for token in TOKENS.values() if token in page.content()]
-    take_picture(page, SCREENSHOTS / "tutorial-form.png", full_page=True)
+    take_picture(page, "tutorial-form", full_page=True)
     field(page, "sender").fill("twelve chars")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".rjf-error-text")).to_contain_text("At most this many characters: 11.")

@@ -28,6 +28,9 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+PICTURES = os.environ.get("SCREENSHOTS")
+"""The folder to put pictures into; ``make screenshots`` names that of the documentation. Without one, none is taken."""
+
 SECONDS_TO_INSTALL = 600
 
 _READ_PATH = "from playwright.sync_api import sync_playwright as s; p = s().start(); print(p.chromium.executable_path)"
@@ -45,10 +48,13 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
 
 
-def take_picture(page: Page, path: Path, **options: Any) -> None:
-    """Write a picture of the tab, of 256 colours: a fourth of the size."""
+def take_picture(page: Page, name: str, **options: Any) -> None:
+    """Write a picture of the tab, where pictures are wanted; of 256 colours: a fourth of the size."""
+    if not PICTURES:
+        return
     from PIL import Image  # noqa: PLC0415 - not installed in the version matrix
 
+    path = Path(PICTURES, f"{name}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, **options)
     with Image.open(path) as picture:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from tests.support import postgres, warm
+from tests.support import chromium, postgres, warm
 from tests.support.missing import skip_or_fail
 
 if TYPE_CHECKING:
@@ -85,8 +85,15 @@ def test_a_terminated_run_leaves_no_server_behind(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.browser
-def test_the_admin_opens_in_a_browser(page: Page, screenshot: Callable[..., Path]) -> None:
-    """The live server's admin asks for a login, and its picture is a PNG."""
+def test_the_admin_opens_in_a_browser(
+    page: Page, screenshot: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The live server's admin asks for a login; its picture is a PNG, and taken only where pictures are wanted."""
     page.goto("/admin/")
     assert page.get_by_label("Username").is_visible()
-    assert screenshot("admin-login").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setattr(chromium, "PICTURES", None)
+    screenshot("none")
+    monkeypatch.setattr(chromium, "PICTURES", str(tmp_path / "new"))
+    screenshot("login")
+    (picture,) = tmp_path.rglob("*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
