@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -245,9 +245,14 @@ def outside_transaction(using: str) -> Iterator[None]:
     """Let the block see and write what is committed, whatever transaction is open: then on another connection."""
     connection: Any = connections[using]
     in_memory = connection.vendor == "sqlite" and connection.is_in_memory_db()  # which another one would not see
-    if in_memory or not is_in_transaction(using):
+    with nullcontext() if in_memory or not is_in_transaction(using) else another_connection(using):
         yield
-        return
+
+
+@contextmanager
+def another_connection(using: str) -> Iterator[None]:
+    """Let the block use a connection of its own to the same tables, whatever has become of this thread's."""
+    connection: Any = connections[using]
     connections[using] = own = connection.copy()
     own.settings_dict["AUTOCOMMIT"] = True
     adopt_schema(own, get_schema(connection))

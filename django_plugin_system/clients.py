@@ -22,7 +22,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Collection, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar, overload
 
@@ -50,29 +50,26 @@ _KEY = secrets.token_bytes(32)
 logger = logging.getLogger("django_plugin_system")
 
 
+@dataclass(eq=False, repr=False)
 class Origin:
     """The stored configuration that plugins are built from. Of two of the same row, the one made later is newer."""
 
-    __slots__ = ("digest", "get_config", "line", "number", "row", "used")
-    _numbers = itertools.count(1)
+    row: Any = None
+    line: Hashable = None
+    """What tells the row from all others; without it plugins share nothing."""
+    contents: InitVar[Collection[object]] = ()
+    """What the configuration consists of, references followed. A digest is kept: its key is known to this process."""
+    get_config: Any = None
+    used: Any = None
+    """Knows what the references gave, which need not be what they give by now."""
+    number: int = field(default_factory=itertools.count(1).__next__, init=False)
+    digest: bytes | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        row: Any = None,
-        line: Hashable = None,
-        contents: Collection[object] = (),
-        get_config: Any = None,
-        used: Any = None,
-    ) -> None:
-        """Take the row, what tells it from all others, and what its configuration consists of, references followed.
-
-        ``used`` knows what these gave, which need not be what they give by now. Without ``line`` plugins share nothing.
-        Of the contents, a digest is kept: its key is known to this process.
-        """
-        self.row, self.line, self.get_config, self.used = row, line, get_config, used
-        self.number = next(self._numbers)
-        text = repr([line, *contents]).encode(errors="surrogatepass")
-        self.digest = None if line is None else hmac.digest(_KEY, text, "sha256")
+    def __post_init__(self, contents: Collection[object]) -> None:
+        """Digest the contents."""
+        if self.line is not None:
+            text = repr([self.line, *contents]).encode(errors="surrogatepass")
+            self.digest = hmac.digest(_KEY, text, "sha256")
 
 
 NO_ORIGIN = Origin()
@@ -146,7 +143,6 @@ class _Made:
     shared: SharedClient[Any]
     client: Any = field(repr=False)
     loop: asyncio.AbstractEventLoop | None
-    number: int = field(default_factory=itertools.count().__next__)
 
     def close(self) -> None:
         """Close the client, in its event loop if that still runs; what goes wrong is logged."""
@@ -368,38 +364,38 @@ def _close_what_is_due() -> None:
             if isinstance(due, _Generation):
                 _end(due)
             else:
-                _close_all()
+                for generation in _list_all():
+                    _end(generation, at_once=True)
                 due.set()
         if monotonic() >= look_at:
-            with _changed:
-                every = [one for line in _lines.values() for one in line]
-            for generation in every:
+            for generation in _list_all():
                 generation.close_orphans()
                 _end(generation)
             look_at = monotonic() + _LOOK_EVERY
 
 
-def _end(generation: _Generation) -> None:
+def _list_all() -> list[_Generation]:
+    with _changed:
+        return [one for line in reversed(_lines.values()) for one in line]
+
+
+def _end(generation: _Generation, *, at_once: bool = False) -> None:
     """Close a generation if it is due."""
     with _changed:
-        if generation.is_over or not generation.is_due():
+        if generation.is_over or not (at_once or generation.is_due()):
             return
         generation.is_over = True
     generation.close()
     with _changed:
-        _remove(generation)
-
-
-def _remove(generation: _Generation) -> None:
-    line = _lines[generation.line]
-    line.remove(generation)
-    if not line:
-        del _lines[generation.line]
-    _changed.notify_all()
+        line = _lines[generation.line]
+        line.remove(generation)
+        if not line:
+            del _lines[generation.line]
+        _changed.notify_all()
 
 
 def close_clients() -> None:
-    """Close every shared client of this process now, the newest first; who still needs one gets another one.
+    """Close every shared client of this process now; who still needs one gets another one.
 
     A thread does it, as a client that hangs must not keep a process from ending: this waits for half a minute at most.
     """
@@ -407,22 +403,6 @@ def close_clients() -> None:
         is_done = threading.Event()
         _due.put(is_done)
         is_done.wait(CLOSE_ALL_LIMIT)
-
-
-def _close_all() -> None:
-    with _changed:
-        ended = [one for line in _lines.values() for one in line]
-        for generation in ended:
-            generation.is_over = True
-    every: list[_Made] = []
-    for generation in ended:
-        with generation.making:  # which a maker may hold still
-            every += generation.clients.values()
-    for made in sorted(every, key=lambda made: -made.number):
-        made.close()
-    with _changed:
-        for generation in ended:
-            _remove(generation)
 
 
 _inherited: list[Any] = []

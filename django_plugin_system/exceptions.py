@@ -38,14 +38,8 @@ class PluginSystemError(Exception):
     """The root of every error this package raises. They all pickle, for task queues."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (type(self), self.args, self.__dict__))
-
-
-def _restore(cls: type[PluginSystemError], args: tuple[Any, ...], state: dict[str, Any]) -> PluginSystemError:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        """Return how to make a copy without ``__init__``, which takes other arguments."""
+        return (type(self).__new__, (type(self), *self.args), {**self.__dict__, "args": self.args})
 
 
 class InvalidSetting(PluginSystemError, ImproperlyConfigured):

@@ -206,6 +206,19 @@ def takes_config(plugin_class: type) -> bool:
     return True
 
 
+def has_check(plugin_class: type | None) -> bool:
+    """Say whether a class has a ``check()`` that can be called without arguments; others mean something else by it."""
+    found = getattr(plugin_class, "check", None)
+    if not callable(found):
+        return False
+    bound = isinstance(inspect.getattr_static(plugin_class, "check"), (classmethod, staticmethod))
+    try:
+        inspect.signature(found).bind(*([] if bound else [plugin_class]))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def build_plugin(plugin_class: type, config: BaseModel | None, row: PluginInstance | None = None) -> Any:
     """Return a new plugin: ``plugin_class(config)``, or ``plugin_class()`` where there is no configuration.
 

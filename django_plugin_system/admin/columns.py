@@ -17,8 +17,8 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
 from django_plugin_system.models import PluginInstance, PluginStatus
+from django_plugin_system.plugin import has_check
 from django_plugin_system.rows.reasons import Reason, is_cooling_down
-from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString

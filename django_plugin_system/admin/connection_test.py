@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
+from django_plugin_system.plugin import has_check
 from django_plugin_system.selection.health import record_test
-from django_plugin_system.selection.trial import CheckResult, has_check, run_check
+from django_plugin_system.selection.trial import CheckResult, run_check
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -38,8 +38,8 @@ from django_plugin_system.forms.binding import ConfigBinding, Submission, drop_s
 from django_plugin_system.forms.field import ConfigFormField, hide_config, is_jsonform_installed
 from django_plugin_system.forms.placeholders import TypedSecrets
 from django_plugin_system.models import PluginInstance, PluginStatus
+from django_plugin_system.plugin import has_check
 from django_plugin_system.rows.config import get_dates, note_typed, open_current
-from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -30,9 +30,9 @@ from django_plugin_system.admin.instance_list import narrow_by_use, search_insta
 from django_plugin_system.admin.shared import HIGHEST, LOWEST, Links, ModelAdmin, lock_rows, write_column
 from django_plugin_system.changes import changing
 from django_plugin_system.models import PluginInstance, PluginOverview, PluginStatus, PluginType
+from django_plugin_system.plugin import has_check
 from django_plugin_system.selection.candidates import complete
 from django_plugin_system.selection.health import end_cooldown
-from django_plugin_system.selection.trial import has_check
 
 if TYPE_CHECKING:
     from django_plugin_system.selection.candidates import Candidate

@@ -118,13 +118,12 @@ class Kept(NamedTuple):
     before: str
     after: str
     connection: BaseDatabaseWrapper
-    over: threading.Event
+    over: Callable[[], None]
     hold: Hold
 
     def is_awaited(self) -> bool:
         """Say whether the transaction in which it was made is open still."""
-        waiting = [entry[1] for entry in list(self.connection.run_on_commit)]
-        return not self.over.is_set() and self.over.set in waiting
+        return self.over in [entry[1] for entry in list(self.connection.run_on_commit)]
 
 
 _kept: dict[Hashable, Kept] = {}
@@ -296,11 +295,9 @@ class StateStore:
             _kept[self._key] = known._replace(after=after)
             hold.release()
             return
-        over = threading.Event()
+        over = threading.Event().set  # what the transaction, if one is open, waits with
         if connection.in_atomic_block:
-            transaction.on_commit(over.set, using=self.using)
-        else:
-            over.set()
+            transaction.on_commit(over, using=self.using)
         _kept[self._key] = Kept(before, after, connection, over, hold)
         place = (self._key, get_schema(connection))
         threading.Thread(target=self._write_later, args=place, name="plugin-state").start()

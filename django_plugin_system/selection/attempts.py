@@ -58,11 +58,13 @@ class Attempt(Generic[T]):
     ) -> bool:
         """Note the outcome. True, so that the loop goes on, if the next instance may be tried."""
         seconds = perf_counter() - self._began
-        self.error, self.outcome = error, self._loop.judge(error, self._handled)
+        loop = self._loop
+        outcome = judge(error, self._handled, loop.retry_on, idempotent=loop.idempotent)
+        self.error, self.outcome = error, outcome
         if plugin_attempted.receivers:
-            _tell(self.instance, self._loop.request, self.outcome, error, seconds)
-        self._loop.settle(self, self.outcome, error)
-        return self.outcome.leads_on
+            _tell(self.instance, loop.request, outcome, error, seconds)
+        loop.settle(self, outcome, error)
+        return outcome.leads_on
 
     async def __aenter__(self) -> T:
         """Return the plugin."""
@@ -91,15 +93,11 @@ class Failover(Generic[T]):
         """Keep what was asked for; nothing is read before the first attempt."""
         self.request = request
         self.cooldown = cooldown
-        self._retry_on = retry_on
-        self._idempotent = idempotent
+        self.retry_on = retry_on
+        self.idempotent = idempotent
         self._failed: list[tuple[Attempt[T], BaseException]] = []
         """Failures that count against their instances once another one has served the same request."""
         self._attempts = self._try_in_order()
-
-    def judge(self, error: BaseException | None, handled: BaseException | None) -> Outcome:
-        """Return what an error in an attempt means; ``handled`` is the one that was handled when it began."""
-        return judge(error, handled, self._retry_on, idempotent=self._idempotent)
 
     def settle(self, attempt: Attempt[T], outcome: Outcome, error: BaseException | None) -> None:
         """Note of the instances what is known after an attempt."""

@@ -89,10 +89,8 @@ def remember(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
     The key names the place in the database that the value is from.
     """
     recalled = recall(key)
-    return _look(using, key, make) if recalled is None else recalled
-
-
-def _look(using: str, key: Hashable, make: Callable[[], Made]) -> Any:
+    if recalled is not None:
+        return recalled
     now = monotonic()
     commits = changes.commits  # before the token: a commit after it may be missing from what is read now
     token = changes.read(using)

@@ -180,8 +180,8 @@ def get_all(request: Request) -> list[Any]:
 
 
 def _find_all_ready(request: Request) -> cache.Made:
-    search = Search(request)
-    usable = list(iter_ready(search.iter_all_at_once()))
+    search = Search(request, needs_all=True)
+    usable = list(iter_ready(search))
     return cache.Made(usable, search.end - monotonic(), rows=len(usable) if request.scopes else None)
 
 

@@ -336,22 +336,16 @@ def claim(instance: PluginInstance, seconds: float) -> bool:
         if note.key in _claims:
             return False
         _claims[note.key] = now + seconds
-    may_try, is_known_to_all = _ask_for_claim(note)
-    if is_known_to_all or not may_try:
+    tells_all = not is_in_transaction(note.using)  # whose end comes too late for a claim
+    try:
+        may_try = (write(note) if tells_all else note.rows.exists()) or _is_free(note)
+    except OperationalError as error:  # somebody else writes just now, or SQLite's file is for reading only
+        tells_all, may_try = False, "readonly" in str(error)
+    except Error:  # nobody can write now: one caller of each process may try
+        tells_all, may_try = False, True
+    if tells_all or not may_try:
         _end_claim(note)
     return may_try
-
-
-def _ask_for_claim(note: Note) -> tuple[bool, bool]:
-    """Return whether the caller may try the instance, and whether the database says so to all."""
-    try:
-        if is_in_transaction(note.using):  # whose end comes too late for a claim
-            return note.rows.exists() or _is_free(note), False
-        return write(note) or _is_free(note), True
-    except OperationalError as error:  # somebody else writes just now, or SQLite's file is for reading only
-        return "readonly" in str(error), False
-    except Error:  # nobody can write now: one caller of each process may try
-        return True, False
 
 
 def _is_free(note: Note) -> bool:

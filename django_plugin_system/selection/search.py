@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import chain, product
 from math import inf
@@ -19,7 +19,7 @@ from django.db import Error, connections
 from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
-from django_plugin_system.changes import get_place
+from django_plugin_system.changes import another_connection
 from django_plugin_system.exceptions import make_printable
 from django_plugin_system.models import PluginHealth, PluginInstance, PluginItem, PluginStatus, PluginType
 from django_plugin_system.selection.candidates import LEFT, Request, logger
@@ -193,9 +193,10 @@ _NEXT_ENDS = Statement(_find_next_ends)
 class Search:
     """A look for the usable instances of a request; ``end`` says until when its answer may hold."""
 
-    def __init__(self, request: Request, passed: Collection[UUID] = ()) -> None:
-        """Look for what is asked for, passing over some."""
+    def __init__(self, request: Request, passed: Collection[UUID] = (), *, needs_all: bool = False) -> None:
+        """Look for what is asked for, passing over some; who ``needs_all`` has them read with a query a scope."""
         self.request = request
+        self._needs_all = needs_all
         self.waiting = get_waiting(request.using)
         self.end = min((note.end for note in self.waiting.values()), default=inf)
         """By this process's clock; infinite while nothing was passed over that is cooling down."""
@@ -203,17 +204,13 @@ class Search:
 
     def __iter__(self) -> Iterator[PluginInstance]:
         """Yield the instances in order."""
+        statement = _ALL if self.request.name is None else _NAMED
+        reads_all = self._needs_all or statement is _NAMED
         for scope in self.request.scopes:
-            for row in self._iter_type(scope) if self.request.name is None else self._iter_read(_NAMED, scope):
+            for row in self._iter_read(statement, scope) if reads_all else self._iter_type(scope):
                 if row.pk not in self._passed:
                     self._passed.add(row.pk)
                     yield row
-
-    def iter_all_at_once(self) -> Iterator[PluginInstance]:
-        """Yield the instances in order, for who needs each of them: they are read with one query for each scope."""
-        statement = _ALL if self.request.name is None else _NAMED
-        rows = chain.from_iterable(self._iter_read(statement, scope) for scope in self.request.scopes)
-        return (row for row in rows if row.pk not in self._passed)
 
     def _iter_read(self, statement: Statement, scope: str) -> Iterator[PluginInstance]:
         for values in statement.read(self.request, scope):
@@ -324,21 +321,13 @@ def run_surely(using: str, look: Callable[[], T]) -> T | None:
     """Return what ``look`` finds, if need be through a connection of its own; None where that fails as well.
 
     The connection of this thread may be lost, or in a transaction that is broken: that is no reason to leave out who
-    could serve. Another schema's instances are none of these.
+    could serve.
     """
-    place = get_place(using)
-
-    def look_elsewhere() -> T | None:
-        try:
-            return look() if get_place(using) == place else None
-        except Error as error:
-            logger.warning("No other plugin instance could be looked for: %s", make_printable(str(error)))
-            return None
-        finally:
-            connections[using].close()
-
-    try:
+    with suppress(Error):
         return look()
-    except Error:
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(look_elsewhere).result()
+    try:
+        with another_connection(using):
+            return look()
+    except Error as error:
+        logger.warning("No other plugin instance could be looked for: %s", make_printable(str(error)))
+    return None

@@ -72,19 +72,6 @@ class CheckResult:
         return self.ran and not self.error
 
 
-def has_check(plugin_class: type | None) -> bool:
-    """Say whether a class has a ``check()`` that can be called without arguments; others mean something else by it."""
-    found = getattr(plugin_class, "check", None)
-    if not callable(found):
-        return False
-    bound = isinstance(inspect.getattr_static(plugin_class, "check"), (classmethod, staticmethod))
-    try:
-        inspect.signature(found).bind(*([] if bound else [plugin_class]))
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
 @sensitive_variables()
 def run_check(row: PluginInstance, stored: PluginInstance | None) -> CheckResult:
     """Build the plugin of ``row``, whose config need not be stored yet, and call its ``check()``.

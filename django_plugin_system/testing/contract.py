@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from django_plugin_system.config.codec import Codec
 from django_plugin_system.config.keyring import KEY_BYTES, KeyRing
+from django_plugin_system.config.leaks import quotes
 from django_plugin_system.config.tokens import Place
 from django_plugin_system.config.validation import unwrap_secrets, upgrade
 from django_plugin_system.exceptions import ConfigError, ContractBroken, RegistrationError
-from django_plugin_system.plugin import ConfigurablePlugin, get_item_config, has_steps
+from django_plugin_system.plugin import ConfigurablePlugin, get_item_config, has_check, has_steps
 from django_plugin_system.registry import ItemSpec, check_plugin_class
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 from django_plugin_system.schema.values import iter_secrets, iter_texts
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 Problems = Iterator[str]
-
-SHORTEST_TELLING = 4
-"""Characters of a secret below which finding it in a text proves nothing."""
 
 
 @leaving_frames_behind
@@ -110,16 +108,8 @@ def _accepts(own: Any, declared: Any, *, bound: bool) -> bool:
 
 
 def _check_check(cls: type) -> Problems:
-    check: Any = getattr(cls, "check", None)
-    if check is None:
-        return
-    if not callable(check):
-        yield "check must be a method, not a value."
-        return
-    try:
-        inspect.signature(check).bind(cls)
-    except TypeError:
-        yield f"check{inspect.signature(check)} must be callable without arguments."
+    if getattr(cls, "check", None) is not None and not has_check(cls):
+        yield "check must be a method that can be called without arguments."
 
 
 # Configurations
@@ -204,6 +194,5 @@ def _check_object(plugin: object, args: tuple[BaseModel, ...]) -> Problems:
     if isinstance(plugin, ConfigurablePlugin) and getattr(plugin, "config", None) != args[0]:
         yield "self.config is not the configuration it was built with: call super().__init__(config)."
     texts = {text for model in args for _path, secret in iter_secrets(model) for text in iter_texts(secret)}
-    shown = f"{plugin!r} {plugin}"
-    if any(len(text) >= SHORTEST_TELLING and text in shown for text in texts):
+    if quotes(f"{plugin!r} {plugin}", texts, authored=False):
         yield "Its repr or str shows a secret."

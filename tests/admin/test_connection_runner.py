@@ -17,8 +17,9 @@ from django.utils.html import escape
 
 from django_plugin_system.config.leaks import MAX_LENGTH, describe
 from django_plugin_system.models import PluginInstance
+from django_plugin_system.plugin import has_check
 from django_plugin_system.selection import trial
-from django_plugin_system.selection.trial import MOST_AT_ONCE, has_check, run_check
+from django_plugin_system.selection.trial import MOST_AT_ONCE, run_check
 from tests.admin.checked import CheckedSms, declare_checked, raising
 from tests.admin.sample import CONFIG, SECRET, AbstractSms, make_instance
 from tests.admin.sample import ConsoleSms as WithoutCheck

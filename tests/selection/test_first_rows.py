@@ -100,7 +100,7 @@ def check_order(request: Request) -> None:
         with mock.patch.object(search, "FEW", few):
             assert list(Search(request)) == expected
             assert list(Search(request, [row.pk for row in expected[:2]])) == expected[2:]
-    assert list(Search(request).iter_all_at_once()) == expected
+    assert list(Search(request, needs_all=True)) == expected
     cooling = request.find_rows().enabled().filter(health__unavailable_until__gt=Now())
     assert {*iter_cooling(request)} == {*cooling}
     ends: list[Any] = [row.unavailable_until for row in iter_cooling(request)]

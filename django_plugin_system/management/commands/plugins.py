@@ -21,12 +21,13 @@ from django_plugin_system.management import files, instances
 from django_plugin_system.management.instances import is_secret, read_value, set_field
 from django_plugin_system.management.output import Cell, PluginCommand, add_database_option
 from django_plugin_system.models import PluginInstance, PluginStatus
+from django_plugin_system.plugin import has_check
 from django_plugin_system.rows.config import get_dates
 from django_plugin_system.rows.traceback_safety import Concealed
 from django_plugin_system.selection.candidates import make_request
 from django_plugin_system.selection.choosing import explain
 from django_plugin_system.selection.health import end_cooldown, record_test
-from django_plugin_system.selection.trial import has_check, run_check
+from django_plugin_system.selection.trial import run_check
 
 _NAME = "NAME, item/NAME, type/item/NAME or the id."
 _LEVELS = {"error": 40, "warning": 30, "info": 20, "never": 100}
