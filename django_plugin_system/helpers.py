@@ -22,7 +22,7 @@ from django_plugin_system.overrides import overrides
 from django_plugin_system.querysets import add_health, move_health
 from django_plugin_system.selection import choosing
 from django_plugin_system.selection.cache import is_known, recall, remember
-from django_plugin_system.selection.candidates import Request, Wanted, Where, get_alias, make_request
+from django_plugin_system.selection.candidates import ById, Request, Wanted, Where, get_alias, make_request
 
 T = TypeVar("T")
 
@@ -84,13 +84,9 @@ def get_plugins(ref: object, manager: str | None = None, /, **wanted: Unpack[Wan
 
 
 @overload
-def get_plugin_by_id(
-    ref: TypeForm[T], instance_id: UUID | str, /, *, disabled: bool = False, **where: Unpack[Where]
-) -> T: ...
+def get_plugin_by_id(ref: TypeForm[T], instance_id: UUID | str, /, **which: Unpack[ById]) -> T: ...
 @overload
-def get_plugin_by_id(
-    ref: str, manager: str, instance_id: UUID | str, /, *, disabled: bool = False, **where: Unpack[Where]
-) -> Any: ...
+def get_plugin_by_id(ref: str, manager: str, instance_id: UUID | str, /, **which: Unpack[ById]) -> Any: ...
 def get_plugin_by_id(ref: object, *args: Any, disabled: bool = False, **where: Unpack[Where]) -> Any:
     """Return a new plugin built from exactly one instance, whatever its place in the order.
 
@@ -153,9 +149,9 @@ async def aget_plugin_by_id(
 async def aget_plugin_by_id(
     ref: str, manager: str, instance_id: UUID | str, /, *, disabled: bool = False, **where: Unpack[Where]
 ) -> Any: ...
-async def aget_plugin_by_id(ref: object, *args: Any, disabled: bool = False, **where: Unpack[Where]) -> Any:
+async def aget_plugin_by_id(ref: object, *args: Any, **which: Unpack[ById]) -> Any:
     """Return what ``get_plugin_by_id`` returns, from asynchronous code."""
-    return await _ask_in_thread(get_plugin_by_id, ref, *args, disabled=disabled, **where)
+    return await _ask_in_thread(get_plugin_by_id, ref, *args, **which)
 
 
 def refresh_plugins(using: str | None = None) -> None:

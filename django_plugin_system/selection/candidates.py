@@ -101,6 +101,12 @@ class Where(TypedDict, total=False):
     using: str | None
 
 
+class ById(Where, total=False):
+    """What callers may say of an instance whose id they know, each by keyword."""
+
+    disabled: bool
+
+
 class Wanted(Where, total=False):
     """What callers may say of the instance that they want, each by keyword."""
 

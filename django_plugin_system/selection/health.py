@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from enum import Enum
 from math import isfinite
@@ -174,49 +174,43 @@ def record_failure(
     """
     if _is_fake(instance):
         return
-    text, health, said = describe_error(instance, error, used), _get_loaded(instance), list(iter_verdicts(error))
+    text, said, began = describe_error(instance, error, used), list(iter_verdicts(error)), monotonic()
     is_refused, wait = any(isinstance(one, PluginCredentialsRefused) for one in said), _find_wait(said)
-    seconds = get_cooldown(cooldown, health.failures) if wait is None else wait
+    seconds = get_cooldown(cooldown, _get_loaded(instance).failures) if wait is None else wait
     refused = {**_NOT_COOLING, "refused_revision": instance.config_revision}
-    cool_down = _cool_down(cooldown, wait, is_probe=is_probe)
 
     def tell() -> None:
         logger.warning("Plugin instance %s (%s) failed: %s", instance, instance.pk, text)
         plugin_failed.send_robust(sender=PluginInstance, instance=instance, error=error)
 
     def get_values(failures: int) -> dict[str, Any]:
-        end = refused if is_refused else cool_down(failures)
+        passed = monotonic() - began
+        end = refused if is_refused else _cool_down(cooldown, wait, failures, passed, is_probe=is_probe)
         return {**end, "last_error": text, "failures": F("failures") + 1}
 
     not_refused = Q(refused_revision=None) | ~Q(refused_revision=instance.config_revision)
     condition = not_refused if is_refused or is_probe else not_refused & _OVER
-    may_be_early, end = wait is None and not is_refused, monotonic() + (LONGEST_COOLDOWN if is_refused else seconds)
+    may_be_early, end = wait is None and not is_refused, began + (LONGEST_COOLDOWN if is_refused else seconds)
     note = make_note(instance, condition, get_values, end=end, may_be_early=may_be_early, tell=tell)
-    health.last_error, health.refused_revision = text, instance.config_revision if is_refused else None
-    health.unavailable_until = None if is_refused else timezone.now() + dt.timedelta(seconds=seconds)
+    cooling = {"unavailable_until": timezone.now() + dt.timedelta(seconds=seconds), "refused_revision": None}
+    _show(instance, **(refused if is_refused else cooling), last_error=text)
     _shorten_claim(note)
     if not is_known(note):
         write_or_wait(note)
 
 
-def _cool_down(cooldown: float, wait: float | None, *, is_probe: bool) -> Callable[[int], dict[str, Any]]:
-    """Return what gives the columns of a cooldown that begins now, whenever it is written.
+def _cool_down(cooldown: float, wait: float | None, failures: int, passed: float, *, is_probe: bool) -> dict[str, Any]:
+    """Return the columns of a cooldown that is written when so many seconds of it have ``passed``.
 
     After a failed probe nobody tries the instance early for ``cooldown`` seconds, and nobody ever does before the time
     that the provider has given. Else nothing is cut short: who writes late may meet the claim of the next prober.
     """
-    began = monotonic()
-
-    def get_values(failures: int) -> dict[str, Any]:
-        passed = monotonic() - began
-        if wait is not None:
-            until = claimed = _in(wait - passed)
-        else:
-            until = _get_later("unavailable_until", get_cooldown(cooldown, failures) - passed)
-            claimed = _get_later("claimed_until", cooldown - passed) if is_probe else None
-        return {"unavailable_until": until, "claimed_until": claimed, "refused_revision": None}
-
-    return get_values
+    if wait is not None:
+        until = claimed = _in(wait - passed)
+    else:
+        until = _get_later("unavailable_until", get_cooldown(cooldown, failures) - passed)
+        claimed = _get_later("claimed_until", cooldown - passed) if is_probe else None
+    return {"unavailable_until": until, "claimed_until": claimed, "refused_revision": None}
 
 
 def _get_later(column: str, seconds: float) -> Any:
@@ -249,9 +243,7 @@ def record_success(instance: PluginInstance) -> None:
     """Clear what an earlier failure left, if there is anything."""
     if is_well(instance):
         return
-    health = _get_loaded(instance)
-    for name, value in _NOTHING_LEFT.items():
-        setattr(health, name, value)
+    _show(instance, **_NOTHING_LEFT)
 
     def tell() -> None:
         logger.info("Plugin instance %s (%s) serves again.", instance, instance.pk)
@@ -265,9 +257,7 @@ def record_success(instance: PluginInstance) -> None:
 def record_test(instance: PluginInstance, error: str) -> None:
     """Note what came of a test of the stored configuration: an error, or nothing. Selection does not go by it."""
     values = {"last_test_error": error, "tested_revision": instance.config_revision}
-    health = _get_loaded(instance)
-    health.last_tested_at, health.last_test_error = timezone.now(), error
-    health.tested_revision = instance.config_revision
+    _show(instance, **values, last_tested_at=timezone.now())
     write_or_wait(make_note(instance, Q(), lambda _failures: {**values, "last_tested_at": Now()}, matters=False))
 
 
@@ -285,9 +275,16 @@ def _get_loaded(instance: PluginInstance) -> PluginHealth:
     return instance.health if loaded else PluginHealth(instance=instance, item_id=instance.item_id)
 
 
+def _show(instance: PluginInstance, **values: Any) -> None:
+    """Let ``instance`` say of its health what is noted."""
+    health = _get_loaded(instance)
+    for name, value in values.items():
+        setattr(health, name, value)
+
+
 def show_waiting(row: PluginInstance, end: float) -> None:
     """Let ``row`` say until when it is cooling down, as only this process knows."""
-    _get_loaded(row).unavailable_until = timezone.now() + dt.timedelta(seconds=end - monotonic())
+    _show(row, unavailable_until=timezone.now() + dt.timedelta(seconds=end - monotonic()))
 
 
 def _is_fake(instance: PluginInstance) -> bool:
