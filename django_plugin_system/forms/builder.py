@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import typing_extensions
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -61,7 +62,7 @@ def _holds_itself(node: Node) -> bool:
 
 
 def _build_container(node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool) -> Control | None:
-    """Return the control of a model, list or dict; None where only JSON text can show it."""
+    """Return the control of a model, list, tuple or dict; None where only JSON text can show it."""
     if isinstance(node.annotation, type) and issubclass(node.annotation, BaseModel):
         return _build_model(node, label)
     if node.kind is Kind.LIST:
@@ -70,10 +71,18 @@ def _build_container(node: Node, label: Label, metadata: tuple[Any, ...], *, in_
         if is_set and isinstance(item, scalars.ChoiceControl) and not item.nullable:
             return scalars.MultipleControl(label, choices=item.choices)
         return containers.ListControl(label, item=item, most=_get_limit(metadata))
+    if node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
+        return containers.TupleControl(label, children=dict(map(_build_position, node.parts)))
     if value := node.get_inner(Step.VALUE):
         control = build(value)
         return None if type(control) is scalars.JsonTextControl else containers.PairsControl(label, item=control)
     return None
+
+
+def _build_position(part: Part) -> tuple[str, Control]:
+    control = build(part.node)
+    title = control.label.title or _("Item %(number)d") % {"number": int(part.name) + 1}
+    return f"{containers.ITEM}{part.name}", replace(control, label=replace(control.label, title=title))
 
 
 def _build_model(node: Node, label: Label) -> Control:
@@ -93,6 +102,8 @@ def _build_model(node: Node, label: Label) -> Control:
 
 
 def _build_union(node: Node, label: Label, metadata: tuple[Any, ...], *, nullable: bool) -> Control | None:
+    if {member.annotation for member in node.members} == {int, float}:
+        return scalars.NumberTextControl(label, nullable, whole=False)
     options = []
     for index, member in enumerate(node.members):
         control = build(member, Label(help_text=label.help_text), metadata, in_union=True)
@@ -114,8 +125,11 @@ def _make_optional(control: Control, node: Node) -> Control:
 
 
 def _get_option_title(control: Control, node: Node) -> Text:
-    is_model = isinstance(control, containers.GroupControl)
-    return get_model_title(node.annotation) if is_model else _TITLES.get(control.kind, gettext_lazy("Values"))
+    return (
+        get_model_title(node.annotation)
+        if node.kind is Kind.MODEL
+        else _TITLES.get(control.kind, gettext_lazy("Values"))
+    )
 
 
 def _is_unambiguous(options: list[Control]) -> bool:

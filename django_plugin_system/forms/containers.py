@@ -1,4 +1,4 @@
-"""Controls of what holds others: lists, dicts and models; and of a choice between types."""
+"""Controls of what holds others: lists, dicts, models and tuples; and of a choice between types."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ EXTRAS = "_extras"
 
 VARIANT = "_variant"
 """The form key that says which member of a union a model is."""
+
+ITEM = "item_"
+"""What stands before the number of a tuple's position in its form key."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,43 @@ def _is_fillable(control: controls.Control) -> bool:
     """Say whether it can be seen that ``control`` was left empty: a check box without a tick is an answer."""
     is_constant = isinstance(control, ChoiceControl) and control.is_constant
     return control.kind in {"string", "number"} and not is_constant
+
+
+@dataclass(frozen=True)
+class TupleControl(GroupControl):
+    """A tuple of fixed length: a group with a field for each position, ``item_0``, ``item_1``, ..."""
+
+    def fold(self, plain: Any) -> dict[str, Any]:
+        """Name the positions."""
+        names = [name for name in self.children if name != VARIANT]
+        if not isinstance(plain, list) or len(plain) != len(names):
+            raise controls.UnfitError
+        return dict(zip(names, plain, strict=True))
+
+    def unfold(self, fields: dict[str, Any]) -> Any:
+        """List the positions; one that was left empty is None."""
+        return [fields.get(name) for name in self.children if name != VARIANT]
+
+    def split(self, form: Any) -> Iterable[Slot]:
+        """Go by position."""
+        return [slot._replace(key=slot.key.removeprefix(ITEM)) for slot in super().split(_name_positions(form))]
+
+    def join(self, parts: Iterable[tuple[str, Any]]) -> Any:
+        """Name the fields, which are given by name or by position."""
+        return super().join((key if key in self.children else f"{ITEM}{key}", form) for key, form in parts)
+
+    def read(self, form: Any, reading: controls.Reading) -> Any:
+        """Read each position."""
+        return super().read(_name_positions(form), reading)
+
+    def get_child(self, key: str) -> controls.Control | None:
+        """Return the control of a position."""
+        return self.children.get(f"{ITEM}{key}")
+
+
+def _name_positions(form: Any) -> Any:
+    """Return a group's form value: a person without JavaScript may have typed a plain list."""
+    return {f"{ITEM}{index}": item for index, item in enumerate(form)} if isinstance(form, list) else form
 
 
 # A choice between types: unions, optional models and lists

@@ -76,11 +76,13 @@ class TextControl(Control):
 
 @dataclass(frozen=True)
 class NumberTextControl(TextControl):
-    """A whole number in a text input, for those that a browser's number input would round."""
+    """A number in a text input, for those that a browser's number input would round or retype."""
+
+    whole: bool = True
 
     def show(self, plain: Any) -> str:
         """Show the digits as they are stored."""
-        if isinstance(plain, bool) or not isinstance(plain, int):
+        if isinstance(plain, bool) or not isinstance(plain, int if self.whole else (int, float)):
             raise UnfitError
         return json.dumps(plain)
 
@@ -93,7 +95,14 @@ class NumberTextControl(TextControl):
             return self.empty
         if _INTEGER.match(text):
             return int(text)
-        return read_typed(text) or text
+        return read_typed(text) or (text if self.whole else _read_float(text))
+
+
+def _read_float(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True)

@@ -235,14 +235,11 @@ class Plain:
         Any | None,
         dict[str, date | str],
         date | str | None,
-        tuple[str, int],
-        tuple[int, int] | tuple[str, bool],
-        int | float,
         Tree | None,
     ],
 )
 def test_json_text_fallbacks(annotation: Any) -> None:
-    """What no control is sure to fit is JSON text: bare containers, tuples, own hooks, unions of one JSON type."""
+    """What no control is sure to fit is JSON text: bare containers, own hooks, models in themselves, like unions."""
     assert describe(annotation)["widget"] == "textarea"
     assert describe(annotation)["help_text"] == "JSON."
 
@@ -267,6 +264,16 @@ def test_unions() -> None:
     odd = bind(make_schema(int | list[str]), {"value": "text"})
     assert get_form(odd)["value"] == '"text"'
     assert get_form(bind(make_schema(list[int | list[str]]), {"value": ["x"]}))["value"] == '[\n  "x"\n]'
+
+
+def test_union_of_tuples() -> None:
+    """Tuples in a union are told apart as models are, and no position is lost."""
+    binding = bind(make_schema(tuple[int, int] | tuple[str, bool]), {"value": ["a", True]})
+    assert get_form(binding)["value"] == {"_variant": "1", "item_0": "a", "item_1": True}
+    assert edit(binding, value={"_variant": "0", "item_0": "1", "item_1": "2"}).config == {"value": [1, 2]}
+    single = bind(make_schema(tuple[int, int]), {"value": [1, 2]})
+    assert edit(single, value=[3, 4]).config == {"value": [3, 4]}
+    assert [problem.path for problem in edit(single, value=[3, 4, 5]).problems] == [("value", "item_2")]
 
 
 def test_a_model_may_stand_inside_itself_many_times() -> None:
@@ -358,7 +365,7 @@ def test_text_mode_outline() -> None:
         "maybe": None,
         "token": "",
         "mapping": {},
-        "pair": "",
+        "pair": ["", None],
     }
     lists = edit(ConfigBinding(Whole, generated=False), tags=["a", {"x": 1}], name="")
     assert lists.config is not None
