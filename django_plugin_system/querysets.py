@@ -180,9 +180,8 @@ class PluginInstanceQuerySet(ChangeAnnouncingQuerySet["PluginInstance"]):
         tier = Case(When(disabled, then=Value(2)), When(active, then=Value(0)), default=Value(1))
         ranked = self.alias(_tier=tier, _priority=Coalesce(F("priority"), F("item__priority")))
         own_first = Case(When(scope="", then=Value(1)), default=Value(0))
-        ordered: Self = ranked.order_by(
-            own_first, "scope", "_tier", "_priority", "item__name", "name", "item__module", "pk"
-        )
+        columns = ("scope", "_tier", "_priority", "item__name", "name", "item__module", "pk")
+        ordered: Self = ranked.order_by(own_first, *columns)
         return ordered
 
     def update(self, **kwargs: Any) -> int:
@@ -331,12 +330,10 @@ def _renew(row: PluginInstance) -> Reason | None:
 
 def add_health(model: type[PluginInstance], using: str, rows: Iterable[PluginInstance] | None = None) -> None:
     """Give each of ``rows``, which were just made, its row of health; None: each instance that has none."""
-    bare = PluginInstanceQuerySet(model, using=using).filter(health=None).only("item_id", "scope")
+    if rows is None:
+        rows = PluginInstanceQuerySet(model, using=using).filter(health=None).only("item_id", "scope")
     health = _get_health(model, using)
-    made = [
-        health.model(instance_id=row.pk, item_id=row.item_id, scope=row.scope)
-        for row in (bare if rows is None else rows)
-    ]
+    made = [health.model(instance_id=row.pk, item_id=row.item_id, scope=row.scope) for row in rows]
     health.bulk_create(made, batch_size=1000, ignore_conflicts=True)
 
 

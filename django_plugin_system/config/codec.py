@@ -33,7 +33,6 @@ from django_plugin_system.config.json_tree import (
 from django_plugin_system.config.opened import Opened, Secrets, identify, open_config
 from django_plugin_system.config.references import (
     Reference,
-    Resolved,
     Resolver,
     find_carried,
     find_misplaced,
@@ -57,7 +56,6 @@ from django_plugin_system.schema.values import (
 )
 
 if TYPE_CHECKING:
-    from django_plugin_system.config.backends import Given
     from django_plugin_system.config.keyring import KeyRing
 
 
@@ -117,10 +115,8 @@ class Codec:
             reason = f"is a {type(data).__name__}, expected a {self.schema.__name__}"
             raise InvalidConfig(self.subject, [FieldProblem((), reason)])
         opened, secrets, markers = self._open_given(self._leave_undeclared(data, previous), previous)
-        hidden = secrets and {
-            path for path in find_undeclared((get_tree(self.schema),), opened.data) if is_below(path, secrets)
-        }
-        opened.data, secrets = _drop_all(opened.data, secrets, hidden)
+        undeclared = find_undeclared((get_tree(self.schema),), opened.data) if secrets else ()
+        opened.data, secrets = _drop_all(opened.data, secrets, {path for path in undeclared if is_below(path, secrets)})
         parsed = self._validate(opened.data, secrets, Resolver(), is_input=True)
         return replace(parsed, given=opened, markers=markers)
 
@@ -132,11 +128,7 @@ class Codec:
         if (deep := find_deep(data)) is not None:
             raise InvalidConfig(self.subject, [FieldProblem(deep, TOO_DEEP)])
         stored = previous.stored if previous is not None else {}
-        known = {
-            path
-            for path in self._find_undeclared(previous)
-            if (found := look_up(data, path)) and found == look_up(stored, path)
-        }
+        known = {path for path in self._find_undeclared(previous) if look_up(data, path) == look_up(stored, path)}
         left: dict[str, Any] = drop(data, known)
         return left
 
@@ -219,7 +211,9 @@ class Codec:
         """
         problems: Sequence[FieldProblem] = ()
         given = {path: reference.to_json() for path, reference in parsed.references.items()}
-        dump = _dump(parsed.model)
+        dump = MISSING
+        with suppress(Exception):  # foreign code
+            dump = parsed.model.model_dump(mode="json", by_alias=False, round_trip=True, warnings="error")
         for tried, only_set in ((dump, True), (dump, False), (MISSING, False)):
             try:
                 encoded = encode_model(parsed.model, tried, given, only_set=only_set)
@@ -264,7 +258,11 @@ class Codec:
         A secret, or the reference to it, that is known from before must have stood beside the same endpoints there.
         """
         former = (self._renew(previous), parsed.given) if belongings else ()
-        places = _index_places(filter(None, former))
+        # where each secret, or the reference to one, is known to have stood: in which tree, and at which path
+        places: dict[Any, list[tuple[Any, Path]]] = {}
+        for one in filter(None, former):
+            for path, value in (*one.secrets.items(), *one.references.items()):
+                places.setdefault(identify(value), []).append((one.stored, path))
 
         @cache
         def find_known(identity: Any, endpoints: Bonds) -> set[str]:
@@ -327,10 +325,8 @@ class Codec:
         data, secrets = opened.data, opened.secrets
         if opened.place.version < self.place.version:
             opened.check()
-            wrapped = wrap_secrets(data, secrets)
-            data, secrets = unwrap_secrets(
-                upgrade(self.plugin_class, wrapped, opened.place.version, self.place.version)
-            )
+            wrapped, versions = wrap_secrets(data, secrets), (opened.place.version, self.place.version)
+            data, secrets = unwrap_secrets(upgrade(self.plugin_class, wrapped, *versions))
         found = find_undeclared((get_tree(self.schema),), data, [*secrets, *opened.failures])
         undeclared = dict.fromkeys(path for path in found if look_up(opened.data, path) == look_up(data, path))
         for path, failure in opened.failures.items():
@@ -361,7 +357,10 @@ class Codec:
         references = {place: resolved.references[path] for place, path in places.items()}
         hidden = [*secrets.values(), *given.values(), *map(parse_given, given.values())]
         model, problems = validate(self.schema, resolved.data, hidden, by_alias=is_input)
-        if _spell_out(resolved, given, places, problems):
+        unfit = [path for place, path in places.items() if any(one.path[: len(place)] == place for one in problems)]
+        spelled = {path: value for path in unfit if (value := parse_given(given[path])) is not None}
+        if spelled:
+            resolved.data = replace_json(resolved.data, lambda path, _value: spelled.get(path, INSIDE))
             model, problems = validate(self.schema, resolved.data, hidden, by_alias=is_input)
         if model is not None:
             problems = [*(find_unknown_keys(model, resolved.data) if is_input else ()), *_find_exposed(model, secrets)]
@@ -373,31 +372,12 @@ class Codec:
 _STORED_ERRORS = (exceptions.StoredConfigInvalid, exceptions.UnresolvedReference)
 
 
-def _spell_out(
-    resolved: Resolved, given: Mapping[Path, Given], places: Mapping[Path, Path], problems: Sequence[FieldProblem]
-) -> bool:
-    """Put the JSON that a text spells where a reference gave that text and it does not fit; say whether any did."""
-    unfit = {path for place, path in places.items() if any(one.path[: len(place)] == place for one in problems)}
-    spelled = {path: value for path in unfit if (value := parse_given(given[path])) is not None}
-    resolved.data = replace_json(resolved.data, lambda path, _value: spelled.get(path, INSIDE))
-    return bool(spelled)
-
-
 def _drop_all(data: Any, secrets: Secrets, paths: Collection[Path]) -> tuple[Any, Secrets]:
     """Return data, and the secrets in it, without what stands at ``paths``."""
     if not paths:
         return data, secrets
     data = drop(data, paths)
     return data, {path: value for path in secrets for value in look_up(data, path)}
-
-
-def _index_places(former: Iterable[Opened]) -> dict[Any, list[tuple[Any, Path]]]:
-    """Return where each secret, or the reference to one, is known to have stood: in which tree, and its path there."""
-    places: dict[Any, list[tuple[Any, Path]]] = {}
-    for one in former:
-        for path, value in (*one.secrets.items(), *one.references.items()):
-            places.setdefault(identify(value), []).append((one.stored, path))
-    return places
 
 
 def _iter_loosened(
@@ -471,9 +451,3 @@ def _find_exposed(model: BaseModel, secrets: Secrets) -> list[FieldProblem]:
     declared = {path for path, _secret in iter_secrets(model)}
     reason = "is stored as a secret, but the schema declares no secret here; write a config migration"
     return [FieldProblem(path, reason) for path in secrets if path not in declared]
-
-
-def _dump(model: BaseModel) -> Any:
-    with suppress(Exception):  # foreign code
-        return model.model_dump(mode="json", by_alias=False, round_trip=True, warnings="error")
-    return MISSING

@@ -22,6 +22,7 @@ from django_plugin_system.config.keyring import get_keyring
 from django_plugin_system.config.opened import Opened, identify, iter_markers, open_config
 from django_plugin_system.config.references import Resolver, parse_given, read_reference
 from django_plugin_system.config.tokens import Place, is_marker
+from django_plugin_system.config.undeclared import is_below
 from django_plugin_system.rows.traceback_safety import leaving_frames_behind
 from django_plugin_system.schema.tree import get_tree
 from django_plugin_system.schema.values import find_secrets, get_part, is_same, iter_secrets, iter_texts
@@ -40,7 +41,7 @@ class Stored(NamedTuple):
     """A configuration as it is stored, with what its tokens are bound to beside the row."""
 
     config: Any
-    version: int
+    config_version: int
     item_id: Any
     scope: Any
 
@@ -160,14 +161,8 @@ def find_plain_secrets(row: ConfiguredModel) -> list[Path]:
 
 
 def _find_plain(parsed: Parsed) -> list[Path]:
-    encrypted, elsewhere = parsed.secrets.keys(), parsed.references.keys()
-    return [
-        path
-        for path, _secret in iter_secrets(parsed.model)
-        if path not in encrypted
-        and look_up(parsed.data, path)
-        and not any(path[:end] in elsewhere for end in range(1, len(path) + 1))
-    ]
+    paths = [path for path, _secret in iter_secrets(parsed.model) if path not in parsed.secrets]
+    return [path for path in paths if look_up(parsed.data, path) and not is_below(path, parsed.references)]
 
 
 def is_outdated(row: ConfiguredModel) -> bool:
@@ -228,7 +223,7 @@ def make_stored(
 
     :raises ConfigError: if it cannot be stored; ``row`` is not touched.
     """
-    codec, place = require_codec(row, previous.version if previous else 1)
+    codec, place = require_codec(row, previous.config_version if previous else 1)
     nothing = Opened({}, place, {})
     before = open_row(row, previous) if previous else None
     if codec is None:

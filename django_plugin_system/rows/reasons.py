@@ -69,9 +69,8 @@ def find_row_reason(
     if not row.item.is_registered:
         return Reason(_GONE)
     if row.is_refused:
-        return Reason(
-            gettext_noop("needs attention: the provider refused its credentials (%(error)s)"), error=row.last_error
-        )
+        text = gettext_noop("needs attention: the provider refused its credentials (%(error)s)")
+        return Reason(text, error=row.last_error)
     if is_cooling_down(row) if cools_down is None else cools_down:
         until = f"{row.unavailable_until:%Y-%m-%d %H:%M:%S %Z}"
         return Reason(gettext_noop("cooling down until %(until)s"), until=until)

@@ -66,9 +66,8 @@ def _remember(name: str, value: Any) -> Any:
 
 def _to_stored(known: Mapping[str, Any]) -> configuration.Stored:
     """Return the config among remembered columns."""
-    return configuration.Stored(
-        json.loads(known["config"]), known["config_version"], known.get("item_id"), known.get("scope")
-    )
+    values: dict[str, Any] = {name: known.get(name) for name in configuration.Stored._fields}
+    return configuration.Stored(**values)._replace(config=json.loads(known["config"]))
 
 
 class ChangeAnnouncingModel(models.Model):
@@ -108,9 +107,7 @@ class ChangeAnnouncingModel(models.Model):
         row.note_stored()
         return row
 
-    def refresh_from_db(
-        self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **kwargs: Any
-    ) -> None:
+    def refresh_from_db(self, using: Any = None, fields: Any = None, *args: Any, **kwargs: Any) -> None:
         """Reload, as Django does, and remember what is in the database."""
         names = None if fields is None else list(fields)
         super().refresh_from_db(using, names, *args, **kwargs)
@@ -121,9 +118,8 @@ class ChangeAnnouncingModel(models.Model):
         known = self.loaded.settle()
         values = {} if names is None else dict(known.values)
         for column in self._meta.concrete_fields:
-            if column.attname in self.__dict__ and (
-                names is None or not {column.name, column.attname}.isdisjoint(names)
-            ):
+            is_named = names is None or not {column.name, column.attname}.isdisjoint(names)
+            if is_named and column.attname in self.__dict__:
                 values[column.attname] = _remember(column.attname, self.__dict__[column.attname])
         if commit is not None:
             self.loaded = Loaded(values, commit, known)
@@ -145,13 +141,8 @@ class ChangeAnnouncingModel(models.Model):
 
     def _find_changed(self) -> set[str]:
         """Return the names of the columns to write where some are deferred: Django does not look at those, either."""
-        return {
-            column.name
-            for column in self._meta.concrete_fields
-            if column.attname in self.__dict__
-            and not column.primary_key
-            and (getattr(column, "auto_now", False) or self.is_changed(column.attname))
-        }
+        loaded = [one for one in self._meta.concrete_fields if one.attname in self.__dict__ and not one.primary_key]
+        return {one.name for one in loaded if getattr(one, "auto_now", False) or self.is_changed(one.attname)}
 
     def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
         """Update the row: Django calls this with each column, its model and its value, unless it inserts the row."""
@@ -246,9 +237,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         if problems:
             raise ValidationError({"config": [str(problem) for problem in problems]})
 
-    def refresh_from_db(
-        self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **kwargs: Any
-    ) -> None:
+    def refresh_from_db(self, using: Any = None, fields: Any = None, *args: Any, **kwargs: Any) -> None:
         """Reload, as Django does; a config with the columns that make sense only with it."""
         names = None if fields is None else list(fields)
         if names is not None and "config" in names:
@@ -298,9 +287,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
     def _read_overwritten(self, using: str) -> configuration.Stored | None:
         """Return what a row made by hand may be about to overwrite."""
         manager: Any = type(self)._base_manager
-        found = (
-            manager.using(using).filter(pk=self.pk).values_list("config", "config_version", "item_id", "scope").first()
-        )
+        found = manager.using(using).filter(pk=self.pk).values_list(*configuration.Stored._fields).first()
         return configuration.Stored(*found) if found else None
 
     @leaving_frames_behind
@@ -363,7 +350,7 @@ class ConfiguredModel(ChangeAnnouncingModel):
         """
         is_typed = "config" not in self.loaded.settle().values and "config" in self.__dict__
         if is_typed and (stored := self._read_overwritten(using)) and self.item.declared is not None:
-            configuration.require_codec(self, stored.version)
+            configuration.require_codec(self, stored.config_version)
 
     def is_config_changed(self) -> bool:
         """Say whether the config, or its version, is not what this object read or wrote last."""
