@@ -11,7 +11,6 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import partial
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typing_extensions
@@ -241,36 +240,33 @@ _SETTINGS_THAT_DO_NOT_COUNT = {
 def _add_metadata(shape: TypeShape, node: Node) -> TypeShape:
     """Return ``shape`` with what stands around ``node``: constraints, validators, serializers."""
     rules = dict(shape.rules)
-    for item in _iter_metadata(node):
-        plain, named = _read_statement(item)
-        clash = [f"{name}={to_json(value)}" for name, value in plain.items() if name in rules]
-        rules |= {name: to_json(value) for name, value in plain.items() if name not in rules}
-        if named or clash or not plain:
-            rules[" ".join([get_name(item if isinstance(item, type) else type(item)), *clash, *named])] = None
-    for cls in node.through:
-        rules |= list_functions(cls)
+    for name, value in _iter_rules(node):
+        if rules.get(name, value) == value:
+            rules[name] = value
+        else:  # both hold
+            rules[f"{name}={value}"] = None
     return shape.model_copy(update={"rules": rules})
 
 
-def _read_statement(item: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return the values that a statement gives, by name; or the names of the functions, if it gives some."""
-    found = {name: value for name, value in _iter_attributes(item) if value is not None}
-    named = [get_name(value) for value in found.values() if callable(value)]
-    return {} if named else found, named
-
-
-def _iter_metadata(node: Node) -> Iterator[Any]:
-    """Yield each single statement; what neither pydantic nor a validator reads is left out."""
+def _iter_rules(node: Node) -> Iterator[tuple[str, JsonValue]]:
+    """Yield each rule around ``node``; what neither pydantic nor a validator reads makes none."""
     for item in node.metadata:
         kind = item if isinstance(item, type) else type(item)
         known = kind.__module__.partition(".")[0] in _OF_METADATA and kind.__name__ not in _ONLY_SHOWN
         if isinstance(item, BoundTo):
-            yield SimpleNamespace(bound_to=item.names)
+            yield "bound_to", list(item.names)
         elif known or hasattr(item, "__get_pydantic_core_schema__"):
-            yield item
+            found = {name: value for name, value in _iter_attributes(item) if value is not None}
+            named = [get_name(value) for value in found.values() if callable(value)]
+            if named or not found:
+                yield " ".join([get_name(kind), *named]), None
+            else:
+                yield from ((name, to_json(value)) for name, value in found.items())
     for info in node.infos:
         if info.discriminator is not None:
-            yield SimpleNamespace(discriminator=info.discriminator)
+            yield "discriminator", to_json(info.discriminator)
+    for cls in node.through:
+        yield from list_functions(cls).items()
 
 
 def _iter_attributes(item: Any) -> Iterable[tuple[str, Any]]:

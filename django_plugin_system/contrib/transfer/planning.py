@@ -124,32 +124,21 @@ class Plan:
         self.changes.append(Change(entry, row, action, differences))
 
 
-def _list_names(differences: Sequence[Difference]) -> str:
-    return ", ".join(difference.name for difference in differences if difference.text != KEPT)
-
-
 def _judge(differences: Sequence[Difference], former: str, owner: str, rules: Rules) -> tuple[Action, str]:
-    """Return what is done with an instance that is there and managed by the file ``former``, and why it is refused."""
-    names = _list_names(differences)
-    if not owner and not differences:
+    """Return what is done with an instance that is there, and why it is refused.
+
+    ``former`` is the file that manages it, ``owner`` the one that declares it; empty for operators, and for an import.
+    """
+    if not differences and owner in ("", former):
         return "unchanged", ""
-    if not owner and former:
-        return "refuse", f"is managed by {former}, and differs in {names}: change it there"
-    if not owner:
-        if rules.existing != "fail":
-            return rules.existing, ""
-        return "refuse", f"is there already and differs in {names}: choose --existing update or --existing skip"
-    return _judge_claim(differences, former, owner, rules)
-
-
-def _judge_claim(differences: Sequence[Difference], former: str, owner: str, rules: Rules) -> tuple[Action, str]:
-    """Return the same for an instance that the file ``owner`` declares."""
-    if former == owner:
-        return ("update" if differences else "unchanged"), ""
-    if rules.adopt or former in rules.owners or (not former and not differences):
+    if owner and (rules.adopt or former in rules.owners or not (former or differences)):
         return "update", ""
-    whose = f"is managed by {former}" if former else f"is there already and differs in {_list_names(differences)}"
-    return "refuse", f"{whose}: --adopt takes it over"
+    if not owner and not former and rules.existing != "fail":
+        return rules.existing, ""
+    names = ", ".join(difference.name for difference in differences if difference.text != KEPT)
+    state = f"is managed by {former}" if former else "is there already"
+    way_out = "change it there" if former else "choose --existing update or --existing skip"
+    return "refuse", f"{state}{names and f' and differs in {names}'}: {'--adopt takes it over' if owner else way_out}"
 
 
 def make_plan(claims: Sequence[Claim], using: str, rules: Rules) -> Plan:
@@ -192,9 +181,8 @@ def _find_gone(seen: Container[_Key], using: str, rules: Rules) -> Iterator[Plug
     if rules.owners:
         rows = PluginInstance.objects.using(using).filter(managed_by__in=rules.owners)
         keys = rows.values_list("pk", "item_id", "scope", "name")
-        gone = sorted(pk for pk, *key in keys if tuple(key) not in seen)
-        for start in range(0, len(gone), BATCH):
-            yield from rows.filter(pk__in=gone[start : start + BATCH]).select_related("item__plugin_type")
+        gone = [pk for pk, *key in keys if tuple(key) not in seen]
+        yield from rows.select_related("item__plugin_type").in_bulk(gone).values()
 
 
 def _find_rows(keys: Sequence[tuple[PluginItem, str]], using: str) -> dict[_Key, PluginInstance]:

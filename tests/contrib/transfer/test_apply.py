@@ -288,7 +288,7 @@ class TestHandOver:
         del file
         name = declare_in(folder / "import.json", make_entry(priority=8))
         ran = run("pluginimport", name, "--existing", "update")
-        assert f"{SUBJECT}: is managed by plugins.json, and differs in priority: change it there" in ran.err
+        assert f"{SUBJECT}: is managed by plugins.json and differs in priority: change it there" in ran.err
         assert get().priority == 3
 
     @pytest.mark.parametrize("args", ["set main account --unset", "disable main", "enable main --reserve"])
