@@ -245,6 +245,7 @@ class TestSet:
             ("retries", "[1]", "retries: Input should be a valid integer"),
             ("retries", '"x"', "retries: Input should be a valid integer"),
             ("typo", "x", "typo"),
+            ("typo.deeper", "x", "typo"),
             ("account.x", "x", "x: there is no such place in what is stored"),
             ("spare.7", "x", "7: there is no such place in what is stored"),
             ("spare.x", "x", "x: there is no such place in what is stored"),
