@@ -35,39 +35,36 @@ class Trouble(NamedTuple):
     """One kind of trouble that instances may have."""
 
     id: str
-    level: int
     text: str
     hint: str
 
+    @property
+    def level(self) -> int:
+        """How bad it is, as the first letter of its id says."""
+        return WARNING if self.id.startswith("W") else INFO
 
-GONE = Trouble("W006", WARNING, "have an item whose code is gone", "Install its app again, or delete the instances.")
-UNREADABLE = Trouble("W007", WARNING, "hold a secret that does not open", "Enter the secret again: plugins set.")
-PLAIN = Trouble("W008", WARNING, "hold a secret in plain text", "Run manage.py pluginrotate, which encrypts it.")
+
+GONE = Trouble("W006", "have an item whose code is gone", "Install its app again, or delete the instances.")
+UNREADABLE = Trouble("W007", "hold a secret that does not open", "Enter the secret again: plugins set.")
+PLAIN = Trouble("W008", "hold a secret in plain text", "Run manage.py pluginrotate, which encrypts it.")
 UNRESOLVED = Trouble(
-    "W009",
-    WARNING,
-    "refer to what is not there",
-    "Set the variable or put the file there, and list it in the settings.",
+    "W009", "refer to what is not there", "Set the variable or put the file there, and list it in the settings."
 )
-NEWER = Trouble("W010", WARNING, "were stored by newer code", "Deploy that code; they are not used until then.")
-INVALID = Trouble(
-    "W011", WARNING, "have a configuration that is not valid", "Edit it, or add a step to migrate_config."
-)
+NEWER = Trouble("W010", "were stored by newer code", "Deploy that code; they are not used until then.")
+INVALID = Trouble("W011", "have a configuration that is not valid", "Edit it, or add a step to migrate_config.")
 REFUSED = Trouble(
     "W012",
-    WARNING,
     "need attention: the provider refused their credentials",
     "Enter them again: plugins set. If they are right, plugins enable tries them again.",
 )
 OLDER = Trouble(
     "I001",
-    INFO,
     "are stored in an older form",
     "Run manage.py pluginsync --mode upgrade, once no process runs the older code any more.",
 )
-KEYLESS = Trouble("W004", WARNING, "", "")
+KEYLESS = Trouble("W004", "", "")
 """Of this, a message of its own names the key, and counts the instances."""
-ALONE = Trouble("I002", INFO, "serve their name alone, without a standby", "Add a second one, in reserve for example.")
+ALONE = Trouble("I002", "serve their name alone, without a standby", "Add a second one, in reserve for example.")
 
 
 _USABLE = {None, PLAIN, OLDER}

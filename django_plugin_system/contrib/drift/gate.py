@@ -70,7 +70,7 @@ _EXTRA = ("forbid", "ignore", "allow")
 
 
 def compare_items(old: ItemShape, new: ItemShape) -> list[Change]:
-    """Return what changed between two snapshots of an item's schema, in the order of the paths."""
+    """Return what changed between two snapshots of an item's schema, other than labels, in the order of the paths."""
     changes = dict.fromkeys(_compare_places(old.root, new.root, ""))
     return sorted(changes, key=lambda change: (change.path, change.text))
 
@@ -83,9 +83,6 @@ def _compare_places(old: Place, new: Place, path: str) -> Iterator[Change]:
         yield Change(path, Outcome.ADDITIVE, "has a default now")
     elif old.default != new.default:
         yield Change(path, Outcome.ADDITIVE, "has another default; it holds for rows that never stored the field")
-    for name in ("title", "description", "aliases"):
-        if getattr(old, name) != getattr(new, name):
-            yield Change(path, Outcome.LABEL, f"has another {name}".replace("another aliases", "other aliases"))
     for key in sorted({*old.types, *new.types}):
         for change in _compare_types(old.types.get(key), new.types.get(key), path):
             # Where only pydantic's own choice tells types apart, any difference may change that choice.
@@ -109,8 +106,6 @@ def _compare_types(old: TypeShape | None, new: TypeShape | None, path: str) -> I
         outcome = Outcome.ADDITIVE if is_wider else Outcome.MIGRATION
         yield Change(path, outcome, f"was {old.kind} and is {new.kind}")
         return
-    if old.model != new.model:
-        yield Change(path, Outcome.LABEL, f"class {old.model} is called {new.model}")
     yield from _compare_values(path, map(_to_text, old.values), map(_to_text, new.values))
     yield from _compare_parts(old, new, path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -171,6 +170,7 @@ def _is_as_seen(rows: Sequence[PluginInstance], alias: str) -> bool:
 
 
 def _log(plan: Plan, command: str) -> None:
-    for change in itertools.chain.from_iterable(map(plan.pick, _WRITTEN)):
-        names = ", ".join(difference.name for difference in change.differences)
-        logger.info("%s: %s %s (%s)", command, change.action, change.entry, names)
+    for change in plan.changes:
+        if change.action in _WRITTEN:
+            names = ", ".join(difference.name for difference in change.differences)
+            logger.info("%s: %s %s (%s)", command, change.action, change.entry, names)

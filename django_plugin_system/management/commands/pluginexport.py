@@ -64,14 +64,11 @@ class Command(PluginCommand):
     def _tell(self, export: Export, options: dict[str, Any]) -> None:
         if options["verbosity"]:
             self.warn(f"Instances exported: {export.written:,}.", self.style.SUCCESS)
-            if export.variables:
-                self._list_variables(sorted(export.variables))
+        if options["verbosity"] and export.variables:
+            self.warn("Environment variables to set where this is imported, and wherever it is used:")
+            for name in sorted(export.variables):
+                self.warn(f"- {name}")
+            if not all(map(is_listed, export.variables)):
+                self.warn("List them, or a prefix of them, in PLUGIN_SYSTEM['ENV_REFERENCES'] there.")
         self.list_problems(export.problems)
         self.end_with(len(export.problems), "Configurations that could not be read, exported as they are stored")
-
-    def _list_variables(self, names: list[str]) -> None:
-        self.warn("Environment variables to set where this is imported, and wherever it is used:")
-        for name in names:
-            self.warn(f"- {name}")
-        if not all(map(is_listed, names)):
-            self.warn("List them, or a prefix of them, in PLUGIN_SYSTEM['ENV_REFERENCES'] there.")
