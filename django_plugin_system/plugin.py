@@ -47,7 +47,7 @@ class ConfigurablePlugin(Generic[ConfigT]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Set ``config_schema`` from the model in brackets, unless the class body sets it."""
         super().__init_subclass__(**kwargs)
-        schema = _find_model_in_brackets(cls)
+        schema = _find_model_in_brackets(cls, {})
         if schema is not None and "config_schema" not in cls.__dict__:
             cls.config_schema = schema
 
@@ -135,25 +135,16 @@ class ConfigurablePlugin(Generic[ConfigT]):
         )
 
 
-def _find_model_in_brackets(cls: type) -> type[BaseModel] | None:
+def _find_model_in_brackets(cls: type, given: dict[Any, Any]) -> type[BaseModel] | None:
+    """Return what stands for ConfigurablePlugin's type variable in ``cls``, with what is ``given`` for its own."""
     for base in get_original_bases(cls):
-        origin = getattr(base, "__origin__", None)
+        origin: Any = getattr(base, "__origin__", None)
         if isinstance(origin, type) and issubclass(origin, ConfigurablePlugin):
-            model = _substitute(origin, base.__args__)
+            args = [_fill_in(arg, given) for arg in base.__args__]
+            inner = dict(zip(getattr(origin, "__parameters__", ()), args, strict=True))
+            model = args[0] if origin is ConfigurablePlugin else _find_model_in_brackets(origin, inner)
             if isinstance(model, type) and issubclass(model, BaseModel):
                 return model
-    return None
-
-
-def _substitute(origin: type, args: tuple[Any, ...]) -> object:
-    """Return what ``origin[args]`` puts in the place of ConfigurablePlugin's own type variable."""
-    if origin is ConfigurablePlugin:
-        return args[0]
-    given = dict(zip(getattr(origin, "__parameters__", ()), args, strict=True))
-    for base in get_original_bases(origin):
-        parent = getattr(base, "__origin__", None)
-        if isinstance(parent, type) and issubclass(parent, ConfigurablePlugin):
-            return _substitute(parent, tuple(_fill_in(arg, given) for arg in base.__args__))
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -247,9 +248,8 @@ def explain(request: Request, rows: Iterable[PluginInstance] | None = None) -> S
 def _find_build_failure(ready: Ready) -> str | None:
     """Return why no plugin can be built of a row whose configuration can be read, or None."""
     try:
-        ready.build()
+        with suppress(exceptions.PluginBlocked):  # an explanation builds nothing in earnest
+            ready.build()
     except exceptions.PluginBuildError as error:
         return str(error)
-    except exceptions.PluginBlocked:  # an explanation builds nothing in earnest
-        return None
     return None

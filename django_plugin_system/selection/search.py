@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain, product
+from itertools import chain, islice, product
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
@@ -84,6 +84,7 @@ _PARTS: dict[str, type[Model]] = {
     "item__plugin_type__": PluginType,
     "health__": PluginHealth,
 }
+_NAMES = {model: _name_columns("", model) for model in _PARTS.values()}
 _COLUMNS = list(chain.from_iterable(_name_columns(path, model) for path, model in _PARTS.items()))
 
 
@@ -94,12 +95,8 @@ def _with_all_parts(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
 
 def _make_row(using: str, values: Sequence[Any]) -> tuple[PluginInstance, float]:
     """Return an instance with its item, type and health, and for how many seconds it is passed over; below 0: not."""
-    parts: list[Any] = []
-    start = 0
-    for model in _PARTS.values():
-        names = _name_columns("", model)
-        parts.append(model.from_db(using, names, values[start : start + len(names)]))
-        start += len(names)
+    rest = iter(values)
+    parts: Any = (model.from_db(using, names, list(islice(rest, len(names)))) for model, names in _NAMES.items())
     row, item, plugin_type, health = parts
     item.plugin_type, row.item = plugin_type, item
     if health.pk is None:  # raw SQL made the instance
@@ -262,8 +259,7 @@ class Search:
         items, passed = _find_items(self.request), list(self._passed)
         for statuses in _TIERS:
             firsts = _find_firsts(items, statuses, scope, lambda rows: rows.exclude(PASSED_OVER).exclude(pk__in=passed))
-            for row in self.request.get_rows(pk for (pk,) in firsts)[:1]:
-                head: PluginInstance = row
+            if (head := self.request.get_rows(pk for (pk,) in firsts).first()) is not None:
                 return head
         return None
 

@@ -150,21 +150,19 @@ def _replacing(ref: object, manager: str | None, fake: object, name: str | None,
 
 def _store_row(override: overrides.Override, instance: models.Model, using: str, **_kwargs: Any) -> None:
     """Store the row of a fake that ``instance``, about to be saved, refers to: disabled, of a disabled item."""
-    model: Any = apps.get_model("django_plugin_system", "PluginInstance")  # there may be none yet when this is imported
+    get_model: Any = apps.get_app_config("django_plugin_system").get_model  # there are none yet when this is imported
+    model, types, items = map(get_model, ("PluginInstance", "PluginType", "PluginItem"))
     keys = [field for field in instance._meta.concrete_fields if field.related_model is model]
     named = {getattr(instance, key.attname) for key in keys}
     for row in [row for row in override.rows.values() if row.pk in named]:
-        items = model._meta.get_field("item").related_model.objects.using(using)
-        types = items.model._meta.get_field("plugin_type").related_model.objects.using(using)
-        plugin_type, _made = types.get_or_create(**dict(zip(("name", "manager"), override.type_key, strict=True)))
+        name, manager = override.type_key
+        plugin_type, _made = types.objects.using(using).get_or_create(name=name, manager=manager)
         of_type = {"plugin_type": plugin_type, "module": __name__, "name": "override_plugin"}
-        item, _made = items.get_or_create(**of_type, defaults={"status": "disable"})
+        item, _made = items.objects.using(using).get_or_create(**of_type, defaults={"status": "disable"})
         stored = copy.copy(row)
         stored.item, stored.name, stored.status = item, str(row.pk), "disable"
-        health = model._meta.get_field("health").related_model
-        models.QuerySet(model, using=using).bulk_create([stored], ignore_conflicts=True)
-        told = health(instance=stored, item=item, scope=row.scope)
-        models.QuerySet(health, using=using).bulk_create([told], ignore_conflicts=True)
+        for made in (stored, get_model("PluginHealth")(instance=stored, item=item, scope=row.scope)):
+            models.QuerySet(type(made), using=using).bulk_create([made], ignore_conflicts=True)
 
 
 def allow_plugins(*classes: type) -> Switch[None]:
