@@ -18,7 +18,7 @@ from django.db.models.functions import Cast
 from django.utils.timezone import get_default_timezone, make_aware, make_naive
 from django.utils.translation import gettext_lazy as _
 
-from django_plugin_system.config.json_tree import iter_json
+from django_plugin_system.config.json_tree import walk_json
 from django_plugin_system.exceptions import ConfigWriteRefused
 from django_plugin_system.rows.traceback_safety import reveal
 
@@ -104,13 +104,8 @@ def _find_given(serializer: Any, name: str, value: Any) -> Any:
     given = getattr(serializer.root, "initial_data", None)
     if serializer is serializer.root:
         return given
-    pending = [given]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, dict) and part.get(name) is value:
-            return part
-        pending += [inner for _key, inner in iter_json(part)]
-    return None
+    parts = (part for _path, part in walk_json(given) if isinstance(part, dict))
+    return next((part for part in parts if part.get(name) is value), None)
 
 
 class _ConfigCol(Col):

@@ -80,8 +80,8 @@ def _has(data: Any, part: int | str) -> bool:
     return isinstance(data, dict) and part in data
 
 
-def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: Path = ()) -> list[FieldProblem]:
-    """Return a problem for each key of the input ``data`` that the validated ``value`` has no field for.
+def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: Path = ()) -> Iterator[FieldProblem]:
+    """Yield a problem for each key of the input ``data`` that the validated ``value`` has no field for.
 
     ``nodes`` are what ``value`` was declared as. Classes that rewrite their input (a ``before`` or ``wrap`` model
     validator) answer for their own keys.
@@ -91,14 +91,12 @@ def find_unknown_keys(value: Any, data: Any, nodes: Sequence[Node] = (), path: P
     members = list(chain.from_iterable(node.members for node in nodes))
     fields = _get_declared(value, members)
     if fields is not None and isinstance(data, Mapping):
-        return [] if rewrites_input(type(value)) else _find_in_fields(value, data, fields, path)
+        yield from () if rewrites_input(type(value)) else _find_in_fields(value, data, fields, path)
+        return
     inside = [part.node for node in members for part in node.parts if part.step in (Step.ITEM, Step.VALUE)]
     once = [*dict.fromkeys(inside)]  # a union that holds itself would have twice as many a level further down
-    return [
-        found
-        for key, item, given in _iter_pairs(value, data)
-        for found in find_unknown_keys(item, given, once, (*path, key))
-    ]
+    for key, item, given in _iter_pairs(value, data):
+        yield from find_unknown_keys(item, given, once, (*path, key))
 
 
 def _get_declared(value: Any, members: list[Node]) -> Mapping[str, Part] | None:
@@ -110,17 +108,17 @@ def _get_declared(value: Any, members: list[Node]) -> Mapping[str, Part] | None:
     return {name: part for node in typed for name, part in node.names.items()} if typed and is_dict else None
 
 
-def _find_in_fields(value: Any, data: Mapping[Any, Any], fields: Mapping[str, Part], path: Path) -> list[FieldProblem]:
-    problems = []
+def _find_in_fields(
+    value: Any, data: Mapping[Any, Any], fields: Mapping[str, Part], path: Path
+) -> Iterator[FieldProblem]:
     kept = get_fields(value) or value
     for key, given in data.items():
         part = fields.get(key)
         if part is not None:
-            problems += find_unknown_keys(kept.get(part.name), given, [part.node], (*path, part.name))
+            yield from find_unknown_keys(kept.get(part.name), given, [part.node], (*path, part.name))
         elif key not in kept:
             known = ", ".join(dict.fromkeys(part.name for part in fields.values())) or "none"
-            problems.append(FieldProblem((*path, str(key)), f"no such field; there are: {known}"))
-    return problems
+            yield FieldProblem((*path, str(key)), f"no such field; there are: {known}")
 
 
 def rewrites_input(cls: Any, key: str | None = None) -> bool:
