@@ -99,7 +99,14 @@ def look_up(tree: Any, path: Path) -> list[Any]:
 
 def get_containers(tree: Any, path: Path) -> list[Any]:
     """Return what each key of ``path`` is looked up in, ``tree`` first; None for each that is not there."""
-    return [next(iter(look_up(tree, path[:end])), None) for end in range(len(path))]
+    containers = []
+    for key in path:
+        containers.append(tree)
+        if isinstance(tree, list):
+            tree = tree[int(key)] if key.isdecimal() and int(key) < len(tree) else None
+        else:
+            tree = tree.get(key) if isinstance(tree, dict) else None
+    return containers
 
 
 def make_loc(path: Path, tree: Any) -> list[str | int]:

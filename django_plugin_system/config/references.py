@@ -141,7 +141,8 @@ class Resolved:
 def resolve(data: Any, resolver: Resolver, secrets: Collection[Path] = ()) -> Resolved:
     """Return a copy of ``data`` with its references followed; what stands inside ``secrets`` is left alone."""
     resolved = Resolved()
-    resolver.load(find_references(data, secrets).values())
+    if get_settings().REFERENCES:  # what is near need not be asked for all at once
+        resolver.load(find_references(data, secrets).values())
 
     def replace(path: Path, value: Any) -> Any:
         if path in secrets:
