@@ -110,10 +110,9 @@ class ConfigBinding:
 
     def get_stored_secrets(self) -> dict[Path, tuple[str, str]]:
         """Return the title and the placeholder of each stored secret, by the path it is stored at."""
-        paths = {secret.path: placeholder for placeholder, secret in self._placeholders.secrets.items()}
         return {
-            path: (_join_titles(_follow(self.control, path, self.plain, stored=True)), found)
-            for path, found in paths.items()
+            secret.path: (" > ".join(secret.titles), placeholder)
+            for placeholder, secret in self._placeholders.secrets.items()
         }
 
     def has_changed(self, text: str | None) -> bool:
@@ -143,7 +142,7 @@ class ConfigBinding:
     def _iter_changed_titles(self, plain: Mapping[str, Any]) -> Iterator[str]:
         for key in {**self.plain, **plain}:
             if not controls.is_same(self.plain.get(key, MISSING), plain.get(key, MISSING)):
-                yield self.describe_place((key,))[0]
+                yield self.control.get_title(key)
 
     def check_read_only(self, config: Mapping[str, Any], row: Any) -> None:
         """Check that ``config``, which was set in ``row``, changes nothing that the form only shows.
@@ -167,7 +166,7 @@ class ConfigBinding:
         Without a form, the path is one in the form that was sent.
         """
         steps = _follow(self.control, path, self._form if form is None else form, stored=not self.generated)
-        return _join_titles(steps), steps[-1][1].placeholder if steps else ""
+        return " > ".join(title for title, _label in steps), steps[-1][1].placeholder if steps else ""
 
     def redisplay(self, text: str | None) -> str:
         """Return what may be shown again of a posted text: no typed secret, and of a shape that the widget can show."""
@@ -249,8 +248,10 @@ def _show(control: controls.Control | None, plain: Any) -> str:
     control = control and control.resolve(plain)
     if not isinstance(plain, (dict, list)) or not plain or controls.is_reference(plain):
         return _show_value(control, plain)
-    inside = [(_get_title(control, key), control and control.get_child(key), part) for key, part in iter_json(plain)]
-    parts = [(title, _show(child, part)) for title, child, part in inside]
+    parts = []
+    for key, part in iter_json(plain):
+        title = control.get_title(key) if control else key
+        parts.append((title, _show(control and control.get_child(key), part)))
     if isinstance(plain, dict):
         lines = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", parts)
         return format_html('<dl class="dps-fields">{}</dl>', lines)
@@ -265,11 +266,6 @@ def _show_value(control: controls.Control | None, plain: Any) -> str:
     if isinstance(plain, bool):
         return _("Yes") if plain else _("No")
     return control.get_choice_title(plain) if isinstance(control, ChoiceControl) else str(plain)
-
-
-def _get_title(control: controls.Control | None, key: str) -> str:
-    child = control and not control.has_free_keys and control.get_child(key)
-    return str(child.label.title) if child and child.label.title else key
 
 
 def _hide(control: controls.Control, stored: Mapping[str, Any], schema: type[BaseModel], instead: Any) -> Any:
@@ -304,10 +300,6 @@ def _follow(control: controls.Control, path: Path, form: Any, *, stored: bool) -
     has_free_key = len(slot.at) > 1
     title = path[0] if has_free_key else str(slot.control.label.title) or path[0]
     return [(str(int(path[0]) + 1) if isinstance(form, list) else title, slot.control.label), *rest]
-
-
-def _join_titles(steps: Iterable[tuple[str, controls.Label]]) -> str:
-    return " > ".join(title for title, _label in steps)
 
 
 def _locate(control: controls.Control, path: Path, form: Any) -> Path:

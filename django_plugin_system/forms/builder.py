@@ -56,6 +56,11 @@ def build(node: Node, label: Label = _UNTOLD, around: tuple[Any, ...] = (), *, i
     return found or scalars.make_json_text(label, nullable=nullable)
 
 
+def _is_model(node: Node) -> bool:
+    """Say whether values are models of pydantic's, not of another kind with fields."""
+    return isinstance(node.annotation, type) and issubclass(node.annotation, BaseModel)
+
+
 def _holds_itself(node: Node) -> bool:
     """Say whether a value may hold others of its own type, so that its form would not end."""
     return any(inner.parts is node.parts for part in node.parts for inner in iter_nodes(part.node))
@@ -63,7 +68,7 @@ def _holds_itself(node: Node) -> bool:
 
 def _build_container(node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool) -> Control | None:
     """Return the control of a model, list, tuple or dict; None where only JSON text can show it."""
-    if isinstance(node.annotation, type) and issubclass(node.annotation, BaseModel):
+    if _is_model(node):
         return _build_model(node, label)
     if node.kind is Kind.LIST:
         item = next(build(part.node) for part in node.parts)
@@ -125,11 +130,7 @@ def _make_optional(control: Control, node: Node) -> Control:
 
 
 def _get_option_title(control: Control, node: Node) -> Text:
-    return (
-        get_model_title(node.annotation)
-        if node.kind is Kind.MODEL
-        else _TITLES.get(control.kind, gettext_lazy("Values"))
-    )
+    return get_model_title(node.annotation) if _is_model(node) else _TITLES.get(control.kind, gettext_lazy("Values"))
 
 
 def _is_unambiguous(options: list[Control]) -> bool:

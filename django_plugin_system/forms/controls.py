@@ -220,6 +220,11 @@ class Control:
         """Return the control of what is stored under ``key`` in this one's value, if it has one."""
         return None
 
+    def get_title(self, key: str) -> str:
+        """Return how people know what is stored under ``key`` in this one's value."""
+        child = None if self.has_free_keys else self.get_child(key)
+        return str(child.label.title) if child and child.label.title else key
+
     def find(self, key: str, part: Any) -> Control | None:
         """Return the control that shows ``part``, the stored or plain value under ``key``, if there is one."""
         child = self.get_child(key)

@@ -125,6 +125,9 @@ class StoredSecret:
     place: Path
     """``path`` without list positions, and with ``ANY_KEY`` for the free keys of a dict."""
 
+    titles: tuple[str, ...]
+    """How people know each part of ``path``."""
+
     stored: Any = field(repr=False)
     opened: Any = field(repr=False)
     """The secret itself, or MISSING if it cannot be read."""
@@ -150,7 +153,9 @@ class Placeholders:
     lookalikes: set[tuple[Path, str]] = field(default_factory=set, repr=False)
     """Stored texts that are no secrets and only read like a marker of the form, each with its path."""
 
-    def hide(self, control: Control | None, stored: Any, path: Path = (), place: Path = ()) -> Any:
+    def hide(
+        self, control: Control | None, stored: Any, path: Path = (), place: Path = (), titles: tuple[str, ...] = ()
+    ) -> Any:
         """Return stored JSON with each secret replaced by its placeholder.
 
         A secret is what is stored as one, or stands where ``control`` has one.
@@ -161,14 +166,17 @@ class Placeholders:
         is_declared = control.is_secret if control else path in self.declared
         if is_marker(stored) or (is_declared and stored is not None):
             opened = self.opened.get(path, MISSING if is_marker(stored) else stored)
-            return self._keep(StoredSecret(path, place, stored, opened))
+            return self._keep(StoredSecret(path, place, titles, stored, opened))
         if is_placeholder(stored) or find_marker_problem(stored):
             self.lookalikes.add((path, stored))
         free_keys = control is not None and control.has_free_keys
 
         def hide_part(key: str, part: Any) -> Any:
-            inner = place if isinstance(stored, list) else (*place, ANY_KEY if free_keys else key)
-            return self.hide(control and control.get_child(key), part, (*path, key), inner)
+            child = control and control.get_child(key)
+            if isinstance(stored, list):
+                return self.hide(child, part, (*path, key), place, (*titles, str(int(key) + 1)))
+            title = control.get_title(key) if control else key
+            return self.hide(child, part, (*path, key), (*place, ANY_KEY if free_keys else key), (*titles, title))
 
         return map_present(stored, hide_part)
 

@@ -18,7 +18,7 @@ from django_plugin_system.forms.controls import Control
 from django_plugin_system.forms.scalars import JsonTextControl
 from django_plugin_system.schema.tree import get_tree
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
-from tests.shapes.form_models import Color, Smtp, Tree
+from tests.shapes.form_models import Color, Smtp, Tree, Typed
 from tests.shapes.table import MARKER
 
 T = TypeVar("T")
@@ -261,6 +261,7 @@ def test_unions() -> None:
     """Unions within unions are one choice; where the browser could not tell two apart, JSON text."""
     titles = [option["title"] for option in describe(int | Annotated[list[str] | bool | None, "note"])["oneOf"]]
     assert titles == ["Not set", "Number", "List", "Yes or no"]
+    assert [option["title"] for option in describe(Typed | int)["oneOf"]] == ["Text", "Number"]
     odd = bind(make_schema(int | list[str]), {"value": "text"})
     assert get_form(odd)["value"] == '"text"'
     assert get_form(bind(make_schema(list[int | list[str]]), {"value": ["x"]}))["value"] == '[\n  "x"\n]'
