@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from caller import CONFIG, SECRET, Measured
 from django_plugin_system import ConfigurablePlugin, get_plugin, plugin_item, plugin_type
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.selection.cache import forget_selections
+from django_plugin_system.selection import forget_selections
 
 BATCH = 1_000
 

@@ -13,7 +13,7 @@ from pages import BATCH, AbstractSms, get, urlpatterns
 from caller import Measured
 from django_plugin_system import explain_selection, failover, get_plugin
 from django_plugin_system.models import PluginInstance, PluginItem
-from django_plugin_system.selection.cache import forget_selections
+from django_plugin_system.selection import forget_selections
 
 __all__ = ["prepare", "urlpatterns"]
 
