@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import typing_extensions
@@ -30,12 +31,22 @@ _TITLES = {
 
 
 _UNTOLD = Label()
+Build = Callable[..., Control]
+"""``build``, told what is around it."""
 
 
-def build(node: Node, label: Label = _UNTOLD, around: tuple[Any, ...] = (), *, in_union: bool = False) -> Control:
+def build(
+    node: Node,
+    label: Label = _UNTOLD,
+    around: tuple[Any, ...] = (),
+    *,
+    in_union: bool = False,
+    within_itself: bool = False,
+) -> Control:
     """Return the control of a node; JSON text where no other control is sure to be right.
 
-    ``around`` is the metadata of the union that it is a member of, if it is ``in_union``.
+    ``around`` is the metadata of the union that it is a member of, if it is ``in_union``. A model that may hold
+    others of its own type is drawn as fields once, and as JSON text ``within_itself``: its form would not end.
     """
     label, metadata = _complete(label, node), (*node.metadata, *around)
     nullable = node.nullable and not in_union
@@ -49,9 +60,12 @@ def build(node: Node, label: Label = _UNTOLD, around: tuple[Any, ...] = (), *, i
     if node.kind is Kind.VALUE:
         return scalars.build_value(node.annotation, label, metadata, nullable=nullable, in_union=in_union)
     if node.kind is Kind.UNION:
-        found = _build_union(node, label, metadata, nullable=nullable)
+        found = _build_union(node, label, metadata, nullable=nullable, within_itself=within_itself)
+    elif (within_itself or not _is_model(node)) and _holds_itself(node):
+        found = None
     else:
-        found = None if _holds_itself(node) else _build_container(node, label, metadata, in_union=in_union)
+        builder = partial(build, within_itself=within_itself or _holds_itself(node))
+        found = _build_container(node, label, metadata, builder, in_union=in_union)
         found = _make_optional(found, node) if found is not None and nullable else found
     return found or scalars.make_json_text(label, nullable=nullable)
 
@@ -62,14 +76,16 @@ def _is_model(node: Node) -> bool:
 
 
 def _holds_itself(node: Node) -> bool:
-    """Say whether a value may hold others of its own type, so that its form would not end."""
+    """Say whether a value may hold others of its own type."""
     return any(inner.parts is node.parts for part in node.parts for inner in iter_nodes(part.node))
 
 
-def _build_container(node: Node, label: Label, metadata: tuple[Any, ...], *, in_union: bool) -> Control | None:
+def _build_container(
+    node: Node, label: Label, metadata: tuple[Any, ...], build: Build, *, in_union: bool
+) -> Control | None:
     """Return the control of a model, list, tuple or dict; None where only JSON text can show it."""
     if _is_model(node):
-        return _build_model(node, label)
+        return _build_model(node, label, build)
     if node.kind is Kind.LIST:
         item = next(build(part.node) for part in node.parts)
         is_set = node.cls in (set, frozenset) and not in_union
@@ -77,20 +93,20 @@ def _build_container(node: Node, label: Label, metadata: tuple[Any, ...], *, in_
             return scalars.MultipleControl(label, choices=item.choices)
         return containers.ListControl(label, item=item, most=_get_limit(metadata))
     if node.kind is Kind.TUPLE and typing_extensions.get_origin(node.annotation):
-        return containers.TupleControl(label, children=dict(map(_build_position, node.parts)))
+        return containers.TupleControl(label, children=dict(_build_position(part, build) for part in node.parts))
     if value := node.get_inner(Step.VALUE):
         control = build(value)
         return None if type(control) is scalars.JsonTextControl else containers.PairsControl(label, item=control)
     return None
 
 
-def _build_position(part: Part) -> tuple[str, Control]:
+def _build_position(part: Part, build: Build) -> tuple[str, Control]:
     control = build(part.node)
     title = control.label.title or _("Item %(number)d") % {"number": int(part.name) + 1}
     return f"{containers.ITEM}{part.name}", replace(control, label=replace(control.label, title=title))
 
 
-def _build_model(node: Node, label: Label) -> Control:
+def _build_model(node: Node, label: Label, build: Build) -> Control:
     labels = {name: make_label(part) for name, part in node.fields.items()}
     children = {
         name: build(part.node, _add_bound_hint(labels[name], [labels[other] for other in part.bound_to]))
@@ -106,12 +122,15 @@ def _build_model(node: Node, label: Label) -> Control:
 # Choices between types
 
 
-def _build_union(node: Node, label: Label, metadata: tuple[Any, ...], *, nullable: bool) -> Control | None:
+def _build_union(
+    node: Node, label: Label, metadata: tuple[Any, ...], *, nullable: bool, within_itself: bool
+) -> Control | None:
     if {member.annotation for member in node.members} == {int, float}:
         return scalars.NumberTextControl(label, nullable, whole=False)
     options = []
     for index, member in enumerate(node.members):
-        control = build(member, Label(help_text=label.help_text), metadata, in_union=True)
+        inner = Label(help_text=label.help_text)
+        control = build(member, inner, metadata, in_union=True, within_itself=within_itself)
         option = replace(control, label=replace(control.label, title=_get_option_title(control, member)))
         if isinstance(option, containers.GroupControl):
             mark = scalars.ChoiceControl(choices=(("", str(index)),))

@@ -18,7 +18,7 @@ from django_plugin_system.forms.controls import Control
 from django_plugin_system.forms.scalars import JsonTextControl
 from django_plugin_system.schema.tree import get_tree
 from tests.forms.helpers import SECRET, bind, edit, get_form, make_schema, post
-from tests.shapes.form_models import Color, Smtp, Tree, Typed
+from tests.shapes.form_models import Color, Smtp, Typed
 from tests.shapes.table import MARKER
 
 T = TypeVar("T")
@@ -235,11 +235,10 @@ class Plain:
         Any | None,
         dict[str, date | str],
         date | str | None,
-        Tree | None,
     ],
 )
 def test_json_text_fallbacks(annotation: Any) -> None:
-    """What no control is sure to fit is JSON text: bare containers, own hooks, models in themselves, like unions."""
+    """What no control is sure to fit is JSON text: bare containers, own hooks, unions of one JSON type."""
     assert describe(annotation)["widget"] == "textarea"
     assert describe(annotation)["help_text"] == "JSON."
 
@@ -278,7 +277,7 @@ def test_union_of_tuples() -> None:
 
 
 def test_a_model_may_stand_inside_itself_many_times() -> None:
-    """It is JSON text, with placeholders in it; sixty levels are shown, kept and read."""
+    """The first level is fields, what is below JSON text with placeholders; sixty are shown, kept and read."""
 
     class Chain(BaseModel):
         name: str
@@ -290,9 +289,26 @@ def test_a_model_may_stand_inside_itself_many_times() -> None:
         chain = {"name": str(number), "token": MARKER, "after": chain}
     binding = bind(make_schema(Chain), {"value": chain})
     assert not post(binding, get_form(binding)).changed
-    form = {**json.loads(get_form(binding)["value"]), "name": "changed"}
-    assert edit(binding, value=json.dumps(form)).config == {"value": {**chain, "name": "changed"}}
+    form = get_form(binding)["value"]
+    below = json.loads(form["after"])
+    below["after"]["name"] = "changed"
+    changed = edit(binding, value={**form, "name": "too", "after": json.dumps(below)}).config
+    wanted = {**chain["after"]["after"], "name": "changed"}
+    assert changed == {"value": {**chain, "name": "too", "after": {**chain["after"], "after": wanted}}}
     assert len(binding.get_stored_secrets()) == 60
+
+
+def test_models_that_hold_each_other_make_no_endless_form() -> None:
+    """Fourteen that all hold each other: the first one's fields are drawn, and each other one as JSON text."""
+    fields = {f"to_{number}": (f"M{number} | None", None) for number in range(14)}
+    names: dict[str, Any] = {}
+    for number in range(14):
+        names[f"M{number}"] = create_model(f"M{number}", **fields)  # type: ignore[call-overload]
+    for model in names.values():
+        model.model_rebuild(_types_namespace=names)
+    form = get_form(bind(make_schema(names["M0"]), {"value": {"to_1": {"to_2": {}}}}))
+    assert form["value"]["to_1"] == '{\n  "to_2": {}\n}'
+    assert list(form["value"]) == list(fields)
 
 
 def test_json_string() -> None:

@@ -42,7 +42,7 @@ PLACES: list[tuple[str, Any, str, str, str]] = [
     ("model_optional", {"host": "h", "port": 1, "password": None}, "value.port", "value.port", "Value > Port"),
     ("model_optional", None, "value.port", "value", "Value"),
     ("discriminated", {"kind": "bank", "iban": "", "limit": 1}, "value.limit", "value.limit", "Value > Limit"),
-    ("tree", {**LEAF, "left": LEAF}, "value.left.name", "value", "Value"),
+    ("tree", {**LEAF, "left": LEAF}, "value.left.name", "value.left", "Value > Left"),
     ("extra", {"name": "x", "more": 1}, "value.more", "value._extras.0.value", "Value > Further values > 1"),
     ("model", {"host": "h", "port": 1, "password": None}, "value.unknown", "value", "Value"),
     ("dict_of_any", {"a": {"b": 1}}, "value.a.b", "value", "Value"),
