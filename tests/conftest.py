@@ -21,7 +21,7 @@ from tests.support.missing import skip_or_fail
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Error, Page
+    from playwright.sync_api import Browser, Page
     from pytest_django import DjangoDbBlocker
     from pytest_django.live_server_helper import LiveServer
 
@@ -142,25 +142,27 @@ def tab(browser: Browser, live_server: LiveServer) -> Page:
     return context.new_page()
 
 
+@pytest.fixture(scope="session")
+def script_errors(tab: Page) -> list[str]:
+    """Return the list of what the scripts of pages raise; ``page`` clears it."""
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    return errors
+
+
 @pytest.fixture
-def page(tab: Page, live_server: LiveServer) -> Iterator[Page]:
+def page(tab: Page, script_errors: list[str], live_server: LiveServer) -> Iterator[Page]:
     """Return an empty tab whose relative addresses go to the live server; a script error on a page fails the test."""
-    problems: list[str] = []
-
-    def note(error: Error) -> None:
-        problems.append(str(error))
-
-    tab.on("pageerror", note)
+    script_errors.clear()
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.emulate_media(color_scheme="light")
     yield tab
     tab.unroute_all()
     tab.goto("/")  # where nothing is; about:blank would end the process that has compiled the scripts
-    tab.remove_listener("pageerror", note)
     tab.context.new_cdp_session(tab).send(
         "Storage.clearDataForOrigin", {"origin": live_server.url, "storageTypes": "all"}
     )
-    assert not problems, problems
+    assert script_errors == []
 
 
 @pytest.fixture
