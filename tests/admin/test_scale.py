@@ -69,6 +69,22 @@ def test_pages_lead_to_a_bounded_number(admin_client: Client, items: Items, monk
     assert list_names(admin_client, "q=cc")[0] == {"cc"}
 
 
+def test_a_search_among_many_begins_at_the_name(
+    admin_client: Client, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is content with names that begin with the text, and says so; else, or among fewer, it looks everywhere."""
+    monkeypatch.setattr(instance_list, "MOST_LISTED", 2)
+    for name in ("mail", "mailing", "e-mail", "off"):
+        make_instance(items["twilio"], name, status=PluginStatus.DISABLED if name == "off" else PluginStatus.ACTIVE)
+    names, page = list_names(admin_client, "q=mail")
+    assert (names, "names that begin with “mail”" in page) == ({"mail", "mailing"}, True)
+    names, page = list_names(admin_client, "q=ail")
+    assert (names, "names that begin with" in page) == ({"mail", "mailing", "e-mail"}, False)
+    PluginInstance.objects.filter(name="mailing").update(status=PluginStatus.RESERVED)
+    names, page = list_names(admin_client, "q=mail&status__exact=active")
+    assert (names, "names that begin with" in page) == ({"mail", "e-mail"}, False)
+
+
 SEARCHES = [
     ("trans", {"transactional"}),
     ("twilio", {"transactional", "marketing"}),
