@@ -224,6 +224,8 @@ class PluginInstance(ConfiguredModel):
         indexes = (
             Index(fields=["item", "scope", "status", "priority", "name"], name="idx_plugin_instance_order"),
             Index(fields=["name", "scope"], name="idx_plugin_instance_name"),
+            # How names begin: PostgreSQL's other indexes are sorted by a language.
+            Index(fields=["name"], name="idx_plugin_instance_begin", opclasses=["varchar_pattern_ops"]),
         )
 
     NATURAL_KEY = ("name", "scope", *(f"item__{name}" for name in PluginItem.NATURAL_KEY))

@@ -62,6 +62,10 @@ class CountingChangeList(VisibleRows):
         return super().get_queryset(request, *args, **kwargs)
 
 
+MOST_COUNTED = 10_000
+"""Instances that a page counts which says that they stand in the way."""
+
+
 class FromCode(PluginAdmin):
     """Rows that code declares: none can be added, and none is deleted while an operator's instances hang on it."""
 
@@ -90,10 +94,11 @@ class FromCode(PluginAdmin):
         """Name the first instances that stand in the way, as far as the user may see them, and say how many do."""
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
         rows = find_instances(**{f"{self.item_path}__in": [row.pk for row in objs]}).exclude(UNTOUCHED)
-        if protected and (total := rows.count()):
+        if protected and (total := rows[: MOST_COUNTED + 1].count()):
             links = Links(self.admin_site, request)
             protected = [links.show(row) for row in links.find_visible(rows.select_related("item")[:MOST_NAMED])]
-            text = ngettext("%(count)d instance in all", "%(count)d instances in all", total) % {"count": total}
+            count = total if total <= MOST_COUNTED else f"{MOST_COUNTED}+"
+            text = ngettext("%(count)s instance in all", "%(count)s instances in all", total) % {"count": count}
             protected.append(text if protected else _("instances that you may not see"))
         return deleted, counts, missing, protected
 

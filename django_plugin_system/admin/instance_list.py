@@ -201,12 +201,12 @@ class InstanceList(PluginAdmin):
         return rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        """Keep the rows that have every word; of very many, those whose names begin with it, as an index finds these."""
+        """Keep the rows that have every word; of very many, those whose names begin with it: an index finds these."""
         found, text = search_instances(queryset, search_term), search_term.strip()
         if text and queryset.order_by()[: MOST_LISTED + 1].count() > MOST_LISTED:
             beginning = found.filter(name__startswith=text)
             if beginning.exists():
-                hint = gettext("These are the names that begin with “%(text)s”. Filter first to find it elsewhere, too.")
+                hint = gettext("These names begin with “%(text)s”. Filter first to find it elsewhere, too.")
                 messages.info(request, hint % {"text": text})
                 return beginning, False
         return found, False

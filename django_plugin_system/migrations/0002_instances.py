@@ -109,6 +109,9 @@ class Migration(migrations.Migration):
                         fields=["item", "scope", "status", "priority", "name"], name="idx_plugin_instance_order",
                     ),
                     models.Index(fields=["name", "scope"], name="idx_plugin_instance_name"),
+                    models.Index(
+                        fields=["name"], name="idx_plugin_instance_begin", opclasses=["varchar_pattern_ops"],
+                    ),
                 ],
             },
         ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from django_plugin_system.admin import PluginInstanceAdmin, instance_list, shared
+from django_plugin_system.admin import PluginInstanceAdmin, declared, instance_list, shared
 from django_plugin_system.models import PluginInstance, PluginItem, PluginStatus, PluginType
 from tests.admin.helpers import url
 from tests.admin.sample import make_instance
@@ -77,12 +77,12 @@ def test_a_search_among_many_begins_at_the_name(
     for name in ("mail", "mailing", "e-mail", "off"):
         make_instance(items["twilio"], name, status=PluginStatus.DISABLED if name == "off" else PluginStatus.ACTIVE)
     names, page = list_names(admin_client, "q=mail")
-    assert (names, "names that begin with “mail”" in page) == ({"mail", "mailing"}, True)
+    assert (names, "names begin with “mail”" in page) == ({"mail", "mailing"}, True)
     names, page = list_names(admin_client, "q=ail")
-    assert (names, "names that begin with" in page) == ({"mail", "mailing", "e-mail"}, False)
+    assert (names, "names begin with" in page) == ({"mail", "mailing", "e-mail"}, False)
     PluginInstance.objects.filter(name="mailing").update(status=PluginStatus.RESERVED)
     names, page = list_names(admin_client, "q=mail&status__exact=active")
-    assert (names, "names that begin with" in page) == ({"mail", "e-mail"}, False)
+    assert (names, "names begin with" in page) == ({"mail", "e-mail"}, False)
 
 
 SEARCHES = [
@@ -135,6 +135,17 @@ def test_deletion_names_a_bounded_number(admin_client: Client, items: Items, mod
     admin_client.post(url("delete", pk, model=model), {"post": "yes"})
     assert PluginType.objects.filter(pk=items["console"].plugin_type_id).exists()
     assert PluginInstance.objects.count() == 101
+
+
+def test_a_deletion_counts_no_further_than_it_needs(
+    admin_client: Client, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of very many instances that stand in the way, it is said that they are more."""
+    monkeypatch.setattr(declared, "MOST_COUNTED", 1)
+    for name in ("aa", "bb"):
+        make_instance(items["twilio"], name)
+    page = admin_client.get(url("delete", items["twilio"].pk, model="pluginitem")).content.decode()
+    assert "1+ instances in all" in page
 
 
 def test_deletion_of_what_nobody_configured(admin_client: Client, items: Items) -> None:
