@@ -17,7 +17,7 @@ SIDE_BY_SIDE := --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sy
 WORKERS ?= 2
 IN_BROWSER := tests/browser tests/demo/test_pictures.py tests/docs/test_quickstart_in_admin.py tests/support
 OTHER_LINES := tests/changes tests/selection tests/state tests/support tests/sync \
-  tests/admin/test_change.py tests/contrib/transfer/test_concurrency.py tests/leaks/test_frames.py tests/rows/test_column.py
+  tests/admin/test_change.py tests/admin/test_scale.py tests/contrib/transfer/test_concurrency.py tests/leaks/test_frames.py tests/rows/test_column.py
 MEASURED := $(PY) -m coverage run -m pytest -q
 
 .DEFAULT_GOAL := help
