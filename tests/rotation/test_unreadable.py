@@ -147,7 +147,8 @@ def test_json_that_python_cannot_read(rows: list[PluginInstance], rest: str) -> 
     before = read_raw(rows[1].pk)
     report = rotate_secrets()
     assert (report.rewritten, report.failed, report.secrets) == (4, 1, {OLD_ID: 15})
-    assert "the config is JSON that cannot be read" in report.problems[0]
+    refusals = ("the config is JSON that cannot be read", "rest: is nested more than 100 levels deep")  # from 3.12 on
+    assert any(refusal in report.problems[0] for refusal in refusals)
     assert read_raw(rows[1].pk) == before
 
 
