@@ -20,7 +20,7 @@ from django_plugin_system.exceptions import PluginBuildError
 from django_plugin_system.models import PluginInstance
 from django_plugin_system.overrides import overrides
 from django_plugin_system.querysets import add_health, move_health
-from django_plugin_system.selection import choosing
+from django_plugin_system.selection import attempts, choosing
 from django_plugin_system.selection.cache import is_known, recall, remember
 from django_plugin_system.selection.candidates import ById, Request, Wanted, Where, get_alias, make_request
 
@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 get_plugin_class = compat.get_plugin_class  # RemovedInPluginSystem30Warning
 get_plugin_instance = compat.get_plugin_instance  # RemovedInPluginSystem30Warning
+
+failover = attempts.failover
+report_failure, areport_failure = attempts.report_failure, attempts.areport_failure
+report_success, areport_success = attempts.report_success, attempts.areport_success
 
 
 @overload

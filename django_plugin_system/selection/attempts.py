@@ -33,6 +33,7 @@ class Attempt(Generic[T]):
     def __init__(self, plugin: T, ready: Ready, loop: Failover[T], *, is_early: bool) -> None:
         """Offer ``plugin``, built of what is ``ready``, for one try; ``is_early``: before its cooldown is over."""
         self.ready = ready
+        self.entered = False
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
         self.is_probe = health.needs_claim(ready.instance)
@@ -49,6 +50,7 @@ class Attempt(Generic[T]):
 
     def __enter__(self) -> T:
         """Return the plugin."""
+        self.entered = True
         self._handled = sys.exc_info()[1]
         self._began = perf_counter()
         return self._plugin
@@ -139,7 +141,7 @@ class Failover(Generic[T]):
             if attempt.is_probe and not health.claim(attempt.instance, self.cooldown):
                 continue  # it is for somebody else to try
             yield attempt
-            if attempt.outcome is None:
+            if not attempt.entered:
                 raise RuntimeError("Enter each attempt of a failover: with attempt as plugin.")
             if attempt.outcome is Outcome.SERVED:
                 return
